@@ -1,0 +1,29 @@
+"""A zoo of neural networks in Keras, each one page, each trained by one command on real data."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+__version__ = "0.1.0"
+
+
+@contextlib.contextmanager
+def hushed() -> Iterator[None]:
+    """Keeps away what a library's C++ prints to the standard error while it is loaded, whatever its log level."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is no standard error to keep clean
+        yield
+        return
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+with hushed():
+    import keras as _keras  # noqa: F401 - brings the backend, which is what prints

@@ -1,0 +1,127 @@
+"""What all verbs share on the command line: reading it, and answering in one line when something is wrong.
+
+Flags come from the records' fields and from the builder's signature, so nothing is declared twice.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import inspect
+import os
+import signal
+import sys
+import typing
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, Any, TypeVar
+
+import docstring_parser
+import tensorflow as tf
+import tyro
+
+from zoo.errors import UserError, nearest
+from zoo.recipes import RECIPES
+from zoo.training import Recipe
+from zoo.training.resume import Stopped
+
+Options = TypeVar("Options")
+
+
+def parse(verb: str, argv: list[str], options: type[Options]) -> tuple[Recipe, Options]:
+    """A recipe's name and flags as the recipe, changed as the flags say, and the verb's own options.
+
+    Raises:
+        UserError: no recipe has that name.
+        SystemExit: a flag is wrong (2), or help was asked for (0).
+    """
+    names = "\n".join(f"  {name}" for name in RECIPES)
+    if not argv or argv[0] in ("-h", "--help"):
+        print(f"usage: python -m zoo.{verb} RECIPE [OPTIONS]\n\nrecipes:\n{names}\n")
+        print(f"`python -m zoo.{verb} RECIPE --help` shows the options of one.")
+        raise SystemExit(0 if argv else 2)
+    if argv[0].startswith("-"):
+        raise UserError(f"{argv[0]} came before a recipe: wanted `python -m zoo.{verb} RECIPE [OPTIONS]`")
+    if argv[0] not in RECIPES:
+        raise UserError(f"no recipe is called {argv[0]!r}{nearest(argv[0], list(RECIPES))}")
+    recipe = RECIPES[argv[0]]
+    registry = tyro.constructors.ConstructorRegistry()
+    registry.struct_rule(hyperparameters)
+    given = tyro.cli(
+        both(recipe, options),
+        prog=f"python -m zoo.{verb} {recipe.name}",
+        description=" ".join(recipe.model.func.__doc__.split("\n\n")[0].split()),
+        args=argv[1:],
+        registry=registry,
+    )
+    return given.recipe, given.options
+
+
+def both(recipe: Recipe, options: type) -> type:
+    """A record whose fields are the leaves of the recipe and of the options, at one level."""
+    fields = [("recipe", Recipe, recipe), ("options", options, options())]
+    return dataclasses.make_dataclass(
+        "Command", [(name, Annotated[kind, tyro.conf.arg(name="")], field(v)) for name, kind, v in fields]
+    )
+
+
+def field(value: Any) -> dataclasses.Field:
+    """A dataclass field with that default, whatever it is."""
+    return dataclasses.field(default_factory=lambda: value)
+
+
+def hyperparameters(
+    info: tyro.constructors.PrimitiveTypeInfo,
+) -> tyro.constructors.StructConstructorSpec | None:
+    """Tells tyro how to read a builder inside a partial: by its keyword-only arguments and their docstring."""
+    if info.type is not partial:
+        return None
+    builder = info.default
+    told = docstring_parser.parse(inspect.getdoc(builder.func)).params
+    helps = {argument.arg_name: " ".join((argument.description or "").split()) for argument in told}
+    hints = typing.get_type_hints(builder.func)
+    fields = [
+        tyro.constructors.StructFieldSpec(
+            name=p.name, type=hints[p.name], default=p.default, helptext=helps.get(p.name)
+        )
+        for p in inspect.signature(builder).parameters.values()
+        if p.kind is p.KEYWORD_ONLY
+    ]
+    return tyro.constructors.StructConstructorSpec(
+        instantiate=lambda **chosen: partial(builder.func, **chosen), fields=tuple(fields)
+    )
+
+
+def main(verb: Callable[[list[str]], int]) -> int:
+    """Runs a verb on the command line's words; what the person or the machine did wrong ends in one line.
+
+    Returns:
+        The exit code: the verb's own, 2 for a mistake of the person or a shortage of the machine,
+        130 or 143 for a stop by Ctrl-C or SIGTERM.
+    """
+    if hasattr(signal, "SIGTERM"):
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    try:
+        return verb(sys.argv[1:])
+    except UserError as error:
+        return complain(str(error))
+    except Stopped as stop:
+        print(f"\nstopped, and saved; type the same command to go on\n", file=sys.stderr)
+        return 128 + stop.number
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # such as `| head`: the reader has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+            raise
+        return complain(f"{error.strerror}: {error.filename or 'a file'}; make room or choose another place")
+    except (MemoryError, tf.errors.ResourceExhaustedError):
+        return complain("out of memory: try a smaller --data.batch, smaller pictures or fewer filters")
+
+
+def complain(text: str) -> int:
+    """One line on the standard error."""
+    print(f"zoo: {' '.join(text.split())}", file=sys.stderr)
+    return 2

@@ -1,0 +1,203 @@
+"""Pictures with one class each, by TFDS name or from a person's folder."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from zoo.data.augment import Augment
+from zoo.data.digits import Digits
+from zoo.data.folder import SIZE, PictureFolder
+from zoo.data.pictures import fit
+from zoo.data.pipeline import single_pass, training_stream
+from zoo.data.prepare import prepare
+from zoo.errors import UserError, nearest
+
+IN_MEMORY = 2 * 2**30  # bytes of pixels; more than that stays on disk and is read as it is needed
+
+
+@dataclass(frozen=True)
+class Images:
+    """Pictures with one class each: a TFDS data set by name, or the person's own folder."""
+
+    name: str = "digits"
+    """TFDS name: digits (needs no network), mnist, fashion_mnist, cifar10, ..."""
+    folder: Path | None = None
+    """Own pictures instead, one sub-folder a class."""
+    directory: Path | None = field(default=None, metadata={"local": True})
+    """Where TFDS keeps data; TFDS_DATA_DIR or ~/tensorflow_datasets if not given."""
+    size: tuple[int, int] | None = None
+    """Height and width in pixels to bring the pictures to; their own where they share one, else 64 64."""
+    batch: int = 64
+    """Pictures a training step."""
+    augment: Augment = field(default_factory=Augment)
+    """Random changes of training pictures."""
+
+    def __post_init__(self):
+        if self.batch < 1:
+            raise ValueError(f"--data.batch came as {self.batch}, but must be at least 1")
+        if self.size is not None and min(self.size) < 1:
+            raise ValueError(f"--data.size came as {self.size}, but both sides must be at least 1 pixel")
+
+    @property
+    def title(self) -> str:
+        """What the data are called in a report."""
+        return self.folder.name if self.folder else self.name
+
+    @cached_property
+    def builder(self) -> tfds.core.DatasetBuilder:
+        """The TFDS builder; nothing is downloaded yet.
+
+        Raises:
+            UserError: there is no such data set or folder, or it does not hold pictures with a class.
+        """
+        directory = self.directory or os.environ.get("TFDS_DATA_DIR") or None
+        if self.folder is not None:
+            return PictureFolder(self.folder, self.size, directory)
+        if self.name == "digits":
+            return Digits(data_dir=directory)
+        known = tfds.list_builders(with_community_datasets=False)
+        if self.name.split("/")[0].split(":")[0] not in known:
+            raise UserError(f"no data set is called {self.name!r}{nearest(self.name, ['digits', *known])}")
+        builder = tfds.builder(self.name, data_dir=directory)
+        features = dict(builder.info.features.items())
+        if not (
+            isinstance(features.get("image"), tfds.features.Image)
+            and isinstance(features.get("label"), tfds.features.ClassLabel)
+        ):
+            raise UserError(
+                f"{self.name} does not hold pictures with one class each: its features are {', '.join(features)}"
+            )
+        return builder
+
+    @cached_property
+    def spec(self) -> dict:
+        """The builder's positional arguments, known before anything is downloaded."""
+        height, width, channels = self.builder.info.features["image"].shape
+        height, width = self.size or (SIZE if None in (height, width) else (height, width))
+        return {"input_shape": (height, width, channels or 3), "classes": len(self.labels)}
+
+    @cached_property
+    def labels(self) -> list[str]:
+        """The names of the classes, in the order of the network's outputs."""
+        return list(self.builder.info.features["label"].names)
+
+    @cached_property
+    def splits(self) -> dict[str, str]:
+        """TFDS's words for train, validation and test; what a set does not have is cut from train."""
+        have = self._prepared.info.splits
+        end = 100 if "test" in have else 90
+        start = end if "validation" in have else end - 10
+        return {
+            "train": f"train[:{start}%]",
+            "validation": "validation" if "validation" in have else f"train[{start}%:{end}%]",
+            "test": "test" if "test" in have else "train[90%:]",
+        }
+
+    def count(self, split: str) -> int:
+        """Examples of train, validation or test."""
+        return self._prepared.info.splits[self.splits[split]].num_examples
+
+    def load(self, split: str, *, seed: int = 0, step: int = 0, stopwatch: tf.Variable | None = None):
+        """Batches of (uint8 or float32 pixels, one-hot labels) as a tf.data.Dataset.
+
+        Args:
+            split: train (for ever, shuffled, augmented), validation or test (one pass, as they are).
+            seed: decides the order and the augmentation of train.
+            step: at which of its batches train starts.
+            stopwatch: see `zoo.data.pipeline.training_stream`.
+        """
+        pixels, labels = self.arrays(split)
+        classes = self.spec["classes"]
+        if isinstance(pixels, np.memmap):
+            shape = pixels.shape[1:]
+
+            def pictures(indices):
+                read = tf.numpy_function(lambda i: np.asarray(pixels[i]), [indices], tf.uint8, stateful=False)
+                return tf.ensure_shape(read, (None, *shape))
+        else:
+            held = tf.constant(pixels)
+
+            def pictures(indices):
+                return tf.gather(held, indices)
+
+        targets = tf.constant(labels)
+
+        def read(indices):
+            return pictures(indices), tf.one_hot(tf.gather(targets, indices), classes)
+
+        if split != "train":
+            return single_pass(len(labels), read, batch=max(self.batch, 250))
+        return training_stream(
+            len(labels),
+            read,
+            batch=self.batch,
+            seed=seed,
+            step=step,
+            augment=self.augment.function(),
+            stopwatch=stopwatch,
+        )
+
+    def arrays(self, split: str) -> tuple[np.ndarray, np.ndarray]:
+        """All pixels (N, H, W, C) uint8, in memory or mapped from disk, and all labels (N,) int64."""
+        cache = self.__dict__.setdefault("_arrays", {})  # a frozen record; what it names never changes
+        if split not in cache:
+            cache[split] = self._read(split)
+        return cache[split]
+
+    def digest(self, split: str) -> str:
+        """Twelve hexadecimal digits that change with any pixel or label of the split."""
+        pixels, labels = self.arrays(split)
+        digest = hashlib.sha256(labels.tobytes())
+        for start in range(0, len(pixels), 1000):
+            digest.update(np.ascontiguousarray(pixels[start : start + 1000]))
+        return digest.hexdigest()[:12]
+
+    @cached_property
+    def _prepared(self) -> tfds.core.DatasetBuilder:
+        return prepare(self.builder)
+
+    def _read(self, split: str) -> tuple[np.ndarray, np.ndarray]:
+        count, shape = self.count(split), self.spec["input_shape"]
+        if not count:
+            raise UserError(f"{self.title} has no {split} pictures: give it more")
+        labels = np.empty(count, np.int64)
+        if count * int(np.prod(shape)) <= IN_MEMORY:
+            pixels = np.empty((count, *shape), np.uint8)
+            self._fill(split, pixels, labels)
+            return pixels, labels
+        name = f"{split}-{'x'.join(map(str, shape))}"
+        folder = Path(self._prepared.data_path)
+        if not (folder / f"{name}.npy").exists():
+            part = folder / f"{name}.{os.getpid()}.part"
+            pixels = np.lib.format.open_memmap(part, "w+", np.uint8, (count, *shape))
+            self._fill(split, pixels, labels)
+            pixels.flush()
+            np.save(folder / f"{name}.labels.npy", labels)
+            os.replace(part, folder / f"{name}.npy")
+        pixels = np.load(folder / f"{name}.npy", mmap_mode="r")
+        return pixels, np.load(folder / f"{name}.labels.npy")
+
+    def _fill(self, split: str, pixels: np.ndarray, labels: np.ndarray) -> None:
+        """Reads the split in TFDS's order, which is the same each time, into the two arrays."""
+        data = self._prepared.as_dataset(split=self.splits[split])
+        data = data.map(lambda example: (example["image"], example["label"]))
+        size = pixels.shape[1:3]
+        if None in self._prepared.info.features["image"].shape:
+            for at, (picture, label) in enumerate(data.as_numpy_iterator()):
+                pixels[at], labels[at] = fit(picture, size), label
+            return
+        at = 0
+        for batch, batch_labels in data.batch(500).as_numpy_iterator():
+            chosen = slice(at, at + len(batch))
+            if batch.shape[1:3] != tuple(size):
+                batch = np.stack([fit(picture, size) for picture in batch])
+            pixels[chosen], labels[chosen] = batch, batch_labels
+            at += len(batch)

@@ -1,0 +1,60 @@
+"""Picture files of a person: found, read with Pillow, and brought to the shape of a network's input."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+GRAY_MODES = ("1", "L", "I;16", "I", "F", "LA")
+
+
+def find_pictures(folder: Path) -> list[Path]:
+    """All files below `folder` whose ending Pillow knows, in a fixed order; hidden files are left out."""
+    endings = Image.registered_extensions()
+    found = (path for path in folder.rglob("*") if path.suffix.lower() in endings)
+    return sorted(
+        p for p in found if p.is_file() and not any(x.startswith(".") for x in p.relative_to(folder).parts)
+    )
+
+
+def read_picture(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
+    """The picture as uint8 of `shape` (height, width, channels), turned as its camera noted.
+
+    Transparent parts become white; channels are 1 (gray) or 3 (RGB).
+
+    Raises:
+        OSError: the file is not a picture, is broken, or is too large to be one; the text says which.
+    """
+    height, width, channels = shape
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        try:
+            with Image.open(path) as file:
+                picture = ImageOps.exif_transpose(file)
+                picture = to_mode(picture, "L" if channels == 1 else "RGB")
+        except OSError:
+            raise
+        except Exception as error:  # Pillow's decoders raise nearly anything on broken input.
+            raise OSError(f"{type(error).__name__}: {error}") from error
+    return fit(np.asarray(picture).reshape(picture.height, picture.width, -1), (height, width))
+
+
+def to_mode(picture: Image.Image, mode: str) -> Image.Image:
+    """The picture in 8-bit gray or RGB."""
+    if picture.mode.startswith("I") or picture.mode == "F":  # 16 or 32 bits: Pillow would cut them off at 255
+        values = np.asarray(picture, dtype=np.float64)
+        picture = Image.fromarray(np.uint8(values * (255 / max(values.max(), 255))).clip(0, 255))
+    if "A" in picture.getbands() or "transparency" in picture.info:
+        layer = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+    return picture.convert(mode)
+
+
+def fit(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A uint8 (H, W, C) picture stretched to `size` (height, width); smoothed where it shrinks."""
+    if pixels.shape[:2] == tuple(size):
+        return pixels
+    picture = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+    resized = picture.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+    return np.asarray(resized).reshape(*size, -1)

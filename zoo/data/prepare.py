@@ -1,0 +1,70 @@
+"""Making a TFDS data set ready, and saying at once what to do where that cannot be."""
+
+import contextlib
+import io
+import socket
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import tensorflow_datasets as tfds
+from tensorflow_datasets.core.download import resource
+
+from zoo.errors import UserError
+
+PATIENCE = 5  # seconds for a server to answer before the data count as out of reach
+
+
+def prepare(builder: tfds.core.DatasetBuilder) -> tfds.core.DatasetBuilder:
+    """Downloads and prepares the data set where that was not done yet.
+
+    Raises:
+        UserError: it cannot be had, or there is nowhere to put it.
+    """
+    if builder.is_prepared():
+        return report_skipped(builder)
+    directory = Path(builder.data_path).parents[builder.info.full_name.count("/")]
+    out_of_reach(builder, directory)
+    print(f"preparing {builder.name} in {directory} (once)", file=sys.stderr)
+    if not sys.stderr.isatty():
+        tfds.disable_progress_bar()
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):  # TFDS prints there what is said above
+            builder.download_and_prepare()
+    except OSError as error:
+        raise UserError(
+            f"cannot write the data to {directory}: {error.strerror or error}; "
+            "give another place with --data.directory DIR or TFDS_DATA_DIR"
+        ) from error
+    except AssertionError as error:  # TFDS's word for a set that a person has to download
+        raise UserError(" ".join(str(error).split())) from error
+    return report_skipped(builder)
+
+
+def report_skipped(builder: tfds.core.DatasetBuilder) -> tfds.core.DatasetBuilder:
+    """Says which pictures of a person's folder could not be read."""
+    skipped = (builder.info.metadata or {}).get("skipped", [])
+    if skipped:
+        print(f"skipped {len(skipped)} broken pictures: {', '.join(skipped)}", file=sys.stderr)
+    return builder
+
+
+def out_of_reach(builder: tfds.core.DatasetBuilder, directory: Path) -> None:
+    """Raises where a file is neither downloaded nor on a server that answers: TFDS would retry for minutes."""
+    downloads = directory / "downloads"
+    for url, info in (builder.url_infos or {}).items():
+        name = resource.get_dl_fname(url, info.checksum)
+        if any((place / name).exists() for place in (downloads, downloads / builder.name)):
+            continue
+        server = urlsplit(url)
+        try:
+            port = server.port or {"http": 80, "ftp": 21}.get(server.scheme, 443)
+            socket.create_connection((server.hostname, port), PATIENCE).close()
+        except OSError as error:
+            raise UserError(
+                f"{builder.name} is not in {directory} and its server {server.hostname} cannot be reached "
+                f"({error.strerror or error}): fetch it once where there is a network with "
+                f"`python -c \"import tensorflow_datasets as t; t.load('{builder.name}')\"` and copy the folder "
+                f"{builder.name}, or use --data.name digits, which needs no network"
+            ) from error
+        return  # One server that answers is enough; what else fails, TFDS tells.

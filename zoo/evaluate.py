@@ -1,0 +1,134 @@
+"""Measures a run on the test split, which fit never reads: `python -m zoo.evaluate logs/cnn-1f3a9c`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import tyro
+
+from zoo.command import main
+from zoo.data import SOURCES
+from zoo.errors import UserError
+from zoo.training import TASKS, figures, runs
+from zoo.training.recipe import revive
+from zoo.training.runs import Run
+
+
+@dataclass(frozen=True)
+class Options:
+    """Measures a run on the test split of its data."""
+
+    run: Annotated[Path, tyro.conf.Positional]
+    """Folder that fit named last, such as logs/cnn-1f3a9c."""
+    split: str = "test"
+    """Part of the data: test, or validation to look again at what fit chose by."""
+    json: bool = False
+    """Print one line of JSON instead of the table."""
+    record: bool = False
+    """Append the result to results.jsonl beside the run."""
+
+
+def evaluate(run: Run | Path | str, split: str = "test") -> dict:
+    """What the task reports of the run's best network on a split of its data, and `digest`, of that split.
+
+    Raises:
+        UserError: the run or its data are missing, damaged or of another version.
+    """
+    run = runs.open_for_reading(Path(run.path if isinstance(run, Run) else run))
+    record, model = run.record, run.model()
+    try:
+        source = revive(SOURCES[record["recipe"]["data"]["is"]], record["recipe"]["data"])
+        task = revive(TASKS[record["recipe"]["task"]["is"]], record["recipe"]["task"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{run.path} was made by another version of zoo ({error}): train it again") from error
+    if split not in ("validation", "test"):
+        raise UserError(f"--split came as {split}, but must be test or validation")
+    if source.labels != record["labels"]:
+        raise UserError(f"the classes of the data have changed since {run.path} was made: train it again")
+    data = source.load(split)
+    truth = np.concatenate([targets.numpy().argmax(-1) for _, targets in data])
+    logits = model.predict(data.map(lambda inputs, targets: inputs), verbose=0)
+    return task.report(truth, logits, source.labels) | {"digest": source.digest(split)}
+
+
+def table(report: dict) -> str:
+    """The report for a person to read."""
+    lines = [
+        f"accuracy           {report['accuracy']:.2%} of {report['examples']} examples, "
+        f"95 % interval {report['accuracy_low']:.2%} to {report['accuracy_high']:.2%}",
+        f"loss               {report['loss']:.4f} nats",
+        f"calibration error  {report['calibration_error']:.4f}",
+        "",
+    ]
+    width = max(5, *(len(row["name"]) for row in report["classes"]))
+    lines.append(f"{'class':{width}}  precision  recall     f1  examples")
+    lines += [
+        f"{row['name']:{width}}  {row['precision']:9.4f}  {row['recall']:6.4f}  {row['f1']:.3f}  {row['examples']:8}"
+        for row in report["classes"]
+    ]
+    if len(report["classes"]) <= figures.WRITTEN:
+        cell = max(len(str(max(map(max, report["confusion"])))) + 1, 4)
+        lines += ["", "confusion (rows: truth, columns: answer, in the order above)"]
+        lines += [
+            f"{row['name']:{width}} " + "".join(f"{count or '.':>{cell}}" for count in counts)
+            for row, counts in zip(report["classes"], report["confusion"], strict=True)
+        ]
+    return "\n".join(lines)
+
+
+def result(run: Run, split: str, report: dict) -> dict:
+    """A line of results.jsonl: the figures with all that is needed to get them again."""
+    record, summary = run.record, run.summary or {}
+    scalars = {key: value for key, value in report.items() if isinstance(value, int | float)}
+    return {
+        "recipe": record["recipe"]["name"],
+        "id": record["id"],
+        "command": record["command"],
+        "data": {
+            "name": Path(record["recipe"]["data"]["folder"] or record["recipe"]["data"]["name"]).name,
+            "split": split,
+            "train_examples": record["data"]["train"],
+            "train_digest": record["data"]["digest"],
+            "digest": report["digest"],
+        },
+        "seed": record["recipe"]["seed"],
+        "metrics": scalars,
+        "epochs": summary.get("epochs"),
+        "seconds": round(summary["seconds"], 1) if summary else None,
+        "machine": record["machine"],
+        "versions": record["versions"],
+        "commit": record["commit"],
+    }
+
+
+def run_command(argv: list[str]) -> int:
+    """Evaluates what the command line names."""
+    options = tyro.cli(Options, args=argv, prog="python -m zoo.evaluate")
+    run = runs.open_for_reading(options.run)
+    report = evaluate(run, options.split)
+    runs.write_json(run.path / f"{options.split}.json", report)
+    picture = run.path / f"{options.split}.png"
+    with runs.replacing(picture) as part:
+        figures.report(report, part)
+    if options.record:
+        with open(run.path.parent / "results.jsonl", "a", encoding="utf-8") as file:
+            file.write(json.dumps(result(run, options.split, report)) + "\n")
+    if options.json:
+        print(json.dumps({"run": str(run.path)} | report))
+        return 0
+    if run.summary is None:
+        print(
+            f"not finished: this is the best of {len(run.history)} epochs so far; {run.how_to_go_on()} to go on\n"
+        )
+    print(table(report))
+    print(f"\npicture: {picture}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(run_command))

@@ -1,0 +1,198 @@
+"""Trains a recipe: `python -m zoo.fit cnn`. The same command again resumes the run, or says that it is finished."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from zoo.command import main, parse
+from zoo.errors import UserError
+from zoo.training import callbacks, devices, runs
+from zoo.training.board import Board
+from zoo.training.panels import ClassificationPanel
+from zoo.training.recipe import Recipe
+from zoo.training.resume import Resume, signals
+from zoo.training.runs import Run
+
+EXECUTION = 32  # steps, at most, that TensorFlow goes through between two looks from Python
+
+
+@dataclass(frozen=True)
+class Options:
+    """Where the run goes and what is measured; none of it changes the result."""
+
+    logs: Path = Path("logs")
+    """Folder of the runs."""
+    fresh: bool = False
+    """Start anew beside an earlier run of this recipe."""
+    profile: tuple[int, int] | None = None
+    """First and last step to profile for TensorBoard."""
+
+
+def build(recipe: Recipe) -> keras.Model:
+    """The recipe's network for its data, uncompiled.
+
+    Raises:
+        UserError: the hyperparameters do not fit the data.
+    """
+    try:
+        return recipe.model(**recipe.data.spec)
+    except UserError:
+        raise
+    except (ValueError, TypeError) as error:
+        raise UserError(
+            f"{recipe.model.func.__name__} cannot be built: {' '.join(str(error).split())}"
+        ) from error
+
+
+def compile_model(model: keras.Model, recipe: Recipe, steps: int, per_execution: int) -> None:
+    """Joins the network with its loss, metrics and optimizer for trainings of `steps` an epoch."""
+    model.compile(
+        optimizer=recipe.optimizer.build(recipe.epochs * steps),
+        loss=recipe.task.loss(),
+        metrics=recipe.task.metrics(),
+        jit_compile=devices.compiled(recipe.xla),
+        steps_per_execution=per_execution,
+    )
+
+
+def epoch_steps(examples: int, batch: int) -> tuple[int, int]:
+    """Steps of an epoch, and how many of them TensorFlow goes through at once.
+
+    Keras wants the first to be a multiple of the second; the epoch is rounded to that by 2.5 % at most.
+    """
+    steps = max(1, round(examples / batch))
+    per_execution = max(1, min(EXECUTION, steps // 20))
+    return round(steps / per_execution) * per_execution, per_execution
+
+
+def fit(
+    recipe: Recipe,
+    *,
+    logs: Path | str = "logs",
+    fresh: bool = False,
+    profile: tuple[int, int] | None = None,
+    command: str | None = None,
+) -> Run:
+    """Trains the recipe to its end, going on where an earlier fit of it stopped.
+
+    Args:
+        recipe: what to train.
+        logs: folder of the runs.
+        fresh: start anew beside an earlier run of this recipe.
+        profile: first and last step to profile.
+        command: how to start this again; written down in the run.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        UserError: the input or the machine does not allow it; what was saved before is whole.
+        Stopped: Ctrl-C or SIGTERM; the state is saved.
+    """
+    run = runs.choose(recipe, Path(logs), fresh)
+    if run.summary is not None:
+        print(f"finished already; --fresh starts anew beside {run.path}")
+        return run
+    source = recipe.data
+    precision = devices.configure(recipe.seed, recipe.precision)
+    model = build(recipe)
+    steps, per_execution = epoch_steps(source.count("train"), source.batch)
+    if profile:
+        per_execution = 1
+    compile_model(model, recipe, steps, per_execution)
+    described = describe(recipe, precision, command)
+    with runs.locked(run):
+        runs.begin(run, described)
+        train(model, recipe, run, steps, per_execution, profile)
+    return run
+
+
+def train(model: keras.Model, recipe: Recipe, run: Run, steps: int, per_execution: int, profile) -> None:
+    """The training itself, from where the run stands to its end."""
+    source = recipe.data
+    stopwatch = tf.Variable(0.0, dtype=tf.float64)
+    validation = source.load("validation")
+    resume = Resume(run, steps, per_execution)
+    panel = ClassificationPanel(source.labels, validation)
+    board = Board(
+        run.path,
+        recipe=recipe.leaves(),
+        panel=panel,
+        sample=next(iter(source.load("train", seed=recipe.seed))),
+        batch=source.batch,
+        waited=lambda: float(stopwatch),
+        fresh=resume.step == 0,
+        profile=profile,
+    )
+    chosen = resume.after([*callbacks.standard(recipe, run, steps), board])
+    if resume.step:
+        print(f"resuming {run.path} after {resume.epoch} epochs, at step {resume.step}")
+    weights = recipe.task.weights(source.arrays("train")[1], len(source.labels))
+    with signals(resume):
+        # Where a stop cut an epoch short, one `fit` ends that epoch and the next goes on from there.
+        while resume.epoch < recipe.epochs and not resume.stopped:
+            model.fit(
+                source.load("train", seed=recipe.seed, step=resume.step, stopwatch=stopwatch),
+                steps_per_epoch=resume.unfinished or steps,
+                initial_epoch=resume.epoch,
+                epochs=recipe.epochs,
+                validation_data=validation,
+                callbacks=chosen,
+                class_weight=weights,
+                shuffle=False,  # the source has done that
+                verbose=1 if sys.stdout.isatty() else 2,
+            )
+    panel.finish(run.model(), run.path)
+    runs.write_json(run.path / "summary.json", summarize(recipe, resume, steps))
+
+
+def describe(recipe: Recipe, precision: str, command: str | None) -> dict:
+    """What a run writes down when it begins."""
+    source = recipe.data
+    return {
+        "recipe": recipe.record(),
+        "id": recipe.id(),
+        "command": command,
+        "precision": precision,
+        "spec": source.spec,
+        "labels": source.labels,
+        "data": {split: source.count(split) for split in source.splits} | {"digest": source.digest("train")},
+        "machine": devices.machine(),
+        "versions": devices.versions(),
+        "commit": runs.commit(),
+    }
+
+
+def summarize(recipe: Recipe, resume: Resume, steps: int) -> dict:
+    """How the run ended."""
+    history = resume.state["history"]
+    best = (min if recipe.monitor.endswith("loss") else max)(history, key=lambda epoch: epoch[recipe.monitor])
+    return {"epochs": len(history), "steps": steps * len(history), "seconds": resume.seconds, "best": best}
+
+
+def run_command(argv: list[str]) -> int:
+    """Trains what the command line asks for and says what came out."""
+    recipe, options = parse("fit", argv, Options)
+    command = shlex.join(["python", "-m", "zoo.fit", *(word for word in argv if word != "--fresh")])
+    run = fit(recipe, logs=options.logs, fresh=options.fresh, profile=options.profile, command=command)
+    summary, best = run.summary, run.summary["best"]
+    values = ", ".join(f"{name[4:]} {value:.4f}" for name, value in best.items() if name.startswith("val_"))
+    print(
+        f"\n{summary['epochs']} epochs in {summary['seconds']:.0f} s; best was epoch {best['epoch']}, validation {values}"
+    )
+    print("next:")
+    print(f"  python -m zoo.evaluate {run.path}")
+    print(f"  python -m zoo.predict {run.path} PICTURE...")
+    print(f"  tensorboard --logdir {run.path.parent}")
+    print(f"run: {run.path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(run_command))

@@ -1,0 +1,66 @@
+"""Figures of merit, from labels and logits in numpy."""
+
+import numpy as np
+from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
+
+Z95 = 1.959963984540054  # standard deviations that hold 95 % of a normal distribution
+BINS = 15  # of the confidence, for the calibration error (Guo 2017, section 2)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities along the last axis, in float64."""
+    shifted = np.exp(np.float64(logits) - np.max(logits, axis=-1, keepdims=True))
+    return shifted / shifted.sum(axis=-1, keepdims=True)
+
+
+def wilson(hits: int, count: int) -> tuple[float, float]:
+    """The 95 % interval of a rate of `hits` in `count` (Wilson 1927), sound near 0 and 1 too."""
+    rate, spread = hits / count, Z95**2 / count
+    middle = (rate + spread / 2) / (1 + spread)
+    half = Z95 * np.sqrt(rate * (1 - rate) / count + spread / (4 * count)) / (1 + spread)
+    return float(middle - half), float(middle + half)
+
+
+def calibration(hits: np.ndarray, confidence: np.ndarray) -> list[tuple[float, float, int]]:
+    """(mean confidence, accuracy, examples) of each of BINS equal steps of confidence that holds examples."""
+    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    return [
+        (float(confidence[bins == b].mean()), float(hits[bins == b].mean()), int((bins == b).sum()))
+        for b in range(BINS)
+        if (bins == b).any()
+    ]
+
+
+def classification(truth: np.ndarray, logits: np.ndarray, names: list[str]) -> dict:
+    """Accuracy with its interval, loss, calibration error, and what happened to each class.
+
+    Args:
+        truth: (N,) labels.
+        logits: (N, classes).
+        names: of the classes.
+
+    Returns:
+        accuracy, accuracy_low, accuracy_high (95 %, Wilson), loss (nats), calibration_error (expected,
+        15 bins: Guo 2017), examples, classes (name, precision, recall, f1, examples),
+        confusion (rows are the truth), calibration (see `calibration`).
+    """
+    probabilities = softmax(logits)
+    said, confidence = probabilities.argmax(-1), probabilities.max(-1)
+    hits, labels = said == truth, range(len(names))
+    low, high = wilson(int(hits.sum()), len(truth))
+    bins = calibration(hits, confidence)
+    table = precision_recall_fscore_support(truth, said, labels=labels, zero_division=0)
+    return {
+        "accuracy": float(hits.mean()),
+        "accuracy_low": low,
+        "accuracy_high": high,
+        "loss": float(log_loss(truth, probabilities, labels=labels)),
+        "calibration_error": sum(n * abs(a - c) for c, a, n in bins) / len(truth),
+        "examples": len(truth),
+        "classes": [
+            {"name": name, "precision": float(p), "recall": float(r), "f1": float(f), "examples": int(n)}
+            for name, p, r, f, n in zip(names, *table, strict=True)
+        ],
+        "confusion": confusion_matrix(truth, said, labels=labels).tolist(),
+        "calibration": bins,
+    }

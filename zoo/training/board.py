@@ -1,0 +1,145 @@
+"""TensorBoard: what a training shows of itself, once an epoch.
+
+Keras' TensorBoard callback is not used: its graph is empty on Keras 3, its embeddings cannot be read by
+the projector, and it cannot be wound back to the place where a resumed training goes on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+from tensorboard.plugins.hparams import api as hparams
+
+from zoo.errors import UserError
+
+
+class Board(keras.callbacks.Callback):
+    """Writes a run's event files: in `train` and `validation` what each part says, in the run's folder the rest.
+
+    Args:
+        path: the run's folder.
+        recipe: every leaf by name.
+        panel: what the task shows: `begin()`, `epoch(model, step)` and `finish(model, path)`.
+        sample: one training batch (inputs, targets), whose gradient's norm is followed.
+        batch: examples a step.
+        waited: seconds spent waiting for data so far.
+        fresh: whether the training begins, so that what is said once is to be said.
+        profile: first and last step to profile, or None.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        recipe: dict[str, Any],
+        panel: Any,
+        sample: tuple,
+        batch: int,
+        waited: Callable[[], float],
+        fresh: bool,
+        profile: tuple[int, int] | None = None,
+    ):
+        super().__init__()
+        self.path, self.recipe, self.panel, self.sample, self.batch = path, recipe, panel, sample, batch
+        self.waited, self.fresh, self.profile = waited, fresh, profile
+        self._writers: dict[str, tf.summary.SummaryWriter] = {}
+        self._seen = 0  # steps in this process
+        self._profiling = False
+
+    def writer(self, name: str):
+        """A context in which tf.summary writes to the event files of train, validation or "." (the run)."""
+        if name not in self._writers:
+            self._writers[name] = tf.summary.create_file_writer(str(self.path / name))
+        return self._writers[name].as_default()
+
+    def flush(self) -> dict[str, int]:
+        """Writes all that waits, and returns the size of each event file by its path within the run.
+
+        Raises:
+            UserError: the disk does not take it.
+        """
+        try:
+            for writer in self._writers.values():
+                writer.flush()
+        except tf.errors.OpError as error:
+            raise UserError(f"cannot write event files to {self.path}: {error.message}") from error
+        files = self.path.rglob("*tfevents*")
+        return {file.relative_to(self.path).as_posix(): file.stat().st_size for file in files}
+
+    def on_train_begin(self, logs=None):
+        if not self.fresh:
+            return
+        self.fresh = False
+        with self.writer("."):
+            hparams.hparams(self.recipe)
+            rows = "\n".join(f"| {name} | {value} |" for name, value in self.recipe.items())
+            tf.summary.text("recipe", f"| leaf | value |\n|---|---|\n{rows}", step=0)
+            call = tf.function(lambda x: self.model(x, training=False))
+            inputs = self.model.inputs[0]
+            tf.summary.graph(call.get_concrete_function(tf.TensorSpec(inputs.shape, inputs.dtype)).graph)
+        with self.writer("train"):
+            self.panel.begin(self.sample)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._begun, self._waited, self._steps = time.perf_counter(), self.waited(), 0
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if self.profile and not self._profiling and self._seen + 1 >= self.profile[0]:
+            tf.profiler.experimental.start(str(self.path))
+            self._profiling = True
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._ended, self._seen, self._steps = (
+            time.perf_counter(),
+            self._seen + batch + 1 - self._steps,
+            batch + 1,
+        )
+        if self._profiling and self._seen >= self.profile[1]:
+            self._stop_profile()
+
+    def on_epoch_end(self, epoch, logs=None):
+        step, seconds = epoch + 1, self._ended - self._begun
+        with self.writer("train"):
+            scalars({name: value for name, value in logs.items() if not name.startswith("val_")}, step)
+            scalars(
+                {
+                    "learning_rate": self.model.optimizer.learning_rate,
+                    "gradient_norm": self._gradient_norm(),
+                    "speed/examples_per_second": self._steps * self.batch / seconds,
+                    "speed/share_waiting_for_data": (self.waited() - self._waited) / seconds,
+                },
+                step,
+            )
+            for variable in self.model.trainable_variables:
+                tf.summary.histogram(variable.path, variable.value, step=step)
+        with self.writer("validation"):
+            own = {name[4:]: value for name, value in logs.items() if name.startswith("val_")}
+            scalars(own, step)
+            self.panel.epoch(self.model, step)
+
+    def on_train_end(self, logs=None):
+        if self._profiling:
+            self._stop_profile()
+
+    def _stop_profile(self) -> None:
+        tf.profiler.experimental.stop()
+        self.profile, self._profiling = None, False
+
+    def _gradient_norm(self) -> tf.Tensor:
+        """Of the loss over the sample, in inference mode so that no dropout seed is drawn for it."""
+        inputs, targets = self.sample
+        with tf.GradientTape() as tape:
+            loss = self.model.compute_loss(inputs, targets, self.model(inputs, training=False))
+        weights = [variable.value for variable in self.model.trainable_variables]
+        return tf.linalg.global_norm(tape.gradient(loss, weights))
+
+
+def scalars(values: dict[str, Any], step: int) -> None:
+    """Writes each value under its name."""
+    for name, value in values.items():
+        tf.summary.scalar(name, float(value), step=step)

@@ -1,0 +1,64 @@
+"""The machine: seed, precision and compilation, and what a result has to say about where it was measured."""
+
+import os
+import platform
+from importlib import metadata
+
+import keras
+import psutil
+import tensorflow as tf
+
+PACKAGES = ("tensorflow", "keras", "tensorflow-datasets", "numpy")
+
+
+def configure(seed: int, precision: str) -> str:
+    """Seeds everything and sets Keras' precision; returns the precision that "auto" came to be."""
+    keras.utils.set_random_seed(seed)
+    if tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.enable_op_determinism()
+    if precision == "auto":
+        precision = automatic_precision()
+    keras.config.set_dtype_policy(precision)
+    return precision
+
+
+def automatic_precision() -> str:
+    """float32 on a CPU; on a GPU bfloat16 from compute capability 8.0 on, float16 from 7.0 on."""
+    gpus = tf.config.list_physical_devices("GPU")
+    if not gpus:
+        return "float32"
+    capability = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
+    return (
+        "mixed_bfloat16" if capability >= (8, 0) else "mixed_float16" if capability >= (7, 0) else "float32"
+    )
+
+
+def compiled(xla: str) -> bool:
+    """Whether to compile with XLA: "auto" is yes on a GPU, where it pays, and no on a CPU."""
+    return bool(tf.config.list_physical_devices("GPU")) if xla == "auto" else xla == "on"
+
+
+def machine() -> dict:
+    """What decides a speed and the last bits of a result; no names of hosts or people."""
+    gpus = [tf.config.experimental.get_device_details(g) for g in tf.config.list_physical_devices("GPU")]
+    return {
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "memory_gb": round(psutil.virtual_memory().total / 2**30),
+        "gpus": [gpu.get("device_name", "unknown") for gpu in gpus],
+    }
+
+
+def processor() -> str:
+    """The processor's name as the system tells it."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+            return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def versions() -> dict:
+    """Python and the packages that decide a result."""
+    return {"python": platform.python_version()} | {name: metadata.version(name) for name in PACKAGES}

@@ -1,0 +1,107 @@
+"""Pictures for TensorBoard and reports, as arrays; and the files that TensorBoard's projector reads."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image, ImageDraw
+from tensorboard.plugins import projector as plugin
+
+TILE = 72  # pixels of a picture in a grid
+WRITTEN = 20  # classes up to which a confusion matrix has its counts written in
+
+
+def rgb(picture: np.ndarray) -> np.ndarray:
+    """(H, W, C) pixels in 0..255 of any type as uint8 RGB."""
+    pixels = np.uint8(np.clip(picture, 0, 255))
+    return np.repeat(pixels, 3, -1) if pixels.shape[-1] == 1 else pixels[..., :3]
+
+
+def grid(pictures: np.ndarray, captions: list[str] | None = None) -> np.ndarray:
+    """(N, H, W, C) pictures side by side, with a line of text under each: uint8 (height, width, 3)."""
+    columns = math.ceil(math.sqrt(len(pictures)))
+    rows, line = math.ceil(len(pictures) / columns), 12 if captions else 0
+    sheet = Image.new("RGB", (columns * (TILE + 4), rows * (TILE + 4 + line)), "white")
+    draw = ImageDraw.Draw(sheet)
+    for at, picture in enumerate(pictures):
+        left, top = at % columns * (TILE + 4), at // columns * (TILE + 4 + line)
+        sheet.paste(Image.fromarray(rgb(picture)).resize((TILE, TILE), Image.Resampling.NEAREST), (left, top))
+        if captions:
+            draw.text((left, top + TILE), captions[at][:12], fill="black")
+    return np.asarray(sheet)
+
+
+def confusion(counts: np.ndarray, labels: list[str]) -> np.ndarray:
+    """The matrix as a picture, true classes down and answers across: uint8 (height, width, 3)."""
+    figure = Figure(figsize=(6, 6), dpi=80, layout="constrained")
+    draw_confusion(figure.add_subplot(), counts, labels)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3]
+
+
+def draw_confusion(axes, counts: np.ndarray, labels: list[str]) -> None:
+    """Draws the matrix; colours are shares of a true class."""
+    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axes.set(xlabel="answer", ylabel="truth")
+    if len(labels) <= WRITTEN:
+        axes.set_xticks(range(len(labels)), labels, rotation=90)
+        axes.set_yticks(range(len(labels)), labels)
+        for (row, column), count in np.ndenumerate(counts):
+            if count:
+                colour = "white" if shares[row, column] > 0.5 else "black"
+                axes.text(column, row, str(count), ha="center", va="center", color=colour, fontsize=8)
+
+
+def report(found: dict, path: Path) -> None:
+    """Writes a classification's confusion matrix and reliability diagram as a PNG file."""
+    labels = [row["name"] for row in found["classes"]]
+    figure = Figure(figsize=(11, 5.5), dpi=100, layout="constrained")
+    left, right = figure.subplots(1, 2)
+    draw_confusion(left, np.array(found["confusion"]), labels)
+    left.set_title(f"accuracy {found['accuracy']:.2%}, {found['examples']} examples")
+    confidences, hits, counts = zip(*found["calibration"], strict=True)
+    right.plot([0, 1], [0, 1], color="gray", linestyle="--", label="calibrated")
+    right.scatter(
+        confidences, hits, s=10 + 190 * np.array(counts) / max(counts), label="examples (area: how many)"
+    )
+    right.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1.02), ylim=(0, 1.02))
+    right.set_title(f"calibration error {found['calibration_error']:.4f}")
+    right.legend(loc="upper left")
+    figure.savefig(path)
+
+
+def projector(
+    path: Path,
+    features: np.ndarray,
+    columns: tuple[str, ...],
+    rows: list[tuple[str, ...]],
+    pictures: np.ndarray,
+) -> None:
+    """Writes (N, D) features with a row of text and a picture each, where the projector looks for them.
+
+    The plugin cannot read what Keras' callback writes: it wants a checkpoint of one variable.
+    """
+    checkpoint = tf.train.Checkpoint(features=tf.Variable(features))
+    saved = checkpoint.write(str(path / "projector.ckpt"))
+    lines = ["\t".join(columns), *("\t".join(cell.replace("\t", " ") for cell in row) for row in rows)]
+    (path / "projector.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    side, columns_across = 32, math.ceil(math.sqrt(len(pictures)))
+    sheet = Image.new("RGB", (columns_across * side,) * 2, "white")
+    for at, picture in enumerate(pictures):
+        small = Image.fromarray(rgb(picture)).resize((side, side))
+        sheet.paste(small, (at % columns_across * side, at // columns_across * side))
+    sheet.save(path / "projector.png")
+    config = plugin.ProjectorConfig(model_checkpoint_path=saved)
+    embedding = config.embeddings.add(
+        tensor_name="features/.ATTRIBUTES/VARIABLE_VALUE", metadata_path="projector.tsv"
+    )
+    embedding.sprite.image_path = "projector.png"
+    embedding.sprite.single_image_dim.extend([side, side])
+    plugin.visualize_embeddings(str(path), config)

@@ -1,0 +1,93 @@
+"""Keras' optimizers and learning-rate schedules, chosen by one record."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import keras
+from keras.optimizers import schedules
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """How the weights are moved."""
+
+    name: Literal["sgd", "adam", "adamw", "rmsprop", "lion", "muon"] = "adamw"
+    """Which of Keras' optimizers."""
+    rate: float = 0.001
+    """Learning rate; the highest that a schedule reaches."""
+    schedule: Literal["constant", "cosine", "step", "plateau"] = "cosine"
+    """cosine: down to 0 (Loshchilov 2016); step: a tenth after half and again after three quarters of the
+    steps (He 2015, section 4.2); plateau: a half when the monitored value rests for 3 epochs."""
+    warmup: float = 0.0
+    """Part of all steps in which a cosine schedule first rises from 0, 0 to 1."""
+    momentum: float = 0.0
+    """Of sgd and rmsprop."""
+    nesterov: bool = False
+    """Nesterov's form of sgd's momentum."""
+    weight_decay: float = 0.0
+    """Decoupled decay of the kernels a step, times the rate; biases and normalisation are left alone."""
+    clip: float | None = None
+    """Largest global norm of the gradients; longer ones are scaled down to it."""
+    ema: float | None = None
+    """Momentum of a moving average of the weights, which is then validated and kept; such as 0.99."""
+
+    def __post_init__(self):
+        if self.rate <= 0:
+            raise ValueError(f"--optimizer.rate came as {self.rate}, but must be above 0")
+        for field in ("weight_decay", "momentum"):
+            if getattr(self, field) < 0:
+                raise ValueError(f"--optimizer.{field} came as {getattr(self, field)}, but must be 0 or more")
+        if self.clip is not None and self.clip <= 0:
+            raise ValueError(f"--optimizer.clip came as {self.clip}, but must be above 0")
+        if self.ema is not None and not 0 < self.ema < 1:
+            raise ValueError(f"--optimizer.ema came as {self.ema}, but must lie between 0 and 1")
+        if not 0 <= self.warmup < 1:
+            raise ValueError(f"--optimizer.warmup came as {self.warmup}, but must be from 0 to less than 1")
+        if self.warmup and self.schedule != "cosine":
+            raise ValueError(f"--optimizer.warmup is for the cosine schedule, not for {self.schedule}")
+        if self.momentum and self.name not in ("sgd", "rmsprop"):
+            raise ValueError(f"--optimizer.momentum is for sgd and rmsprop, not for {self.name}")
+        if self.nesterov and self.name != "sgd":
+            raise ValueError(f"--optimizer.nesterov is for sgd, not for {self.name}")
+
+    def build(self, steps: int) -> keras.Optimizer:
+        """The Keras optimizer for a training of `steps` steps in all."""
+        options = {
+            "weight_decay": self.weight_decay or None,
+            "global_clipnorm": self.clip,
+            "use_ema": self.ema is not None,
+        }
+        if self.ema is not None:
+            options["ema_momentum"] = self.ema
+        if self.name in ("sgd", "rmsprop"):
+            options["momentum"] = self.momentum
+        if self.name == "sgd":
+            options["nesterov"] = self.nesterov
+        if self.name == "muon":  # it hands some of the weights to Adam, which has a decay of its own
+            options["adam_weight_decay"] = options["weight_decay"]
+        kinds = {
+            "sgd": keras.optimizers.SGD,
+            "adam": keras.optimizers.Adam,
+            "adamw": keras.optimizers.AdamW,
+            "rmsprop": keras.optimizers.RMSprop,
+            "lion": keras.optimizers.Lion,
+            "muon": keras.optimizers.Muon,
+        }
+        optimizer = kinds[self.name](self.learning_rate(steps), **options)
+        if self.weight_decay:
+            optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        return optimizer
+
+    def learning_rate(self, steps: int) -> float | schedules.LearningRateSchedule:
+        """The rate, or Keras' schedule of it, over `steps` steps."""
+        if self.schedule == "cosine":
+            rising = round(self.warmup * steps)
+            if rising:
+                return schedules.CosineDecay(
+                    0.0, steps - rising, warmup_target=self.rate, warmup_steps=rising
+                )
+            return schedules.CosineDecay(self.rate, steps)
+        if self.schedule == "step":
+            rates = [self.rate, self.rate / 10, self.rate / 100]
+            return schedules.PiecewiseConstantDecay([steps // 2, steps * 3 // 4], rates)
+        return self.rate

@@ -1,0 +1,135 @@
+"""A recipe: everything that decides a result, as one frozen record that a run writes down and reads back."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import inspect
+import json
+import types
+import typing
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from zoo.training.optimizer import Optimizer
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """Everything that decides a result."""
+
+    name: Annotated[str, tyro.conf.Suppress]
+    """Under which name runs are filed."""
+    model: partial
+    """The builder with its hyperparameters."""
+    data: Any
+    """The source: has `spec`, `labels`, `batch`, `count(split)`, `load(split, ...)`."""
+    task: Any
+    """Loss and metrics."""
+    optimizer: Optimizer = Optimizer()
+    """How the weights are moved."""
+    epochs: int = 10
+    """Passes over the training data."""
+    patience: int = 0
+    """Epochs without a better value after which training stops; 0: never."""
+    monitor: str = "val_loss"
+    """The value by which the best epoch is chosen: val_loss, or val_ and a metric of the task."""
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16", "auto"] = "float32"
+    """Of the computation; weights and logits stay float32. auto: by the device."""
+    xla: Literal["auto", "on", "off"] = "auto"
+    """Compile with XLA; auto: on a GPU only."""
+    seed: int = 0
+    """Decides weights, order, augmentation and dropout."""
+
+    def __post_init__(self):
+        if self.epochs < 1:
+            raise ValueError(f"--epochs came as {self.epochs}, but must be at least 1")
+        if self.patience < 0:
+            raise ValueError(f"--patience came as {self.patience}, but must be 0 (never stop early) or more")
+        if not 0 <= self.seed < 2**31:
+            raise ValueError(f"--seed came as {self.seed}, but must be from 0 to {2**31 - 1}")
+        known = ["val_loss", *(f"val_{metric.name}" for metric in self.task.metrics())]
+        if self.monitor not in known:
+            raise ValueError(f"--monitor came as {self.monitor}, but must be one of {', '.join(known)}")
+
+    def record(self) -> dict:
+        """The recipe in words that JSON knows, every default written out."""
+        return {field.name: plain(getattr(self, field.name)) for field in dataclasses.fields(self)}
+
+    def id(self) -> str:
+        """Six hexadecimal digits that change with every leaf that decides the result."""
+        text = json.dumps(without_local(self, self.record()), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:6]
+
+    def leaves(self) -> dict[str, bool | int | float | str]:
+        """Every leaf by its flag's name, in the kinds of value that a hyperparameter table can hold."""
+        return dict(flatten("", self.record()))
+
+
+def hyperparameters(builder: partial) -> dict[str, Any]:
+    """The keyword-only arguments of a builder with their values."""
+    parameters = inspect.signature(builder).parameters.values()
+    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+
+def plain(value: Any) -> Any:
+    """Records, partials, paths and tuples as JSON knows them; what they were is under "is"."""
+    if isinstance(value, partial):
+        return {"is": value.func.__name__} | {k: plain(v) for k, v in hyperparameters(value).items()}
+    if dataclasses.is_dataclass(value):
+        fields = {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {"is": type(value).__name__} | fields
+    if isinstance(value, Path):
+        return str(value)
+    return [plain(v) for v in value] if isinstance(value, tuple) else value
+
+
+def revive(kind: type, record: dict) -> Any:
+    """The record of that dataclass out of `plain`'s form.
+
+    Raises:
+        TypeError, KeyError, ValueError: the fields are not those of this version.
+    """
+    hints = typing.get_type_hints(kind)
+    return kind(**{name: as_type(hints[name], value) for name, value in record.items() if name != "is"})
+
+
+def as_type(hint: Any, value: Any) -> Any:
+    """The value in the type that a field asks for, where JSON has no such type."""
+    choices = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    if value is None:
+        return None
+    for choice in choices:
+        if choice is Path:
+            return Path(value)
+        if dataclasses.is_dataclass(choice):
+            return revive(choice, value)
+        if isinstance(value, list) and (choice is tuple or typing.get_origin(choice) is tuple):
+            return tuple(value)
+    return value
+
+
+def without_local(value: Any, record: dict) -> dict:
+    """The record without the fields that only say where things lie on this machine."""
+    kept = dict(record)
+    for field in dataclasses.fields(value):
+        child = getattr(value, field.name)
+        if field.metadata.get("local"):
+            del kept[field.name]
+        elif dataclasses.is_dataclass(child):
+            kept[field.name] = without_local(child, record[field.name])
+    return kept
+
+
+def flatten(prefix: str, value: Any):
+    """Pairs of a dotted name and a scalar; lists become text."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from flatten(f"{prefix}.{key}" if prefix else key, inner)
+    elif value is None or isinstance(value, list):
+        yield prefix, "none" if value is None else " ".join(map(str, value))
+    else:
+        yield prefix, value

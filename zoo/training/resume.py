@@ -1,0 +1,232 @@
+"""Exact resume: the whole state of a training, saved so that going on gives the same bits as never stopping.
+
+Keras' BackupAndRestore loses the dropout seeds, the place in the data and the state of other callbacks.
+Here the state is every variable (weights, seed generators, optimizer, metrics), the attributes of the
+callbacks that have a memory, the history, and how far the event files had come.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from zoo.errors import UserError
+from zoo.training.runs import Run, replacing, write_json
+
+INTERVAL = 60  # seconds between two saves within an epoch
+MEMORY = {  # what Keras' callbacks know, and forget when a training begins
+    "EarlyStopping": ("best", "wait", "best_epoch", "stopped_epoch"),
+    "ReduceLROnPlateau": ("best", "wait", "cooldown_counter"),
+    "SwapEMAWeights": ("_ema_weights_in_model",),
+}
+
+
+class Stopped(Exception):
+    """Ctrl-C or SIGTERM came; the state is saved."""
+
+    def __init__(self, number: int):
+        super().__init__(f"stopped by {signal.Signals(number).name}")
+        self.number = number
+
+
+class Resume(keras.callbacks.Callback):
+    """Saves the state and puts it back. It stands last: on_train_begin of the others forgets.
+
+    Args:
+        run: where `state.npz` and `history.json` lie.
+        steps: of an epoch.
+        per_execution: steps between two calls of this callback.
+    """
+
+    def __init__(self, run: Run, steps: int, per_execution: int):
+        super().__init__()
+        self.run, self.steps, self.per_execution = run, steps, per_execution
+        self.others: list[keras.callbacks.Callback] = []
+        self.request = None  # the number of a signal that came
+        self.arrays, self.state = read_state(run.path / "state.npz")
+        rewind_events(run.path, self.state["events"])
+        self.step, self._history = self.state["step"], list(self.state["history"])
+        self._seconds, self._since = self.state["seconds"], time.monotonic()
+        self._saved = time.monotonic()
+
+    def after(self, callbacks: list[keras.callbacks.Callback]) -> list[keras.callbacks.Callback]:
+        """Those callbacks, whose memory it keeps, and itself behind them."""
+        self.others = callbacks
+        return [*callbacks, self]
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of training over all processes that took part."""
+        return self._seconds + time.monotonic() - self._since
+
+    @property
+    def unfinished(self) -> int:
+        """Steps that the epoch, which a stop had cut short, still lacks; 0 if none was."""
+        return -self.step % self.steps
+
+    @property
+    def epoch(self) -> int:
+        """Epochs that are complete."""
+        return len(self._history)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether an epoch decided that training ends early."""
+        return self.state["stopped"]
+
+    def on_train_begin(self, logs=None):
+        if self.arrays:
+            self._restore(self._variables())
+            for callback in self.others:
+                for key, value in self.state["callbacks"].get(type(callback).__name__, {}).items():
+                    setattr(callback, key, value)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if self.arrays and self.unfinished:  # `fit` has just set the metrics to zero
+            self._restore(self.model.metrics_variables)
+        self.arrays = {}
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.step += self.per_execution
+        if self.step % self.steps == 0:
+            return  # the end of the epoch saves
+        if self.request is not None or time.monotonic() - self._saved > INTERVAL:
+            self._save()
+        if self.request is not None:
+            raise Stopped(self.request)
+
+    def on_epoch_end(self, epoch, logs=None):
+        numbers = {key: float(value) for key, value in logs.items()}
+        self._history.append(
+            {"epoch": epoch + 1, **numbers, "learning_rate": float(self.model.optimizer.learning_rate)}
+        )
+        self._save(stopped=bool(self.model.stop_training))
+        write_json(self.run.path / "history.json", self._history)
+        # The rest of a cut epoch is a `fit` of its own, with fewer steps: it ends here.
+        self.model.stop_training |= self.params["steps"] != self.steps
+        if self.request is not None:
+            raise Stopped(self.request)
+
+    def _variables(self) -> list:
+        model = self.model
+        weights = model.trainable_variables + model.non_trainable_variables
+        return weights + model.optimizer.variables + model.metrics_variables
+
+    def _restore(self, variables: list) -> None:
+        places = {id(variable): name(at) for at, variable in enumerate(self._variables())}
+        for variable in variables:
+            variable.assign(self.arrays[places[id(variable)]])
+
+    def _save(self, stopped: bool = False) -> None:
+        events = {}
+        for callback in self.others:
+            if hasattr(callback, "flush"):
+                events |= callback.flush()
+        memory = {
+            type(callback).__name__: {
+                key: as_json(getattr(callback, key)) for key in MEMORY[type(callback).__name__]
+            }
+            for callback in self.others
+            if type(callback).__name__ in MEMORY
+        }
+        self.state = {
+            "step": self.step,
+            "history": self._history,
+            "stopped": stopped,
+            "callbacks": memory,
+            "events": events,
+            "seconds": self.seconds,
+        }
+        self.arrays = {name(at): keras.ops.convert_to_numpy(v) for at, v in enumerate(self._variables())}
+        unsound = [
+            v.path for v, a in zip(self._variables(), self.arrays.values(), strict=True) if not sound(a)
+        ]
+        if unsound:
+            raise UserError(diverged(self.run, f"{unsound[0]} is no longer finite", self.step))
+        write_state(self.run.path / "state.npz", self.arrays, self.state)
+        self._saved = time.monotonic()
+
+
+def name(at: int) -> str:
+    """Of the variable at that place among all; positions, since Keras' paths need not be unique."""
+    return f"v{at:05}"
+
+
+def sound(array: np.ndarray) -> bool:
+    """Whether every number is finite."""
+    return array.dtype.kind not in "fV" or bool(np.isfinite(array.astype(np.float32)).all())
+
+
+def diverged(run: Run, what: str, step: int) -> str:
+    """The answer to a training that has run away."""
+    return (
+        f"training diverged: {what} at step {step}; the last good state is in {run.path}; "
+        "try a tenth of --optimizer.rate, --optimizer.clip 1, or --precision float32"
+    )
+
+
+def as_json(value):
+    """A callback's attribute as JSON knows it."""
+    return value if value is None or isinstance(value, bool | int) else float(value)
+
+
+def write_state(path: Path, arrays: dict[str, np.ndarray], state: dict) -> None:
+    """One file of plain arrays; the words of the state are one of them."""
+    text = np.frombuffer(json.dumps(state).encode(), np.uint8)
+    with replacing(path) as part:
+        np.savez(part, state=text, **arrays)
+
+
+def read_state(path: Path) -> tuple[dict[str, np.ndarray], dict]:
+    """The arrays and the state, or those of a training not yet begun.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    if not path.exists():
+        return {}, {"step": 0, "history": [], "stopped": False, "callbacks": {}, "events": {}, "seconds": 0.0}
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
+        return arrays, json.loads(arrays.pop("state").tobytes())
+    except Exception as error:  # zip, NumPy and JSON each have errors of their own for a damaged file
+        raise UserError(f"{path} is damaged ({error}): start anew with --fresh") from error
+
+
+def rewind_events(folder: Path, sizes: dict[str, int]) -> None:
+    """Cuts the event files back to what they held when the state was saved; what came after comes again."""
+    for path in folder.rglob("*tfevents*"):
+        size = sizes.get(path.relative_to(folder).as_posix(), 0)
+        if size == 0:
+            path.unlink()
+        elif path.stat().st_size > size:
+            os.truncate(path, size)
+
+
+@contextlib.contextmanager
+def signals(resume: Resume) -> Iterator[None]:
+    """Lets Ctrl-C and SIGTERM ask for a save and a stop; a second one does not wait."""
+
+    def ask(number, frame):
+        if resume.request is not None:
+            raise KeyboardInterrupt
+        resume.request = number
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

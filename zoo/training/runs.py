@@ -1,0 +1,193 @@
+"""Runs: the folders that hold all that a fit left, and the rules by which they are opened."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import filelock
+import keras
+
+from zoo.errors import UserError
+from zoo.training.recipe import Recipe
+
+FORMAT = 1  # of a run's files; a reader of another format refuses
+
+
+@dataclass(frozen=True)
+class Run:
+    """A folder `logs/<recipe>-<id>/`: run.json, summary.json, history.json, state.npz, model.keras, event files."""
+
+    path: Path
+
+    @property
+    def record(self) -> dict:
+        """What was written down when the run was begun (run.json)."""
+        return read_json(self.path / "run.json")
+
+    @property
+    def summary(self) -> dict | None:
+        """How the run ended (summary.json); None while it has not."""
+        path = self.path / "summary.json"
+        return read_json(path) if path.exists() else None
+
+    @property
+    def history(self) -> list[dict]:
+        """Loss, metrics and learning rate of each epoch so far."""
+        path = self.path / "history.json"
+        return read_json(path) if path.exists() else []
+
+    def model(self) -> keras.Model:
+        """The network of the best epoch so far; no code that a file may hold is ever run.
+
+        Raises:
+            UserError: the file is missing, damaged, or asks to run code.
+        """
+        path = self.path / "model.keras"
+        if not path.exists():
+            raise UserError(
+                f"{self.path} has no model.keras yet: no epoch was finished; {self.how_to_go_on()}"
+            )
+        try:
+            return keras.saving.load_model(path, compile=False, safe_mode=True)
+        except Exception as error:
+            reason = " ".join(str(error).split())
+            if "safe_mode" in reason or "unsafe" in reason.lower():
+                raise UserError(f"refused {path}: it asks to run code that came with the file") from error
+            raise UserError(f"{path} is damaged ({reason[:200]}); {self.how_to_go_on('--fresh')}") from error
+
+    def how_to_go_on(self, *flags: str) -> str:
+        """The command that made the run, to be typed again."""
+        command = self.record.get("command") if (self.path / "run.json").exists() else None
+        return f"type `{' '.join([command, *flags])}`" if command else "train it again"
+
+
+def open_for_reading(path: Path) -> Run:
+    """The run in that folder.
+
+    Raises:
+        UserError: it is not a run, is damaged, or is of another version.
+    """
+    run = Run(Path(path))
+    if not run.path.is_dir():
+        raise UserError(f"no run at {path}: give the folder that fit named last, such as logs/cnn-1f3a9c")
+    if not (run.path / "run.json").exists():
+        raise UserError(f"{path} is not a run, it has no run.json: give the folder that fit named last")
+    found = run.record.get("format")
+    if found != FORMAT:
+        raise UserError(
+            f"{path} was made by another version of zoo (format {found}, this one reads {FORMAT})"
+        )
+    return run
+
+
+def choose(recipe: Recipe, logs: Path, fresh: bool) -> Run:
+    """The newest run of the recipe, or with `fresh` a new one beside it; nothing is written yet."""
+    base = Path(logs) / f"{recipe.name}-{recipe.id()}"
+    number = 1
+    while numbered(base, number + 1).exists():
+        number += 1
+    return Run(numbered(base, number + (fresh and base.exists())))
+
+
+def numbered(base: Path, number: int) -> Path:
+    """`base` itself for the first run, `base-2` for the second, and so on."""
+    return base if number == 1 else base.with_name(f"{base.name}-{number}")
+
+
+@contextlib.contextmanager
+def locked(run: Run) -> Iterator[None]:
+    """Makes the folder and holds it against every other process; a crash leaves no lock behind.
+
+    Raises:
+        UserError: another process holds it, or the folder cannot be made.
+    """
+    try:
+        run.path.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(run.path / ".lock")
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        raise UserError(
+            f"another process is training {run.path}: wait for it, or start a second run with --fresh"
+        ) from None
+    except OSError as error:
+        raise UserError(
+            f"cannot write runs to {run.path.parent}: {error.strerror or error}; give another place with --logs DIR"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def begin(run: Run, described: dict) -> None:
+    """Writes down what a new run is; a run that goes on must still be about the same data.
+
+    Raises:
+        UserError: the data have changed since, or the run is damaged or of another version.
+    """
+    if not (run.path / "run.json").exists():
+        write_json(run.path / "run.json", {"format": FORMAT} | described)
+    then, now = open_for_reading(run.path).record["data"], described["data"]
+    if then != now:
+        raise UserError(
+            f"the data of {run.path} have changed ({then} then, {now} now): start anew with --fresh"
+        )
+
+
+def read_json(path: Path):
+    """The file's value.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} is missing or damaged ({error}): start anew with --fresh") from error
+
+
+def write_json(path: Path, value) -> None:
+    """Writes beside the file and moves into place, so that it is never half written."""
+    with replacing(path) as part:
+        part.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path of the same ending that takes the place of `path` when it was written whole.
+
+    Raises:
+        UserError: the disk is full; `path` is as it was.
+    """
+    part = path.with_name(f".part-{path.name}")
+    try:
+        yield part
+        with open(part, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise UserError(
+                f"the disk is full: {path} could not be written; the state before it is whole, "
+                "so make room and type the same command again"
+            ) from error
+        raise
+
+
+def commit() -> str | None:
+    """The commit of the code, with + where files were changed; None outside a git checkout."""
+    here = Path(__file__).parent
+    try:
+        words = ["git", "-C", str(here), "describe", "--always", "--abbrev=12", "--exclude=*", "--dirty=+"]
+        return subprocess.run(words, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
