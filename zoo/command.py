@@ -106,7 +106,7 @@ def main(verb: Callable[[list[str]], int]) -> int:
     except UserError as error:
         return complain(str(error))
     except Stopped as stop:
-        print(f"\nstopped, and saved; type the same command to go on\n", file=sys.stderr)
+        print("\nstopped, and saved; type the same command to go on\n", file=sys.stderr)
         return 128 + stop.number
     except KeyboardInterrupt:
         return 130

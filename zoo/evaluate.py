@@ -122,9 +122,7 @@ def run_command(argv: list[str]) -> int:
         print(json.dumps({"run": str(run.path)} | report))
         return 0
     if run.summary is None:
-        print(
-            f"not finished: this is the best of {len(run.history)} epochs so far; {run.how_to_go_on()} to go on\n"
-        )
+        print(f"not finished: this is the best of {len(run.history)} epochs so far; {run.how_to_go_on()} to go on\n")
     print(table(report))
     print(f"\npicture: {picture}")
     return 0

@@ -45,9 +45,7 @@ def build(recipe: Recipe) -> keras.Model:
     except UserError:
         raise
     except (ValueError, TypeError) as error:
-        raise UserError(
-            f"{recipe.model.func.__name__} cannot be built: {' '.join(str(error).split())}"
-        ) from error
+        raise UserError(f"{recipe.model.func.__name__} cannot be built: {' '.join(str(error).split())}") from error
 
 
 def compile_model(model: keras.Model, recipe: Recipe, steps: int, per_execution: int) -> None:

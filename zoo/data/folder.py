@@ -28,9 +28,7 @@ def classes_of(folder: Path) -> dict[str, list[Path]]:
         UserError: the folder, its classes or their pictures are missing or too few.
     """
     if not folder.is_dir():
-        raise UserError(
-            f"--data.folder came as {folder}, which is not a folder: give one with a sub-folder a class"
-        )
+        raise UserError(f"--data.folder came as {folder}, which is not a folder: give one with a sub-folder a class")
     names = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
     if names and {name.lower() for name in names} <= SPLITS:
         raise UserError(
@@ -39,13 +37,9 @@ def classes_of(folder: Path) -> dict[str, list[Path]]:
         )
     found = {name: find_pictures(folder / name) for name in names}
     if not any(found.values()):
-        raise UserError(
-            f"no pictures in {folder}: wanted one sub-folder a class, such as {folder / 'cat' / '1.jpg'}"
-        )
+        raise UserError(f"no pictures in {folder}: wanted one sub-folder a class, such as {folder / 'cat' / '1.jpg'}")
     if len(names) == 1:
-        raise UserError(
-            f"{folder} has one class, {names[0]}: a classifier needs a sub-folder for each of 2 or more"
-        )
+        raise UserError(f"{folder} has one class, {names[0]}: a classifier needs a sub-folder for each of 2 or more")
     for name, pictures in found.items():
         if len(pictures) < 3:
             raise UserError(
@@ -85,9 +79,7 @@ class PictureFolder(tfds.core.GeneratorBasedBuilder):
             for path in paths
         ]
         digest = hashlib.sha256(json.dumps([str(folder.resolve()), self.shape, stamps]).encode())
-        config = tfds.core.BuilderConfig(
-            name=digest.hexdigest()[:12], description=f"pictures of {folder.name}"
-        )
+        config = tfds.core.BuilderConfig(name=digest.hexdigest()[:12], description=f"pictures of {folder.name}")
         super().__init__(config=config, data_dir=data_dir)
 
     def _info(self):

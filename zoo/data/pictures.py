@@ -13,9 +13,7 @@ def find_pictures(folder: Path) -> list[Path]:
     """All files below `folder` whose ending Pillow knows, in a fixed order; hidden files are left out."""
     endings = Image.registered_extensions()
     found = (path for path in folder.rglob("*") if path.suffix.lower() in endings)
-    return sorted(
-        p for p in found if p.is_file() and not any(x.startswith(".") for x in p.relative_to(folder).parts)
-    )
+    return sorted(p for p in found if p.is_file() and not any(x.startswith(".") for x in p.relative_to(folder).parts))
 
 
 def read_picture(path: Path, shape: tuple[int, int, int]) -> np.ndarray:

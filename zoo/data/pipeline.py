@@ -34,9 +34,7 @@ def training_stream(
 
     def order(epoch):
         indices = tf.range(count, dtype=tf.int64)
-        return tf.data.Dataset.from_tensor_slices(
-            tf.random.experimental.stateless_shuffle(indices, seed=[seed, epoch])
-        )
+        return tf.data.Dataset.from_tensor_slices(tf.random.experimental.stateless_shuffle(indices, seed=[seed, epoch]))
 
     epochs = tf.data.Dataset.range(step * batch // count, np.iinfo(np.int64).max)
     data = epochs.flat_map(order).skip(step * batch % count).batch(batch, drop_remainder=True)

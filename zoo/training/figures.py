@@ -68,9 +68,7 @@ def report(found: dict, path: Path) -> None:
     left.set_title(f"accuracy {found['accuracy']:.2%}, {found['examples']} examples")
     confidences, hits, counts = zip(*found["calibration"], strict=True)
     right.plot([0, 1], [0, 1], color="gray", linestyle="--", label="calibrated")
-    right.scatter(
-        confidences, hits, s=10 + 190 * np.array(counts) / max(counts), label="examples (area: how many)"
-    )
+    right.scatter(confidences, hits, s=10 + 190 * np.array(counts) / max(counts), label="examples (area: how many)")
     right.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1.02), ylim=(0, 1.02))
     right.set_title(f"calibration error {found['calibration_error']:.4f}")
     right.legend(loc="upper left")
@@ -99,9 +97,7 @@ def projector(
         sheet.paste(small, (at % columns_across * side, at // columns_across * side))
     sheet.save(path / "projector.png")
     config = plugin.ProjectorConfig(model_checkpoint_path=saved)
-    embedding = config.embeddings.add(
-        tensor_name="features/.ATTRIBUTES/VARIABLE_VALUE", metadata_path="projector.tsv"
-    )
+    embedding = config.embeddings.add(tensor_name="features/.ATTRIBUTES/VARIABLE_VALUE", metadata_path="projector.tsv")
     embedding.sprite.image_path = "projector.png"
     embedding.sprite.single_image_dim.extend([side, side])
     plugin.visualize_embeddings(str(path), config)

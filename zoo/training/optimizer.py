@@ -83,9 +83,7 @@ class Optimizer:
         if self.schedule == "cosine":
             rising = round(self.warmup * steps)
             if rising:
-                return schedules.CosineDecay(
-                    0.0, steps - rising, warmup_target=self.rate, warmup_steps=rising
-                )
+                return schedules.CosineDecay(0.0, steps - rising, warmup_target=self.rate, warmup_steps=rising)
             return schedules.CosineDecay(self.rate, steps)
         if self.schedule == "step":
             rates = [self.rate, self.rate / 10, self.rate / 100]

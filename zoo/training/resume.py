@@ -132,9 +132,7 @@ class Resume(keras.callbacks.Callback):
             if hasattr(callback, "flush"):
                 events |= callback.flush()
         memory = {
-            type(callback).__name__: {
-                key: as_json(getattr(callback, key)) for key in MEMORY[type(callback).__name__]
-            }
+            type(callback).__name__: {key: as_json(getattr(callback, key)) for key in MEMORY[type(callback).__name__]}
             for callback in self.others
             if type(callback).__name__ in MEMORY
         }
@@ -147,9 +145,7 @@ class Resume(keras.callbacks.Callback):
             "seconds": self.seconds,
         }
         self.arrays = {name(at): keras.ops.convert_to_numpy(v) for at, v in enumerate(self._variables())}
-        unsound = [
-            v.path for v, a in zip(self._variables(), self.arrays.values(), strict=True) if not sound(a)
-        ]
+        unsound = [v.path for v, a in zip(self._variables(), self.arrays.values(), strict=True) if not sound(a)]
         if unsound:
             raise UserError(diverged(self.run, f"{unsound[0]} is no longer finite", self.step))
         write_state(self.run.path / "state.npz", self.arrays, self.state)

@@ -51,9 +51,7 @@ class Run:
         """
         path = self.path / "model.keras"
         if not path.exists():
-            raise UserError(
-                f"{self.path} has no model.keras yet: no epoch was finished; {self.how_to_go_on()}"
-            )
+            raise UserError(f"{self.path} has no model.keras yet: no epoch was finished; {self.how_to_go_on()}")
         try:
             return keras.saving.load_model(path, compile=False, safe_mode=True)
         except Exception as error:
@@ -81,9 +79,7 @@ def open_for_reading(path: Path) -> Run:
         raise UserError(f"{path} is not a run, it has no run.json: give the folder that fit named last")
     found = run.record.get("format")
     if found != FORMAT:
-        raise UserError(
-            f"{path} was made by another version of zoo (format {found}, this one reads {FORMAT})"
-        )
+        raise UserError(f"{path} was made by another version of zoo (format {found}, this one reads {FORMAT})")
     return run
 
 
@@ -136,9 +132,7 @@ def begin(run: Run, described: dict) -> None:
         write_json(run.path / "run.json", {"format": FORMAT} | described)
     then, now = open_for_reading(run.path).record["data"], described["data"]
     if then != now:
-        raise UserError(
-            f"the data of {run.path} have changed ({then} then, {now} now): start anew with --fresh"
-        )
+        raise UserError(f"the data of {run.path} have changed ({then} then, {now} now): start anew with --fresh")
 
 
 def read_json(path: Path):
