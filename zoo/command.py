@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import inspect
+import logging
 import os
 import signal
 import sys
@@ -99,29 +100,36 @@ def main(verb: Callable[[list[str]], int]) -> int:
         The exit code: the verb's own, 2 for a mistake of the person or a shortage of the machine,
         130 or 143 for a stop by Ctrl-C or SIGTERM.
     """
-    if hasattr(signal, "SIGTERM"):
-        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    signal.signal(signal.SIGTERM, terminated)
+    logging.getLogger("absl").setLevel(logging.ERROR)  # TFDS warns there of what is said better here
     try:
         return verb(sys.argv[1:])
-    except UserError as error:
-        return complain(str(error))
-    except Stopped as stop:
-        print("\nstopped, and saved; type the same command to go on\n", file=sys.stderr)
-        return 128 + stop.number
-    except KeyboardInterrupt:
-        return 130
+    except (Stopped, KeyboardInterrupt) as stop:
+        saved = "; the state is saved, type the same command to go on" if isinstance(stop, Stopped) else ""
+        print(f"\nstopped{saved}", file=sys.stderr)
+        return 128 + getattr(stop, "number", signal.SIGINT)
     except BrokenPipeError:  # such as `| head`: the reader has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+    except (UserError, OSError, MemoryError, tf.errors.ResourceExhaustedError) as error:
+        text = in_a_line(error)
+        if text is None:
             raise
-        return complain(f"{error.strerror}: {error.filename or 'a file'}; make room or choose another place")
-    except (MemoryError, tf.errors.ResourceExhaustedError):
-        return complain("out of memory: try a smaller --data.batch, smaller pictures or fewer filters")
+        print(f"zoo: {text}", file=sys.stderr)
+        return 2
 
 
-def complain(text: str) -> int:
-    """One line on the standard error."""
-    print(f"zoo: {' '.join(text.split())}", file=sys.stderr)
-    return 2
+def terminated(number: int, frame) -> None:
+    """Ends a process that has nothing to save."""
+    raise SystemExit(128 + number)
+
+
+def in_a_line(error: Exception) -> str | None:
+    """What a person is told of an error that they or the machine caused; None if the fault is ours."""
+    if isinstance(error, UserError):
+        return " ".join(str(error).split())
+    if isinstance(error, OSError):
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+            return None
+        return f"{error.strerror}: {error.filename or 'a file'}; make room or choose another place"
+    return "out of memory: try a smaller --data.batch, smaller pictures or fewer filters"

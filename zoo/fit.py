@@ -16,7 +16,7 @@ from zoo.training import callbacks, devices, runs
 from zoo.training.board import Board
 from zoo.training.panels import ClassificationPanel
 from zoo.training.recipe import Recipe
-from zoo.training.resume import Resume, signals
+from zoo.training.resume import Resume, create_variables, signals
 from zoo.training.runs import Run
 
 EXECUTION = 32  # steps, at most, that TensorFlow goes through between two looks from Python
@@ -107,22 +107,24 @@ def fit(
     described = describe(recipe, precision, command)
     with runs.locked(run):
         runs.begin(run, described)
-        train(model, recipe, run, steps, per_execution, profile)
+        train(model, recipe, run, steps=steps, per_execution=per_execution, profile=profile)
     return run
 
 
-def train(model: keras.Model, recipe: Recipe, run: Run, steps: int, per_execution: int, profile) -> None:
+def train(model: keras.Model, recipe: Recipe, run: Run, *, steps: int, per_execution: int, profile) -> None:
     """The training itself, from where the run stands to its end."""
     source = recipe.data
     stopwatch = tf.Variable(0.0, dtype=tf.float64)
     validation = source.load("validation")
+    sample = next(iter(source.load("train", seed=recipe.seed)))
+    create_variables(model, sample)
     resume = Resume(run, steps, per_execution)
     panel = ClassificationPanel(source.labels, validation)
     board = Board(
         run.path,
         recipe=recipe.leaves(),
         panel=panel,
-        sample=next(iter(source.load("train", seed=recipe.seed))),
+        sample=sample,
         batch=source.batch,
         waited=lambda: float(stopwatch),
         fresh=resume.step == 0,
@@ -181,9 +183,8 @@ def run_command(argv: list[str]) -> int:
     run = fit(recipe, logs=options.logs, fresh=options.fresh, profile=options.profile, command=command)
     summary, best = run.summary, run.summary["best"]
     values = ", ".join(f"{name[4:]} {value:.4f}" for name, value in best.items() if name.startswith("val_"))
-    print(
-        f"\n{summary['epochs']} epochs in {summary['seconds']:.0f} s; best was epoch {best['epoch']}, validation {values}"
-    )
+    print(f"\n{summary['epochs']} epochs in {summary['seconds']:.0f} s")
+    print(f"best: epoch {best['epoch']}, validation {values}")
     print("next:")
     print(f"  python -m zoo.evaluate {run.path}")
     print(f"  python -m zoo.predict {run.path} PICTURE...")

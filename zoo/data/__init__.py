@@ -2,8 +2,9 @@
 
 from zoo.data.augment import Augment
 from zoo.data.images import Images
+from zoo.data.pictures import find_pictures, read_picture
 
-__all__ = ["SOURCES", "Augment", "Images"]
+__all__ = ["SOURCES", "Augment", "Images", "find_pictures", "read_picture"]
 
 # By the name that a run writes down, so that a later verb finds the data again.
 SOURCES = {source.__name__: source for source in (Images,)}

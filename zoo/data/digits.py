@@ -7,9 +7,10 @@ Kaynak 1998), 8x8 pixels in 17 grays. Like MNIST's they are brought to 20x20 and
 import numpy as np
 import tensorflow_datasets as tfds
 from PIL import Image
+from sklearn.datasets import load_digits
 
-# 250 for the test and 180 for validation: each writer's digits lie in all three parts, which makes
-# the set easier than MNIST, whose test writers were never seen.
+# Who wrote a digit is not known, so each writer's digits may lie in all three parts, which makes the
+# set easier than MNIST, whose test writers were never seen.
 TEST, VALIDATION = 360, 180
 
 
@@ -45,8 +46,6 @@ class Digits(tfds.core.GeneratorBasedBuilder):
         return self._examples(chosen)
 
     def _examples(self, chosen):
-        from sklearn.datasets import load_digits
-
         grays, labels = load_digits(return_X_y=True)
         for index in map(int, chosen):
             small = np.uint8(np.round(grays[index].reshape(8, 8) * (255 / 16)))

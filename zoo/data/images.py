@@ -115,35 +115,16 @@ class Images:
             stopwatch: see `zoo.data.pipeline.training_stream`.
         """
         pixels, labels = self.arrays(split)
-        classes = self.spec["classes"]
-        if isinstance(pixels, np.memmap):
-            shape = pixels.shape[1:]
-
-            def pictures(indices):
-                read = tf.numpy_function(lambda i: np.asarray(pixels[i]), [indices], tf.uint8, stateful=False)
-                return tf.ensure_shape(read, (None, *shape))
-        else:
-            held = tf.constant(pixels)
-
-            def pictures(indices):
-                return tf.gather(held, indices)
-
-        targets = tf.constant(labels)
-
-        def read(indices):
-            return pictures(indices), tf.one_hot(tf.gather(targets, indices), classes)
-
         if split != "train":
-            return single_pass(len(labels), read, batch=max(self.batch, 250))
-        return training_stream(
-            len(labels),
-            read,
-            batch=self.batch,
-            seed=seed,
-            step=step,
-            augment=self.augment.function(),
-            stopwatch=stopwatch,
-        )
+            return single_pass(len(labels), self._reader(pixels, labels), batch=max(self.batch, 250))
+        return self._stream(pixels, labels, seed=seed, step=step, stopwatch=stopwatch)
+
+    def imitation(self, count: int, stopwatch: tf.Variable | None = None) -> tf.data.Dataset:
+        """The training stream of `count` random pictures of the right shape, to time what takes it."""
+        random = np.random.default_rng(0)
+        pixels = random.integers(0, 256, (count, *self.spec["input_shape"]), np.uint8)
+        labels = random.integers(0, self.spec["classes"], count)
+        return self._stream(pixels, labels, seed=0, step=0, stopwatch=stopwatch)
 
     def arrays(self, split: str) -> tuple[np.ndarray, np.ndarray]:
         """All pixels (N, H, W, C) uint8, in memory or mapped from disk, and all labels (N,) int64."""
@@ -159,6 +140,33 @@ class Images:
         for start in range(0, len(pixels), 1000):
             digest.update(np.ascontiguousarray(pixels[start : start + 1000]))
         return digest.hexdigest()[:12]
+
+    def _stream(self, pixels: np.ndarray, labels: np.ndarray, *, seed: int, step: int, stopwatch):
+        return training_stream(
+            len(labels),
+            self._reader(pixels, labels),
+            batch=self.batch,
+            seed=seed,
+            step=step,
+            augment=self.augment.function(),
+            stopwatch=stopwatch,
+        )
+
+    def _reader(self, pixels: np.ndarray, labels: np.ndarray):
+        """(batch,) indices to their pixels and one-hot labels, within tf.data."""
+        classes, targets = self.spec["classes"], tf.constant(labels)
+        if isinstance(pixels, np.memmap):
+
+            def pictures(indices):
+                read = tf.numpy_function(lambda i: np.asarray(pixels[i]), [indices], tf.uint8, stateful=False)
+                return tf.ensure_shape(read, (None, *pixels.shape[1:]))
+        else:
+            held = tf.constant(pixels)
+
+            def pictures(indices):
+                return tf.gather(held, indices)
+
+        return lambda indices: (pictures(indices), tf.one_hot(tf.gather(targets, indices), classes))
 
     @cached_property
     def _prepared(self) -> tfds.core.DatasetBuilder:
@@ -197,7 +205,7 @@ class Images:
         at = 0
         for batch, batch_labels in data.batch(500).as_numpy_iterator():
             chosen = slice(at, at + len(batch))
-            if batch.shape[1:3] != tuple(size):
-                batch = np.stack([fit(picture, size) for picture in batch])
-            pixels[chosen], labels[chosen] = batch, batch_labels
+            same = batch.shape[1:3] == tuple(size)
+            pixels[chosen] = batch if same else np.stack([fit(picture, size) for picture in batch])
+            labels[chosen] = batch_labels
             at += len(batch)

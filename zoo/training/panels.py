@@ -62,10 +62,11 @@ class ClassificationPanel:
 
     def _pictures(self, indices: np.ndarray) -> np.ndarray:
         """Those pictures of the validation part."""
-        wanted, found = set(indices.tolist()), {}
-        for at, picture in enumerate(self.inputs.unbatch().as_numpy_iterator()):
-            if at in wanted:
-                found[at] = picture
-            if len(found) == len(wanted):
+        wanted, start = {}, 0
+        for batch in self.inputs.as_numpy_iterator():
+            inside = indices[(start <= indices) & (indices < start + len(batch))]
+            wanted |= {int(i): batch[i - start] for i in inside}
+            start += len(batch)
+            if len(wanted) == len(indices):
                 break
-        return np.stack([found[i] for i in indices.tolist()])
+        return np.stack([wanted[int(i)] for i in indices])

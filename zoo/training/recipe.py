@@ -29,7 +29,7 @@ class Recipe:
     """The source: has `spec`, `labels`, `batch`, `count(split)`, `load(split, ...)`."""
     task: Any
     """Loss and metrics."""
-    optimizer: Optimizer = Optimizer()
+    optimizer: Optimizer = dataclasses.field(default_factory=Optimizer)
     """How the weights are moved."""
     epochs: int = 10
     """Passes over the training data."""

@@ -123,6 +123,8 @@ class Resume(keras.callbacks.Callback):
 
     def _restore(self, variables: list) -> None:
         places = {id(variable): name(at) for at, variable in enumerate(self._variables())}
+        if len(places) != len(self.arrays):
+            raise UserError(f"{self.run.path} was made by another version of Keras or zoo: start anew with --fresh")
         for variable in variables:
             variable.assign(self.arrays[places[id(variable)]])
 
@@ -150,6 +152,18 @@ class Resume(keras.callbacks.Callback):
             raise UserError(diverged(self.run, f"{unsound[0]} is no longer finite", self.step))
         write_state(self.run.path / "state.npz", self.arrays, self.state)
         self._saved = time.monotonic()
+
+
+def create_variables(model: keras.Model, sample: tuple) -> None:
+    """Makes those that Keras would make in the first step, so that a saved state has somewhere to go.
+
+    Args:
+        model: compiled.
+        sample: a batch (inputs, targets).
+    """
+    model.optimizer.build(model.trainable_variables)
+    model.test_on_batch(*sample)  # makes the metrics; no weight and no dropout seed changes
+    model.reset_metrics()
 
 
 def name(at: int) -> str:

@@ -1,0 +1,48 @@
+"""What the tests share: commands in processes of their own, tiny data, and reading event files back."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+STAGED = ROOT.parent / "shared" / "datasets" / "stage.py"
+
+
+@pytest.fixture(scope="session")
+def data_directory(tmp_path_factory) -> Path:
+    """Where TFDS keeps the data of all tests; `digits` is prepared there once."""
+    return tmp_path_factory.mktemp("tensorflow_datasets")
+
+
+@pytest.fixture(scope="session")
+def zoo_command(data_directory):
+    """Runs `python -m zoo.VERB WORD...` as a person would, and returns the finished process."""
+
+    def run(verb: str, *words, cwd: Path = ROOT, **options) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", f"zoo.{verb}" if verb else "zoo", *map(str, words)]
+        return subprocess.run(
+            command, cwd=cwd, env=environment(data_directory), capture_output=True, text=True, timeout=300, **options
+        )
+
+    return run
+
+
+def environment(data_directory: Path) -> dict[str, str]:
+    """This process's environment, with the tests' data directory and the package on the path."""
+    return os.environ | {"TFDS_DATA_DIR": str(data_directory), "PYTHONPATH": str(ROOT)}
+
+
+def assert_complaint(done: subprocess.CompletedProcess, *words: str) -> None:
+    """Exit code 2, no traceback, one line or tyro's box, and in it the words."""
+    said = done.stderr + done.stdout
+    assert done.returncode == 2, said
+    assert "Traceback" not in said, said
+    flat = " ".join(said.replace("│", " ").split())
+    for word in words:
+        assert word in flat, f"{word!r} not in {flat}"
+    if "╭" not in said:
+        complaints = [line for line in done.stderr.splitlines() if line.startswith("zoo: ")]
+        assert len(complaints) == 1, said

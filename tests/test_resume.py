@@ -1,0 +1,122 @@
+"""Exact resume: a training killed at any moment ends with the bits of one that never was."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import ROOT, environment
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+KILLS = int(os.environ.get("ZOO_KILLS", "4"))  # a test of minutes; ZOO_KILLS=20 for the long form
+
+# Everything that has a memory is on: dropout, augmentation, averaged weights, patience, a falling rate.
+TRAINING = (
+    "cnn --epochs 5 --data.batch 16 --model.filters 8 8 --model.units 16 --model.dropout 0.5 --patience 4 "
+    "--data.augment.shift 0.1 --data.augment.mixup 0.2 --optimizer.ema 0.9"
+).split()
+
+
+def outcome(logs: Path) -> dict:
+    """All that a run of these logs left which must not depend on how often it was stopped."""
+    (run,) = (path for path in logs.iterdir() if path.is_dir())
+    with np.load(run / "state.npz") as file:
+        arrays = {name: file[name] for name in file if name != "state"}
+        state = json.loads(file["state"].tobytes())
+    events = {}
+    for part in ("train", "validation"):
+        reader = EventAccumulator(str(run / part), size_guidance={"tensors": 0})
+        reader.Reload()
+        for tag in reader.Tags()["tensors"]:
+            if not tag.startswith("speed/"):
+                events[part, tag] = [(e.step, e.tensor_proto.SerializeToString()) for e in reader.Tensors(tag)]
+    return {
+        "arrays": arrays,
+        "history": json.loads((run / "history.json").read_text()),
+        "callbacks": state["callbacks"],
+        "best": json.loads((run / "summary.json").read_text())["best"],
+        "events": events,
+    }
+
+
+def assert_equal(ours: dict, theirs: dict) -> None:
+    """Equal to the bit."""
+    assert ours["arrays"].keys() == theirs["arrays"].keys()
+    for name, array in ours["arrays"].items():
+        assert array.tobytes() == theirs["arrays"][name].tobytes(), name
+    for part in ("history", "callbacks", "best"):
+        assert ours[part] == theirs[part]
+    assert ours["events"].keys() == theirs["events"].keys()
+    for tag, values in ours["events"].items():
+        assert values == theirs["events"][tag], tag
+
+
+def start(logs: Path, data_directory: Path, *more: str) -> subprocess.Popen:
+    command = [sys.executable, "-m", "zoo.fit", *TRAINING, *more, "--logs", str(logs)]
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment(data_directory), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def wait_for(process: subprocess.Popen, word: str) -> bool:
+    """Reads what the process says up to a line that begins with the word; False if it ended before."""
+    return any(line.startswith(word) for line in process.stdout)
+
+
+@pytest.fixture(scope="module")
+def unstopped(tmp_path_factory, data_directory) -> dict:
+    """The outcome of a training that nothing stopped."""
+    logs = tmp_path_factory.mktemp("unstopped")
+    process = start(logs, data_directory)
+    out, error = process.communicate(timeout=300)
+    assert process.returncode == 0, out + error
+    return outcome(logs)
+
+
+def test_twice_the_same_bits(unstopped, tmp_path, data_directory):
+    start(tmp_path, data_directory).communicate(timeout=300)
+    assert_equal(outcome(tmp_path), unstopped)
+
+
+def test_killed_at_random_moments(unstopped, tmp_path, data_directory):
+    moments, killed = random.Random(os.environ.get("ZOO_SEED", "kills")), 0
+    while killed < KILLS:
+        process = start(tmp_path, data_directory)
+        if not wait_for(process, "Epoch"):  # it ended before it could be killed: begin anew
+            process.communicate(timeout=60)
+            assert process.returncode == 0
+            assert_equal(outcome(tmp_path), unstopped)
+            shutil.rmtree(next(path for path in tmp_path.iterdir() if path.is_dir()))
+            continue
+        time.sleep(moments.uniform(0, 5))
+        process.kill()
+        process.communicate()
+        killed += 1
+    process = start(tmp_path, data_directory)
+    out, error = process.communicate(timeout=300)
+    assert process.returncode == 0, out + error
+    assert_equal(outcome(tmp_path), unstopped)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot send these signals to another process")
+def test_asked_to_stop(unstopped, tmp_path, data_directory, number, code):
+    process = start(tmp_path, data_directory)
+    assert wait_for(process, "Epoch 3/"), process.stderr.read()
+    process.send_signal(number)
+    out, error = process.communicate(timeout=60)
+    assert process.returncode == code, out + error
+    assert "type the same command to go on" in error
+    assert "Traceback" not in error
+    process = start(tmp_path, data_directory)
+    out, error = process.communicate(timeout=300)
+    assert process.returncode == 0, out + error
+    assert "resuming" in out
+    assert_equal(outcome(tmp_path), unstopped)
