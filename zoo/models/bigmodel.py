@@ -50,9 +50,8 @@ def bigmodel(
         )
     penalty = regularizers.L1L2(l1, l2) if l1 or l2 else None
 
-    def activated(x, layer, name):
-        """ReLU of the layer's output, normalised first where that is asked for."""
-        x = layer(x)
+    def activated(x, name):
+        """ReLU, of values that are normalised first where that is asked for."""
         if batch_normalization:
             x = layers.BatchNormalization(name=f"{name}_norm")(x)
         return layers.ReLU(name=f"{name}_relu")(x)
@@ -61,12 +60,14 @@ def bigmodel(
     inputs = keras.Input(input_shape, name="pixels")
     x = layers.Rescaling(1 / 255, name="rescale")(inputs)  # (B, H, W, C) in 0..1
     for stage, channels in enumerate(filters, 1):
-        name = f"stage{stage}_conv"
-        x = activated(x, layers.Conv2D(channels, 3, padding="same", name=name, **options), name)
+        x = layers.Conv2D(channels, 3, padding="same", name=f"stage{stage}_conv", **options)(x)
         x = layers.MaxPooling2D(2, name=f"stage{stage}_pool")(x)  # (B, H / 2, W / 2, channels)
+        # ReLU after pooling gives the same as before it, from a quarter of the numbers.
+        x = activated(x, f"stage{stage}")
     x = layers.Flatten(name="flatten")(x)
     x = layers.Dropout(dropout, name="drop1")(x)
-    x = activated(x, layers.Dense(units, name="features", **options), "features")
+    x = layers.Dense(units, name="dense", **options)(x)
+    x = activated(x, "features")
     x = layers.Dropout(dropout, name="drop2")(x)
     # Half precision is too coarse for a softmax over logits: the last layer stays in float32.
     logits = layers.Dense(classes, kernel_regularizer=penalty, dtype="float32", name="logits")(x)

@@ -7,29 +7,41 @@ from zoo.models import bigmodel, cnn
 from zoo.training import Classification, Optimizer, Recipe
 
 IMAGES = (
+    # python -m zoo.fit cnn                      (digits, no network)
+    # python -m zoo.fit cnn --data.name mnist
     Recipe(
         name="cnn",
-        model=partial(cnn, dropout=0.5),
-        data=Images("digits"),
+        # A quarter, since the shifts already keep it from learning by heart: with a half, 8 epochs of MNIST are
+        # too few to learn the training part.
+        model=partial(cnn, dropout=0.25),
+        # 0.06 of 28 pixels is the 1 to 2 pixels by which handwriting is off centre.
+        data=Images("digits", augment=Augment(shift=0.06)),
         task=Classification(),
-        optimizer=Optimizer("adamw", rate=3e-3, warmup=0.1, weight_decay=0.01),
-        epochs=15,
+        # 2e-3 is as high as Adam goes here without losing the first epoch; the warm-up is for its moments to settle.
+        optimizer=Optimizer("adamw", rate=2e-3, warmup=0.1, weight_decay=0.01),
+        epochs=8,
     ),
+    # python -m zoo.fit bigmodel
     Recipe(
         name="bigmodel",
-        model=partial(bigmodel, dropout=0.5),
+        model=partial(bigmodel, dropout=0.5),  # Srivastava 2014, section 4: a half for hidden units
         data=Images("digits"),
         task=Classification(),
+        # Half of the cnn's rate, for a dense layer of 1000 is easily thrown about.
         optimizer=Optimizer("adamw", rate=1e-3, warmup=0.1, weight_decay=0.01),
-        epochs=15,
+        epochs=10,
     ),
+    # python -m zoo.fit bigmodel-cifar10
     Recipe(
         name="bigmodel-cifar10",
         model=partial(bigmodel, batch_normalization=True, dropout=0.5),
-        data=Images("cifar10", augment=Augment(flip=True, shift=0.125)),
-        task=Classification(label_smoothing=0.1),
+        # Mirrored, and up to 4 pixels off: the standard of He 2015, section 4.2.
+        data=Images("cifar10", batch=128, augment=Augment(flip=True, shift=0.125)),
+        task=Classification(label_smoothing=0.1),  # Szegedy 2015, section 7
         optimizer=Optimizer("adamw", rate=2e-3, warmup=0.1, weight_decay=0.02),
-        epochs=20,
-        monitor="val_accuracy",
+        epochs=15,
+        monitor="val_accuracy",  # with smoothed labels the loss and the accuracy are not best together
+        # 1.4 to 1.7 times as fast on a processor with bfloat16 instructions; --precision float32 for others.
+        precision="mixed_bfloat16",
     ),
 )
