@@ -24,7 +24,14 @@ def zoo_command(data_directory):
     def run(verb: str, *words, cwd: Path = ROOT, **options) -> subprocess.CompletedProcess:
         command = [sys.executable, "-m", f"zoo.{verb}" if verb else "zoo", *map(str, words)]
         return subprocess.run(
-            command, cwd=cwd, env=environment(data_directory), capture_output=True, text=True, timeout=300, **options
+            command,
+            check=False,
+            cwd=cwd,
+            env=environment(data_directory),
+            capture_output=True,
+            text=True,
+            timeout=300,
+            **options,
         )
 
     return run

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shlex
 import shutil
 import signal
 import subprocess
@@ -18,10 +19,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 KILLS = int(os.environ.get("ZOO_KILLS", "4"))  # a test of minutes; ZOO_KILLS=20 for the long form
 
 # Everything that has a memory is on: dropout, augmentation, averaged weights, patience, a falling rate.
-TRAINING = (
+TRAINING = shlex.split(
     "cnn --epochs 5 --data.batch 16 --model.filters 8 8 --model.units 16 --model.dropout 0.5 --patience 4 "
     "--data.augment.shift 0.1 --data.augment.mixup 0.2 --optimizer.ema 0.9"
-).split()
+)
 
 
 def outcome(logs: Path) -> dict:

@@ -7,6 +7,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 GRAY_MODES = ("1", "L", "I;16", "I", "F", "LA")
+# What white may be in pictures of more than 8 bits: the smallest of these that holds the brightest pixel.
+WHITE = {"I;16": (65535,), "I;16B": (65535,), "I": (255, 65535), "F": (1, 255)}
 
 
 def find_pictures(folder: Path) -> list[Path]:
@@ -40,9 +42,10 @@ def read_picture(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
 
 def to_mode(picture: Image.Image, mode: str) -> Image.Image:
     """The picture in 8-bit gray or RGB."""
-    if picture.mode.startswith("I") or picture.mode == "F":  # 16 or 32 bits: Pillow would cut them off at 255
+    if picture.mode in WHITE:  # more than 8 bits, which Pillow's own conversion would cut off at 255
         values = np.asarray(picture, dtype=np.float64)
-        picture = Image.fromarray(np.uint8(values * (255 / max(values.max(), 255))).clip(0, 255))
+        white = next((white for white in WHITE[picture.mode] if values.max() <= white), values.max())
+        picture = Image.fromarray(np.uint8(np.round(values.clip(0) * (255 / white))))
     if "A" in picture.getbands() or "transparency" in picture.info:
         layer = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)

@@ -37,7 +37,7 @@ class KeepBest(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         if self.stopping.best_epoch == epoch:
-            bare = keras.Model(self.model.inputs, self.model.outputs, name=self.model.name)
+            bare = keras.Model(self.model.input, self.model.output, name=self.model.name)
             with replacing(self.run.path / "model.keras") as part:
                 bare.save(part)
 

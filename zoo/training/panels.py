@@ -54,7 +54,7 @@ class ClassificationPanel:
     def finish(self, model: keras.Model, path: Path) -> None:
         """Features that the best network sees in the validation part, for the projector."""
         count = min(FEATURES, len(self.truth))
-        inside = keras.Model(model.inputs, [model.layers[-1].input, *model.outputs])
+        inside = keras.Model(model.input, [model.layers[-1].input, model.output])
         pictures = self._pictures(np.arange(count))
         features, logits = inside.predict(pictures, verbose=0)
         rows = [(self.labels[t], self.labels[s]) for t, s in zip(self.truth, logits.argmax(-1), strict=False)]

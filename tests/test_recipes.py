@@ -1,0 +1,159 @@
+"""Every recipe's whole path on tiny data: fit, resume, evaluate, predict."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from zoo import fit as fit_module
+from zoo.data import Augment, Images
+from zoo.errors import UserError
+from zoo.evaluate import evaluate
+from zoo.fit import epoch_steps, fit
+from zoo.predict import predict
+from zoo.recipes import RECIPES
+from zoo.training import Classification, Optimizer
+from zoo.training.recipe import plain, revive
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """Three classes that a network can tell apart: where the bright half lies."""
+    folder, random = tmp_path_factory.mktemp("tiny"), np.random.default_rng(0)
+    for label in range(3):
+        (folder / f"class{label}").mkdir()
+        for number in range(20):
+            pixels = random.integers(0, 60, (16, 16, 3), np.uint8)
+            pixels[:, label * 5 : label * 5 + 5] += 150
+            Image.fromarray(pixels).save(folder / f"class{label}" / f"{number}.png")
+    return folder
+
+
+def small(recipe, tiny, data_directory, **changes):
+    """The recipe on the tiny pictures, everything else as it is."""
+    data = dataclasses.replace(recipe.data, name="digits", folder=tiny, directory=data_directory, batch=16)
+    return dataclasses.replace(recipe, data=data, epochs=2, **changes)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_whole_path(name, tiny, data_directory, tmp_path, capsys):
+    run = fit(small(RECIPES[name], tiny, data_directory), logs=tmp_path)
+    assert [epoch["epoch"] for epoch in run.history] == [1, 2]
+    assert run.summary["epochs"] == 2
+    report = evaluate(run)
+    assert report["examples"] == 6
+    assert 0 <= report["accuracy_low"] <= report["accuracy"] <= report["accuracy_high"] <= 1
+    (answer,) = predict(run, [tiny / "class0" / "0.png"], top=3)
+    assert sum(seen["probability"] for seen in answer["top"]) == pytest.approx(1)
+    assert {seen["label"] for seen in answer["top"]} == {"class0", "class1", "class2"}
+    again = fit(small(RECIPES[name], tiny, data_directory), logs=tmp_path)
+    assert again == run
+    assert "finished already" in capsys.readouterr().out
+    beside = fit(small(RECIPES[name], tiny, data_directory), logs=tmp_path, fresh=True)
+    assert beside.path.name == f"{run.path.name}-2"
+    assert beside.history == run.history  # the same seed, the same bits
+
+
+def test_it_learns(tiny, data_directory, tmp_path):
+    recipe = dataclasses.replace(small(RECIPES["cnn"], tiny, data_directory), epochs=30)
+    assert evaluate(fit(recipe, logs=tmp_path))["accuracy"] == 1.0
+
+
+OPTIMIZERS = [
+    Optimizer("sgd", rate=0.1, momentum=0.9, nesterov=True, schedule="step", clip=1.0),
+    Optimizer("adam", schedule="plateau"),
+    Optimizer("adamw", schedule="constant", weight_decay=0.1, ema=0.9),
+    Optimizer("rmsprop", momentum=0.5),
+    Optimizer("lion", rate=1e-4, warmup=0.2),
+    Optimizer("muon", weight_decay=0.01),
+]
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda optimizer: optimizer.name)
+@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
+def test_every_optimizer_trains(optimizer, precision, tiny, data_directory, tmp_path):
+    task = Classification(label_smoothing=0.1, class_weights="balanced")
+    recipe = small(RECIPES["cnn"], tiny, data_directory, optimizer=optimizer, precision=precision, task=task)
+    assert len(fit(recipe, logs=tmp_path).history) == 2
+
+
+def test_schedules():
+    cosine = Optimizer(rate=1.0, warmup=0.1).learning_rate(100)
+    assert float(cosine(0)) == 0
+    assert float(cosine(10)) == pytest.approx(1)
+    assert float(cosine(55)) == pytest.approx(0.5, abs=0.01)
+    assert float(cosine(100)) == pytest.approx(0, abs=1e-6)
+    step = Optimizer(rate=1.0, schedule="step").learning_rate(100)
+    assert [float(step(at)) for at in (49, 51, 76)] == pytest.approx([1, 0.1, 0.01])
+
+
+def test_patience_stops_and_the_best_epoch_is_kept(tiny, data_directory, tmp_path):
+    # A rate so high that the second epoch is worse than the first for good.
+    recipe = dataclasses.replace(
+        small(RECIPES["cnn"], tiny, data_directory),
+        epochs=30,
+        patience=2,
+        optimizer=Optimizer("sgd", rate=3.0, schedule="constant", clip=1.0),
+    )
+    run = fit(recipe, logs=tmp_path)
+    losses = [epoch["val_loss"] for epoch in run.history]
+    assert len(losses) < 30
+    best = run.summary["best"]
+    assert best["val_loss"] == min(losses)
+    assert len(losses) == best["epoch"] + 2
+    assert evaluate(run, "validation")["loss"] == pytest.approx(min(losses), rel=1e-4)
+
+
+def test_balanced_weights_of_the_formula():
+    weights = Classification(class_weights="balanced").weights(np.array([0, 0, 0, 1]), 2)
+    assert weights == {0: pytest.approx(4 / 6), 1: pytest.approx(2)}
+
+
+@pytest.mark.parametrize("examples", [1, 7, 100, 1257, 45_000, 54_000, 1_281_167])
+@pytest.mark.parametrize("batch", [1, 64, 128, 1000])
+def test_steps_of_an_epoch(examples, batch):
+    steps, per_execution = epoch_steps(examples, batch)
+    assert steps >= 1
+    assert steps % per_execution == 0
+    assert per_execution <= fit_module.EXECUTION
+    if examples > 20 * batch:
+        assert steps * batch == pytest.approx(examples, rel=0.03)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipe_is_written_and_read_back(name):
+    recipe = RECIPES[name]
+    record = json.loads(json.dumps(recipe.record()))
+    assert revive(Images, record["data"]) == recipe.data
+    assert revive(Classification, record["task"]) == recipe.task
+    assert revive(Optimizer, record["optimizer"]) == recipe.optimizer
+    assert record["model"] == plain(recipe.model)
+
+
+def test_id_changes_with_every_leaf_that_decides(data_directory):
+    recipe = RECIPES["cnn"]
+    changes = [
+        {"seed": 1},
+        {"epochs": 3},
+        {"data": dataclasses.replace(recipe.data, augment=Augment(flip=True))},
+    ]
+    ids = {dataclasses.replace(recipe, **change).id() for change in changes} | {recipe.id()}
+    assert len(ids) == 4
+    elsewhere = dataclasses.replace(recipe.data, directory=data_directory)
+    assert dataclasses.replace(recipe, data=elsewhere).id() == recipe.id()
+
+
+def test_diverged_training_keeps_the_last_good_state(tiny, data_directory, tmp_path):
+    recipe = dataclasses.replace(
+        small(RECIPES["cnn"], tiny, data_directory),
+        optimizer=Optimizer("sgd", rate=1e30, schedule="constant"),
+        epochs=9,
+    )
+    with pytest.raises(UserError, match=r"training diverged: .* at step \d+; the last good state is in .*rate"):
+        fit(recipe, logs=tmp_path)
+    (run,) = tmp_path.iterdir()
+    if (run / "state.npz").exists():
+        with np.load(run / "state.npz") as file:
+            assert all(np.isfinite(file[name]).all() for name in file if file[name].dtype.kind == "f")
