@@ -48,14 +48,22 @@ def parse(verb: str, argv: list[str], options: type[Options]) -> tuple[Recipe, O
     recipe = RECIPES[argv[0]]
     registry = tyro.constructors.ConstructorRegistry()
     registry.struct_rule(hyperparameters)
-    given = tyro.cli(
-        both(recipe, options),
-        prog=f"python -m zoo.{verb} {recipe.name}",
-        description=" ".join(recipe.model.func.__doc__.split("\n\n")[0].split()),
-        args=argv[1:],
-        registry=registry,
-    )
+    description = " ".join(recipe.model.func.__doc__.split("\n\n")[0].split())
+    given = read(both(recipe, options), f"{verb} {recipe.name}", argv[1:], description=description, registry=registry)
     return given.recipe, given.options
+
+
+def read(kind: type[Options], verb: str, argv: list[str], **how) -> Options:
+    """The command line's words as that record.
+
+    Raises:
+        UserError: the record does not accept a value.
+        SystemExit: a flag is wrong (2), or help was asked for (0).
+    """
+    try:
+        return tyro.cli(kind, args=argv, prog=f"python -m zoo.{verb}", **how)
+    except ValueError as error:  # tyro itself answers for the records within records only
+        raise UserError(str(error)) from error
 
 
 def both(recipe: Recipe, options: type) -> type:

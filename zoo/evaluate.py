@@ -11,7 +11,7 @@ from typing import Annotated
 import numpy as np
 import tyro
 
-from zoo.command import main
+from zoo.command import main, read
 from zoo.data import SOURCES
 from zoo.errors import UserError
 from zoo.training import TASKS, figures, runs
@@ -108,7 +108,7 @@ def result(run: Run, split: str, report: dict) -> dict:
 
 def run_command(argv: list[str]) -> int:
     """Evaluates what the command line names."""
-    options = tyro.cli(Options, args=argv, prog="python -m zoo.evaluate")
+    options = read(Options, "evaluate", argv)
     run = runs.open_for_reading(options.run)
     report = evaluate(run, options.split)
     runs.write_json(run.path / f"{options.split}.json", report)

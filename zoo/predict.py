@@ -12,7 +12,7 @@ from typing import Annotated
 import numpy as np
 import tyro
 
-from zoo.command import main
+from zoo.command import main, read
 from zoo.data import find_pictures, read_picture
 from zoo.errors import UserError
 from zoo.metrics import softmax
@@ -98,7 +98,7 @@ def expand(paths: Iterable[Path]) -> Iterator[tuple[Path, str | None]]:
 
 def run_command(argv: list[str]) -> int:
     """Prints a line a picture; 1 if one of them could not be read."""
-    options = tyro.cli(Options, args=argv, prog="python -m zoo.predict")
+    options = read(Options, "predict", argv)
     if not options.files:
         raise UserError(f"no pictures were named: wanted `python -m zoo.predict {options.run} FILE...`")
     failed = False

@@ -76,7 +76,7 @@ class Board(keras.callbacks.Callback):
             return
         self.fresh = False
         with self.writer("."):
-            hparams.hparams(self.recipe)
+            hparams.hparams(self.recipe, trial_id=self.path.name)
             rows = "\n".join(f"| {name} | {value} |" for name, value in self.recipe.items())
             tf.summary.text("recipe", f"| leaf | value |\n|---|---|\n{rows}", step=0)
             call = tf.function(lambda x: self.model(x, training=False))
@@ -92,8 +92,13 @@ class Board(keras.callbacks.Callback):
         if self.profile and not self._profiling and self._seen + 1 >= self.profile[0]:
             tf.profiler.experimental.start(str(self.path))
             self._profiling = True
+        if self._profiling:  # the profiler's overview knows only of steps that are marked
+            self._mark = tf.profiler.experimental.Trace("train", step_num=self._seen + 1, _r=1)
+            self._mark.__enter__()
 
     def on_train_batch_end(self, batch, logs=None):
+        if self._profiling:
+            self._mark.__exit__(None, None, None)
         self._ended, self._seen, self._steps = (
             time.perf_counter(),
             self._seen + batch + 1 - self._steps,
@@ -107,9 +112,10 @@ class Board(keras.callbacks.Callback):
         with self.writer("train"):
             scalars({name: value for name, value in logs.items() if not name.startswith("val_")}, step)
             scalars(
+                # The names begin so that the table of hyperparameters, which shows five values, shows those above.
                 {
-                    "learning_rate": self.model.optimizer.learning_rate,
-                    "gradient_norm": self._gradient_norm(),
+                    "optimizer/learning_rate": self.model.optimizer.learning_rate,
+                    "optimizer/gradient_norm": self._gradient_norm(),
                     "speed/examples_per_second": self._steps * self.batch / seconds,
                     "speed/share_waiting_for_data": (self.waited() - self._waited) / seconds,
                 },

@@ -6,13 +6,13 @@ import math
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 from tensorboard.plugins import projector as plugin
 
 TILE = 72  # pixels of a picture in a grid
+SPRITE = 32  # pixels of a picture in the projector
 WRITTEN = 20  # classes up to which a confusion matrix has its counts written in
 
 
@@ -38,7 +38,7 @@ def grid(pictures: np.ndarray, captions: list[str] | None = None) -> np.ndarray:
 
 def confusion(counts: np.ndarray, labels: list[str]) -> np.ndarray:
     """The matrix as a picture, true classes down and answers across: uint8 (height, width, 3)."""
-    figure = Figure(figsize=(6, 6), dpi=80, layout="constrained")
+    figure = Figure(figsize=(4.375, 4.375), dpi=80, layout="constrained")  # 350 pixels, as TensorBoard shows it
     draw_confusion(figure.add_subplot(), counts, labels)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
@@ -56,7 +56,7 @@ def draw_confusion(axes, counts: np.ndarray, labels: list[str]) -> None:
         for (row, column), count in np.ndenumerate(counts):
             if count:
                 colour = "white" if shares[row, column] > 0.5 else "black"
-                axes.text(column, row, str(count), ha="center", va="center", color=colour, fontsize=8)
+                axes.text(column, row, str(count), ha="center", va="center", color=colour, fontsize=7)
 
 
 def report(found: dict, path: Path) -> None:
@@ -76,28 +76,30 @@ def report(found: dict, path: Path) -> None:
 
 
 def projector(
-    path: Path,
-    features: np.ndarray,
-    columns: tuple[str, ...],
-    rows: list[tuple[str, ...]],
-    pictures: np.ndarray,
+    path: Path, features: np.ndarray, columns: tuple[str, ...], rows: list[tuple[str, ...]], pictures: np.ndarray
 ) -> None:
-    """Writes (N, D) features with a row of text and a picture each, where the projector looks for them.
+    """Writes (N, D) features with a row of text and a picture each into a folder, where the projector finds them.
 
-    The plugin cannot read what Keras' callback writes: it wants a checkpoint of one variable.
+    The numbers lie in a plain file, by a path that holds wherever the folder is moved to; the projector
+    takes a checkpoint's path as seen from where TensorBoard was started.
     """
-    checkpoint = tf.train.Checkpoint(features=tf.Variable(features))
-    saved = checkpoint.write(str(path / "projector.ckpt"))
+    path.mkdir(exist_ok=True)
+    features.astype("<f4").tofile(path / "features.bytes")
     lines = ["\t".join(columns), *("\t".join(cell.replace("\t", " ") for cell in row) for row in rows)]
-    (path / "projector.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    side, columns_across = 32, math.ceil(math.sqrt(len(pictures)))
-    sheet = Image.new("RGB", (columns_across * side,) * 2, "white")
+    (path / "rows.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    across = math.ceil(math.sqrt(len(pictures)))
+    sheet = Image.new("RGB", (across * SPRITE,) * 2, "white")
     for at, picture in enumerate(pictures):
-        small = Image.fromarray(rgb(picture)).resize((side, side))
-        sheet.paste(small, (at % columns_across * side, at // columns_across * side))
-    sheet.save(path / "projector.png")
-    config = plugin.ProjectorConfig(model_checkpoint_path=saved)
-    embedding = config.embeddings.add(tensor_name="features/.ATTRIBUTES/VARIABLE_VALUE", metadata_path="projector.tsv")
-    embedding.sprite.image_path = "projector.png"
-    embedding.sprite.single_image_dim.extend([side, side])
+        small = Image.fromarray(rgb(picture)).resize((SPRITE, SPRITE))
+        sheet.paste(small, (at % across * SPRITE, at // across * SPRITE))
+    sheet.save(path / "sprites.png")
+    config = plugin.ProjectorConfig()
+    embedding = config.embeddings.add(
+        tensor_name="features",
+        tensor_path="features.bytes",
+        tensor_shape=features.shape,
+        metadata_path="rows.tsv",
+    )
+    embedding.sprite.image_path = "sprites.png"
+    embedding.sprite.single_image_dim.extend([SPRITE, SPRITE])
     plugin.visualize_embeddings(str(path), config)

@@ -53,7 +53,8 @@ class Optimizer:
     def build(self, steps: int) -> keras.Optimizer:
         """The Keras optimizer for a training of `steps` steps in all."""
         options = {
-            "weight_decay": self.weight_decay or None,
+            # None spares the other optimizers the work; AdamW does not take it.
+            "weight_decay": self.weight_decay or (0.0 if self.name == "adamw" else None),
             "global_clipnorm": self.clip,
             "use_ema": self.ema is not None,
         }
@@ -64,7 +65,7 @@ class Optimizer:
         if self.name == "sgd":
             options["nesterov"] = self.nesterov
         if self.name == "muon":  # it hands some of the weights to Adam, which has a decay of its own
-            options["adam_weight_decay"] = options["weight_decay"]
+            options["adam_weight_decay"] = self.weight_decay
         kinds = {
             "sgd": keras.optimizers.SGD,
             "adam": keras.optimizers.Adam,

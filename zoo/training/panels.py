@@ -58,7 +58,11 @@ class ClassificationPanel:
         pictures = self._pictures(np.arange(count))
         features, logits = inside.predict(pictures, verbose=0)
         rows = [(self.labels[t], self.labels[s]) for t, s in zip(self.truth, logits.argmax(-1), strict=False)]
-        figures.projector(path, np.float32(features).reshape(count, -1), ("class", "said"), rows, pictures)
+        folder = path / "features"
+        figures.projector(folder, np.float32(features).reshape(count, -1), ("class", "said"), rows, pictures)
+        # A new event file: a TensorBoard that is open already looks for features only where a run has come.
+        with tf.summary.create_file_writer(str(folder)).as_default():
+            tf.summary.text("features", f"{count} examples of the validation part, of the best epoch", step=0)
 
     def _pictures(self, indices: np.ndarray) -> np.ndarray:
         """Those pictures of the validation part."""

@@ -1,0 +1,264 @@
+"""The commands as a person types them, and what they answer when something is wrong."""
+
+import importlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from conftest import ROOT, assert_complaint, environment
+from PIL import Image
+
+from zoo.command import main
+
+ROOTLESS = pytest.mark.skipif(
+    hasattr(os, "geteuid") and os.geteuid() == 0, reason="the administrator may write anywhere"
+)
+
+
+@pytest.fixture(scope="module")
+def run(zoo_command, tmp_path_factory):
+    """A short run on digits, and what the command printed."""
+    logs = tmp_path_factory.mktemp("logs")
+    done = zoo_command("fit", "cnn", "--epochs", 3, "--logs", logs)
+    assert done.returncode == 0, done.stderr
+    path = done.stdout.splitlines()[-1].removeprefix("run: ")
+    return path, done.stdout
+
+
+@pytest.fixture
+def copy(run, tmp_path):
+    """A copy of the run to damage."""
+    return shutil.copytree(run[0], tmp_path / "run")
+
+
+def test_fit_ends_with_what_to_do_next(run):
+    path, out = run
+    assert out.splitlines()[-1] == f"run: {path}"
+    assert f"python -m zoo.evaluate {path}" in out
+    assert "tensorboard --logdir" in out
+
+
+def test_same_command_again_says_that_it_is_finished(run, zoo_command):
+    logs = os.path.dirname(run[0])
+    done = zoo_command("fit", "cnn", "--epochs", 3, "--logs", logs)
+    assert done.returncode == 0
+    assert "finished already" in done.stdout
+    assert done.stdout.splitlines()[-1] == f"run: {run[0]}"
+
+
+def test_overview(zoo_command):
+    done = zoo_command("")
+    assert done.returncode == 0
+    for word in ("fit RECIPE", "evaluate RUN", "predict RUN FILE", "bench RECIPE", "cnn", "bigmodel"):
+        assert word in done.stdout
+
+
+def test_help_shows_every_leaf(zoo_command):
+    done = zoo_command("fit", "cnn", "--help")
+    assert done.returncode == 0
+    for flag in ("--epochs", "--patience", "--seed", "--precision", "--logs", "--data.name", "--data.folder",
+                 "--data.batch", "--optimizer.rate", "--model.filters", "--model.dropout", "--profile"):  # fmt: skip
+        assert flag in done.stdout
+    assert "fraction of units dropped" in done.stdout
+
+
+def test_evaluate(run, zoo_command):
+    done = zoo_command("evaluate", run[0])
+    assert done.returncode == 0, done.stderr
+    assert "95 % interval" in done.stdout
+    assert Image.open(f"{run[0]}/test.png").width > 500
+    done = zoo_command("evaluate", run[0], "--json", "--record")
+    record = json.loads(done.stdout)
+    assert record["examples"] == 360
+    assert record["accuracy_low"] < record["accuracy"] < record["accuracy_high"]
+    (line,) = (Path(run[0]).parent / "results.jsonl").read_text().splitlines()
+    result = json.loads(line)
+    assert result["metrics"]["accuracy"] == record["accuracy"]
+    assert result["data"] | {"train_digest": "", "digest": ""} == {
+        "name": "digits", "split": "test", "train_examples": 1257, "train_digest": "", "digest": ""
+    }  # fmt: skip
+    assert {"recipe", "id", "command", "seed", "seconds", "machine", "versions", "commit"} <= result.keys()
+
+
+def test_predict(run, zoo_command, tmp_path):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    Image.new("RGBA", (100, 50), "black").save(folder / "wide.png")
+    Image.new("CMYK", (5, 5)).save(folder / "tiny.jpg")
+    (tmp_path / "broken.png").write_bytes(b"not a picture")
+    done = zoo_command("predict", run[0], folder, "--top", 3)
+    assert done.returncode == 0, done.stderr
+    assert [line.split("\t")[0] for line in done.stdout.splitlines()] == [
+        str(folder / n) for n in ("tiny.jpg", "wide.png")
+    ]
+    done = zoo_command("predict", run[0], folder, tmp_path / "broken.png", tmp_path / "gone.png", "--json")
+    assert done.returncode == 1
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert ["error" in answer for answer in answers] == [False, False, True, True]
+    assert "No such file" in answers[3]["error"]
+    assert 0 <= answers[0]["top"][0]["probability"] <= 1
+
+
+def test_bench(zoo_command):
+    done = zoo_command("bench", "cnn", "--seconds", 0.5, "--json")
+    assert done.returncode == 0, done.stderr
+    record = json.loads(done.stdout.splitlines()[-1])
+    assert record["name"] == "cnn"
+    assert record["batch"] == 64
+    assert record["parameters"] == 225_034
+    assert record["flop_per_step"] == 985_399_296  # as PyTorch's counter sees the same network
+    assert record["step_ms_min"] <= record["step_ms_median"]
+    assert record["examples_per_second"] == pytest.approx(64e3 / record["step_ms_median"], rel=0.01)
+    assert record["peak_rss_mb"] > 100
+
+
+MISTAKES = {
+    "unknown recipe": (["fit", "cn"], ["no recipe is called 'cn'", "nearest: cnn"]),
+    "flag before the recipe": (["fit", "--epochs", "3"], ["--epochs came before a recipe"]),
+    "unknown flag": (["fit", "cnn", "--epoch", "3"], ["--epoch", "--epochs"]),
+    "wrong type": (["fit", "cnn", "--epochs", "many"], ["--epochs", "many"]),
+    "no epochs": (["fit", "cnn", "--epochs", "0"], ["--epochs came as 0, but must be at least 1"]),
+    "negative size": (["fit", "cnn", "--data.size", "-3", "5"], ["--data.size came as (-3, 5)"]),
+    "negative batch": (["fit", "cnn", "--data.batch", "-1"], ["--data.batch came as -1"]),
+    "negative rate": (["fit", "cnn", "--optimizer.rate", "-1"], ["--optimizer.rate came as -1"]),
+    "negative filters": (["fit", "cnn", "--model.filters", "-8"], ["cnn cannot be built", "filters"]),
+    "dropout above one": (["fit", "cnn", "--model.dropout", "1.5"], ["cnn cannot be built", "1.5"]),
+    "too small a picture": (["fit", "cnn", "--data.size", "5", "5"], ["5x5 pixels", "need 10x10"]),
+    "unknown data": (["fit", "cnn", "--data.name", "minst"], ["no data set is called 'minst'", "mnist"]),
+    "no such folder": (["fit", "cnn", "--data.folder", "nowhere"], ["nowhere", "not a folder"]),
+    "unknown monitor": (["fit", "cnn", "--monitor", "val_f1"], ["--monitor came as val_f1", "val_accuracy"]),
+    "no such run": (["evaluate", "logs/nothing"], ["no run at logs", "give the folder"]),
+    "not a run": (["evaluate", "zoo"], ["zoo is not a run"]),
+    "no such split": (["evaluate", "RUN", "--split", "train"], ["--split came as train"]),
+    "no pictures": (["predict", "RUN"], ["no pictures were named"]),
+    "top zero": (["predict", "RUN", "x.png", "--top", "0"], ["--top came as 0"]),
+    "no time": (["bench", "cnn", "--seconds", "0"], ["--seconds came as 0"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes_are_answered(mistake, run, tmp_path, monkeypatch, capsys):
+    (verb, *words), said = MISTAKES[mistake]
+    words = [run[0] if word == "RUN" else word for word in words]
+    if verb == "fit":
+        words += ["--logs", str(tmp_path / "logs")]
+    # In this process: a new one a mistake would spend its time on loading TensorFlow.
+    monkeypatch.setattr(sys, "argv", [verb, *words])
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        code = main(importlib.import_module(f"zoo.{verb}").run_command)
+    except SystemExit as stop:
+        code = stop.code
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+    printed = capsys.readouterr()
+    assert_complaint(subprocess.CompletedProcess(words, code, printed.out, printed.err), *said)
+    assert not (tmp_path / "logs").exists()  # nothing half-written
+
+
+def test_data_out_of_reach_are_said_so_soon(zoo_command, tmp_path):
+    """Wherever the tests run: TFDS is given a set whose server does not exist."""
+    script = (
+        "import sys, tensorflow_datasets as tfds, zoo.fit as fit\n"
+        "from zoo.command import main\n"
+        "file = tfds.download.checksums.UrlInfo(1, 'ab', 'x.gz')\n"
+        "tfds.builder_cls('mnist').url_infos = {'http://nowhere.invalid/x.gz': file}\n"
+        "sys.exit(main(fit.run_command))\n"
+    )
+    begun = time.monotonic()
+    words = [
+        "cnn",
+        "--data.name",
+        "mnist",
+        "--data.directory",
+        str(tmp_path / "data"),
+        "--logs",
+        str(tmp_path / "logs"),
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", script, *words],
+        check=False, cwd=ROOT, env=environment(tmp_path), capture_output=True, text=True,
+    )  # fmt: skip
+    assert_complaint(done, "mnist is not in", "nowhere.invalid cannot be reached", "--data.name digits")
+    assert time.monotonic() - begun < 30  # 10 after the start of TensorFlow, on a busy machine
+    assert not (tmp_path / "logs").exists()
+
+
+def test_damaged_runs(copy, zoo_command):
+    record = json.loads((copy / "run.json").read_text())
+    (copy / "run.json").write_text(json.dumps(record | {"format": 99}))
+    assert_complaint(zoo_command("evaluate", copy), "another version of zoo")
+    (copy / "run.json").write_text("{ half")
+    assert_complaint(zoo_command("evaluate", copy), "run.json is missing or damaged")
+    strange = record | {"recipe": record["recipe"] | {"data": record["recipe"]["data"] | {"unheard": 1}}}
+    (copy / "run.json").write_text(json.dumps(strange))
+    assert_complaint(zoo_command("evaluate", copy), "another version of zoo")
+
+
+def test_damaged_model(copy, zoo_command):
+    whole = (copy / "model.keras").read_bytes()
+    (copy / "model.keras").write_bytes(whole[: len(whole) // 2])
+    assert_complaint(zoo_command("predict", copy, copy / "projector.png"), "model.keras is damaged", "type `python -m")
+    (copy / "model.keras").unlink()
+    assert_complaint(zoo_command("evaluate", copy), "has no model.keras yet")
+
+
+def test_model_that_asks_to_run_code_is_refused(copy, zoo_command):
+    inputs = keras.Input((28, 28, 1))
+    keras.Model(inputs, keras.layers.Lambda(lambda x: 1 / 0 if x is None else x)(inputs)).save(copy / "model.keras")
+    assert_complaint(zoo_command("evaluate", copy), "refused", "asks to run code")
+
+
+def test_damaged_state(run, zoo_command, data_directory, tmp_path):
+    shutil.copytree(run[0], tmp_path / os.path.basename(run[0]))
+    path = tmp_path / os.path.basename(run[0])
+    (path / "summary.json").unlink()  # as if the training had not ended
+    whole = (path / "state.npz").read_bytes()
+    (path / "state.npz").write_bytes(whole[:1000])
+    done = zoo_command("fit", "cnn", "--epochs", 3, "--logs", tmp_path)
+    assert_complaint(done, "state.npz is damaged", "--fresh")
+    with zipfile.ZipFile(path / "state.npz", "w") as file:  # pickled arrays are never unpickled
+        np.lib.format.write_array(file.open("state.npy", "w"), np.array([object()], object), allow_pickle=True)
+    assert_complaint(zoo_command("fit", "cnn", "--epochs", 3, "--logs", tmp_path), "state.npz is damaged")
+
+
+def test_two_processes_on_one_run(zoo_command, data_directory, tmp_path):
+    words = ["cnn", "--epochs", "200", "--logs", str(tmp_path)]
+    first = subprocess.Popen(
+        [sys.executable, "-m", "zoo.fit", *words],
+        cwd=ROOT, env=environment(data_directory), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    try:
+        assert any(line.startswith("Epoch 2/") for line in first.stdout)
+        assert_complaint(zoo_command("fit", *words), "another process is training", "--fresh")
+    finally:
+        first.kill()
+        first.communicate()
+    # The lock has gone with the process; the change of the recipe is refused nothing.
+    done = zoo_command("fit", "cnn", "--epochs", "200", "--patience", "1", "--logs", tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+@ROOTLESS
+@pytest.mark.parametrize("flag", ["--logs", "--data.directory"])
+def test_folders_that_cannot_be_written(flag, zoo_command, tmp_path):
+    (tmp_path / "closed").mkdir(mode=0o500)
+    done = zoo_command("fit", "cnn", flag, tmp_path / "closed" / "inside")
+    assert_complaint(done, "cannot write", flag)
+
+
+@pytest.mark.parametrize("flag", ["--logs", "--data.directory"])
+def test_folder_that_is_a_file(flag, zoo_command, tmp_path):
+    (tmp_path / "file").write_text("")
+    words = {"--logs": tmp_path / "logs"} | {flag: tmp_path / "file" / "inside"}
+    done = zoo_command("fit", "cnn", *(word for pair in words.items() for word in pair))
+    assert_complaint(done, "cannot write", flag)
