@@ -102,13 +102,15 @@ def test_smallest_picture_of_cnn():
     assert cnn((10, 10, 1), 2)(pixels((10, 10, 1))).shape == (4, 2)
 
 
-def test_cnn_equals_a_formula():
-    """The whole forward pass against plain numpy loops."""
-    model = cnn((10, 10, 1), 3, filters=(2, 3), units=4)
+@pytest.mark.parametrize(("build", "padding"), [(cnn, 0), (bigmodel, 1)])
+def test_equals_the_formula(build, padding):
+    """The whole forward pass against plain numpy: padding, order of weights, pooling of odd sides."""
+    model = build((11, 10, 2), 3, filters=(2, 3), units=4)
     weights = iter([keras.ops.convert_to_numpy(v).astype("float64") for v in model.trainable_variables])
-    x = pixels((10, 10, 1)) / 255
+    x = pixels((11, 10, 2)) / 255
     for _ in range(2):
         kernel, bias = next(weights), next(weights)
+        x = np.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
         height, width = x.shape[1] - 2, x.shape[2] - 2
         y = np.zeros((len(x), height, width, kernel.shape[-1]))
         for row in range(3):
@@ -118,7 +120,7 @@ def test_cnn_equals_a_formula():
         x = y.reshape(len(y), height // 2, 2, width // 2, 2, -1).max((2, 4))
     x = np.maximum(x.reshape(len(x), -1) @ next(weights) + next(weights), 0)
     logits = x @ next(weights) + next(weights)
-    np.testing.assert_allclose(model(pixels((10, 10, 1))), logits, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(model(pixels((11, 10, 2))), logits, rtol=1e-4, atol=1e-5)
 
 
 def test_same_outputs_on_jax(tmp_path):

@@ -86,6 +86,7 @@ def result(run: Run, split: str, report: dict) -> dict:
     record, summary = run.record, run.summary or {}
     scalars = {key: value for key, value in report.items() if isinstance(value, int | float)}
     return {
+        "kind": "evaluation",
         "recipe": record["recipe"]["name"],
         "id": record["id"],
         "command": record["command"],

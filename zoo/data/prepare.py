@@ -4,8 +4,10 @@ import contextlib
 import io
 import socket
 import sys
+import threading
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
+from urllib.request import getproxies
 
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core.download import resource
@@ -56,15 +58,33 @@ def out_of_reach(builder: tfds.core.DatasetBuilder, directory: Path) -> None:
         name = resource.get_dl_fname(url, info.checksum)
         if any((place / name).exists() for place in (downloads, downloads / builder.name)):
             continue
-        server = urlsplit(url)
-        try:
-            port = server.port or {"http": 80, "ftp": 21}.get(server.scheme, 443)
-            socket.create_connection((server.hostname, port), PATIENCE).close()
-        except OSError as error:
+        problem = silence_of(urlsplit(url))
+        if problem:
             raise UserError(
-                f"{builder.name} is not in {directory} and its server {server.hostname} cannot be reached "
-                f"({error.strerror or error}): fetch it once where there is a network with "
+                f"{builder.name} is not in {directory} and its server {urlsplit(url).hostname} cannot be reached "
+                f"({problem}): fetch it once where there is a network with "
                 f"`python -c \"import tensorflow_datasets as t; t.load('{builder.name}')\"` and copy the folder "
                 f"{builder.name}, or use --data.name digits, which needs no network"
-            ) from error
+            )
         return  # One server that answers is enough; what else fails, TFDS tells.
+
+
+def silence_of(url: SplitResult) -> str | None:
+    """Why the server does not answer within PATIENCE seconds; None where it does, or a proxy asks for us."""
+    if url.scheme in getproxies():
+        return None
+    problem = [f"no answer within {PATIENCE} seconds"]
+
+    def ask() -> None:
+        try:
+            port = url.port or {"http": 80, "ftp": 21}.get(url.scheme, 443)
+            socket.create_connection((url.hostname, port), PATIENCE).close()
+            problem.clear()
+        except OSError as error:
+            problem[:] = [error.strerror or str(error)]
+
+    # In a thread: looking up a name has no time limit of its own.
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(PATIENCE)
+    return problem[0] if problem else None
