@@ -125,7 +125,7 @@ def train(model: keras.Model, recipe: Recipe, run: Run, *, steps: int, per_execu
         recipe=recipe.leaves(),
         panel=panel,
         sample=sample,
-        batch=source.batch,
+        batch=min(source.batch, source.count("train")),
         waited=lambda: float(stopwatch),
         fresh=resume.step == 0,
         profile=profile,

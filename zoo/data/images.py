@@ -20,6 +20,7 @@ from zoo.data.pipeline import single_pass, training_stream
 from zoo.data.prepare import prepare
 from zoo.errors import UserError, nearest
 
+EVALUATED = 250  # pictures that go through the network at once where nothing is learned
 IN_MEMORY = 2 * 2**30  # bytes of pixels; more than that stays on disk and is read as it is needed
 
 
@@ -36,7 +37,7 @@ class Images:
     size: tuple[int, int] | None = None
     """Height and width in pixels to bring the pictures to; their own where they share one, else 64 64."""
     batch: int = 64
-    """Pictures a training step."""
+    """Pictures a training step; at most all there are."""
     augment: Augment = field(default_factory=Augment)
     """Random changes of training pictures."""
 
@@ -116,7 +117,7 @@ class Images:
         """
         pixels, labels = self.arrays(split)
         if split != "train":
-            return single_pass(len(labels), self._reader(pixels, labels), batch=max(self.batch, 250))
+            return single_pass(len(labels), self._reader(pixels, labels), batch=EVALUATED)
         return self._stream(pixels, labels, seed=seed, step=step, stopwatch=stopwatch)
 
     def imitation(self, count: int, stopwatch: tf.Variable | None = None) -> tf.data.Dataset:
@@ -145,7 +146,7 @@ class Images:
         return training_stream(
             len(labels),
             self._reader(pixels, labels),
-            batch=self.batch,
+            batch=min(self.batch, len(labels)),
             seed=seed,
             step=step,
             augment=self.augment.function(),
