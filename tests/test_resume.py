@@ -9,12 +9,19 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from conftest import ROOT, environment
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from zoo.data import Augment, Images
+from zoo.fit import fit
+from zoo.models import bigmodel
+from zoo.training import Classification, Optimizer, Recipe, Run, resume
 
 KILLS = int(os.environ.get("ZOO_KILLS", "4"))  # a test of minutes; ZOO_KILLS=20 for the long form
 
@@ -38,6 +45,7 @@ def outcome(logs: Path) -> dict:
         for tag in reader.Tags()["tensors"]:
             if not tag.startswith("speed/"):
                 events[part, tag] = [(e.step, e.tensor_proto.SerializeToString()) for e in reader.Tensors(tag)]
+    arrays |= {f"model {at}": keras.ops.convert_to_numpy(v) for at, v in enumerate(Run(run).model().weights)}
     return {
         "arrays": arrays,
         "history": json.loads((run / "history.json").read_text()),
@@ -96,7 +104,9 @@ def test_killed_at_random_moments(unstopped, tmp_path, data_directory):
             assert_equal(outcome(tmp_path), unstopped)
             shutil.rmtree(next(path for path in tmp_path.iterdir() if path.is_dir()))
             continue
-        time.sleep(moments.uniform(0, 5))
+        time.sleep(moments.uniform(0, 4))
+        if process.poll() is not None:
+            continue  # it ended first; the next one finds the run finished
         process.kill()
         process.communicate()
         killed += 1
@@ -121,3 +131,48 @@ def test_asked_to_stop(unstopped, tmp_path, data_directory, number, code):
     assert process.returncode == 0, out + error
     assert "resuming" in out
     assert_equal(outcome(tmp_path), unstopped)
+
+
+class Crash(Exception):
+    """The process is gone."""
+
+
+CASES = {
+    "plateau": {"optimizer": Optimizer("sgd", rate=0.5, momentum=0.9, schedule="plateau"), "patience": 2},
+    "averaged": {"optimizer": Optimizer("adam", ema=0.9), "precision": "mixed_float16"},
+    "mixed": {"optimizer": Optimizer("rmsprop", schedule="step"), "monitor": "val_accuracy"},
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_crash_at_every_save(case, data_directory, tmp_path, monkeypatch):
+    """Saving after each execution, and dying right after the n-th save: in the middle of epochs, and between files."""
+    recipe = Recipe(
+        name="small",
+        model=partial(bigmodel, filters=(2, 4), units=4, batch_normalization=True, dropout=0.3),
+        data=Images(directory=data_directory, batch=250, augment=Augment(shift=0.1, cutmix=0.5)),
+        task=Classification(label_smoothing=0.1, class_weights="balanced"),
+        **{"epochs": 4} | CASES[case],
+    )
+    fit(recipe, logs=tmp_path / "unstopped")
+    expected = outcome(tmp_path / "unstopped")
+    monkeypatch.setattr(resume, "INTERVAL", 0)
+    write, left = resume.write_state, 0
+
+    def write_and_crash(path, arrays, state):
+        nonlocal left
+        write(path, arrays, state)
+        left -= 1
+        if left < 0:
+            raise Crash
+
+    monkeypatch.setattr(resume, "write_state", write_and_crash)
+    for crash in range(100):
+        left = crash % 3  # so that some sessions get a few steps ahead
+        try:
+            fit(recipe, logs=tmp_path / "crashed")
+            break
+        except Crash:
+            continue
+    assert crash > 6
+    assert_equal(outcome(tmp_path / "crashed"), expected)

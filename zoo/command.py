@@ -23,7 +23,7 @@ import tyro
 
 from zoo.errors import UserError, nearest
 from zoo.recipes import RECIPES
-from zoo.training import Recipe
+from zoo.training import Recipe, runs
 from zoo.training.resume import Stopped
 
 Options = TypeVar("Options")
@@ -113,13 +113,14 @@ def main(verb: Callable[[list[str]], int]) -> int:
     try:
         return verb(sys.argv[1:])
     except (Stopped, KeyboardInterrupt) as stop:
-        saved = "; the state is saved, type the same command to go on" if isinstance(stop, Stopped) else ""
-        print(f"\nstopped{saved}", file=sys.stderr)
+        saved = isinstance(stop, Stopped)
+        what = "the state is saved: type the same command to go on, without --fresh" if saved else "nothing to save"
+        print(f"\nstopped; {what}", file=sys.stderr)
         return 128 + getattr(stop, "number", signal.SIGINT)
     except BrokenPipeError:  # such as `| head`: the reader has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
-    except (UserError, OSError, MemoryError, tf.errors.ResourceExhaustedError) as error:
+    except (UserError, OSError, MemoryError, tf.errors.OpError) as error:
         text = in_a_line(error)
         if text is None:
             raise
@@ -136,8 +137,12 @@ def in_a_line(error: Exception) -> str | None:
     """What a person is told of an error that they or the machine caused; None if the fault is ours."""
     if isinstance(error, UserError):
         return " ".join(str(error).split())
+    if runs.disk_is_full(error):
+        return "the disk is full; what was saved is whole: make room and type the same command again, without --fresh"
     if isinstance(error, OSError):
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+        if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
             return None
-        return f"{error.strerror}: {error.filename or 'a file'}; make room or choose another place"
+        return f"{error.strerror}: {error.filename or 'a file'}; choose another place, or close what holds it"
+    if isinstance(error, tf.errors.OpError) and not isinstance(error, tf.errors.ResourceExhaustedError):
+        return None
     return "out of memory: try a smaller --data.batch, smaller pictures or fewer filters"

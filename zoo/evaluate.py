@@ -14,6 +14,7 @@ import tyro
 from zoo.command import main, read
 from zoo.data import SOURCES
 from zoo.errors import UserError
+from zoo.fit import data_facts
 from zoo.training import TASKS, figures, runs
 from zoo.training.recipe import revive
 from zoo.training.runs import Run
@@ -48,11 +49,10 @@ def evaluate(run: Run | Path | str, split: str = "test") -> dict:
         raise UserError(f"{run.path} was made by another version of zoo ({error}): train it again") from error
     if split not in ("validation", "test"):
         raise UserError(f"--split came as {split}, but must be test or validation")
-    if source.labels != record["labels"]:
-        raise UserError(f"the classes of the data have changed since {run.path} was made: train it again")
+    runs.check_data(run, data_facts(source))
     data = source.load(split)
     truth = np.concatenate([targets.numpy().argmax(-1) for _, targets in data])
-    logits = model.predict(data.map(lambda inputs, targets: inputs), verbose=0)
+    logits = model.predict(data, verbose=0)
     return task.report(truth, logits, source.labels) | {"digest": source.digest(split)}
 
 

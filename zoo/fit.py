@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import sys
 from dataclasses import dataclass
@@ -14,7 +15,6 @@ from zoo.command import main, parse
 from zoo.errors import UserError
 from zoo.training import callbacks, devices, runs
 from zoo.training.board import Board
-from zoo.training.panels import ClassificationPanel
 from zoo.training.recipe import Recipe
 from zoo.training.resume import Resume, create_variables, signals
 from zoo.training.runs import Run
@@ -31,7 +31,11 @@ class Options:
     fresh: bool = False
     """Start anew beside an earlier run of this recipe."""
     profile: tuple[int, int] | None = None
-    """First and last step to profile for TensorBoard."""
+    """First and last step to profile for TensorBoard, counted from where this command starts."""
+
+    def __post_init__(self):
+        if self.profile is not None and not 1 <= self.profile[0] <= self.profile[1]:
+            raise ValueError(f"--profile came as {self.profile}, but must be a step from 1 on and a later one")
 
 
 def build(recipe: Recipe) -> keras.Model:
@@ -40,10 +44,9 @@ def build(recipe: Recipe) -> keras.Model:
     Raises:
         UserError: the hyperparameters do not fit the data.
     """
+    spec = recipe.data.spec
     try:
-        return recipe.model(**recipe.data.spec)
-    except UserError:
-        raise
+        return recipe.model(**spec)
     except (ValueError, TypeError) as error:
         raise UserError(f"{recipe.model.func.__name__} cannot be built: {' '.join(str(error).split())}") from error
 
@@ -97,35 +100,35 @@ def fit(
     if run.summary is not None:
         print(f"finished already; --fresh starts anew beside {run.path}")
         return run
-    source = recipe.data
     precision = devices.configure(recipe.seed, recipe.precision)
     model = build(recipe)
-    steps, per_execution = epoch_steps(source.count("train"), source.batch)
-    if profile:
-        per_execution = 1
-    compile_model(model, recipe, steps, per_execution)
     described = describe(recipe, precision, command)
     with runs.locked(run):
         runs.begin(run, described)
-        train(model, recipe, run, steps=steps, per_execution=per_execution, profile=profile)
+        train(model, recipe, run, profile)
     return run
 
 
-def train(model: keras.Model, recipe: Recipe, run: Run, *, steps: int, per_execution: int, profile) -> None:
+def train(model: keras.Model, recipe: Recipe, run: Run, profile: tuple[int, int] | None) -> None:
     """The training itself, from where the run stands to its end."""
     source = recipe.data
+    batch = min(source.batch, source.count("train"))
+    steps, per_execution = epoch_steps(source.count("train"), batch)
+    resume = Resume(run, steps)
+    # Both an epoch and the rest of a cut one must be a whole number of executions.
+    resume.per_execution = 1 if profile else math.gcd(per_execution, resume.unfinished)
+    compile_model(model, recipe, steps, resume.per_execution)
     stopwatch = tf.Variable(0.0, dtype=tf.float64)
     validation = source.load("validation")
     sample = next(iter(source.load("train", seed=recipe.seed)))
     create_variables(model, sample)
-    resume = Resume(run, steps, per_execution)
-    panel = ClassificationPanel(source.labels, validation)
+    panel = recipe.task.panel(source.labels, validation)
     board = Board(
         run.path,
         recipe=recipe.leaves(),
         panel=panel,
         sample=sample,
-        batch=min(source.batch, source.count("train")),
+        batch=batch,
         waited=lambda: float(stopwatch),
         fresh=resume.step == 0,
         profile=profile,
@@ -148,8 +151,14 @@ def train(model: keras.Model, recipe: Recipe, run: Run, *, steps: int, per_execu
                 shuffle=False,  # the source has done that
                 verbose=1 if sys.stdout.isatty() else 2,
             )
+    runs.write_json(run.path / "history.json", resume.state["history"])
     panel.finish(run.model(), run.path)
     runs.write_json(run.path / "summary.json", summarize(recipe, resume, steps))
+
+
+def data_facts(source) -> dict:
+    """What must not change while a run is about these data: examples of each split, and a digest of train."""
+    return {split: source.count(split) for split in source.splits} | {"digest": source.digest("train")}
 
 
 def describe(recipe: Recipe, precision: str, command: str | None) -> dict:
@@ -162,7 +171,7 @@ def describe(recipe: Recipe, precision: str, command: str | None) -> dict:
         "precision": precision,
         "spec": source.spec,
         "labels": source.labels,
-        "data": {split: source.count(split) for split in source.splits} | {"digest": source.digest("train")},
+        "data": data_facts(source),
         "machine": devices.machine(),
         "versions": devices.versions(),
         "commit": runs.commit(),

@@ -18,7 +18,7 @@ def wilson(hits: int, count: int) -> tuple[float, float]:
     rate, spread = hits / count, Z95**2 / count
     middle = (rate + spread / 2) / (1 + spread)
     half = Z95 * np.sqrt(rate * (1 - rate) / count + spread / (4 * count)) / (1 + spread)
-    return float(middle - half), float(middle + half)
+    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
 
 
 def calibration(hits: np.ndarray, confidence: np.ndarray) -> list[tuple[float, float, int]]:

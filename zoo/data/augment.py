@@ -25,18 +25,15 @@ class Augment:
     erase: float = 0.0
     """Fraction of the pictures in which a rectangle is overwritten (Zhong 2017)."""
     mixup: float = 0.0
-    """Alpha of the mixing weights of two pictures and their labels (Zhang 2017)."""
+    """Alpha of the mixing weights of two pictures and their labels (Zhang 2017), 0 to 1."""
     cutmix: float = 0.0
-    """Alpha of the share of a second picture pasted in (Yun 2019)."""
+    """Alpha of the share of a second picture pasted in (Yun 2019), 0 to 1."""
 
     def __post_init__(self):
         for field in fields(self):
             value = getattr(self, field.name)
-            if value < 0 or (field.name not in ("mixup", "cutmix") and value > 1):
-                raise ValueError(
-                    f"--data.augment.{field.name} came as {value}, but must be "
-                    + ("0 or more" if field.name in ("mixup", "cutmix") else "from 0 to 1")
-                )
+            if not 0 <= value <= 1:
+                raise ValueError(f"--data.augment.{field.name} came as {value}, but must be from 0 to 1")
 
     def function(self) -> Callable | None:
         """(images, labels, seed, step) to augmented (images, labels) of a batch; None where nothing is on.

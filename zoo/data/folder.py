@@ -99,7 +99,7 @@ class PictureFolder(tfds.core.GeneratorBasedBuilder):
     def _split_generators(self, dl_manager):
         parts = {"train": [], "validation": [], "test": []}
         for label, paths in self.found.items():
-            # By the hash of the name: the same picture stays in its part when others come or go elsewhere.
+            # By the hash of the name: a mix that does not depend on the order of the names.
             ranked = sorted(paths, key=lambda path: hashlib.sha256(path.name.encode()).digest())
             held = max(1, len(ranked) // 10)
             parts["test"] += [(label, path) for path in ranked[:held]]

@@ -67,7 +67,11 @@ class Images:
         known = tfds.list_builders(with_community_datasets=False)
         if self.name.split("/")[0].split(":")[0] not in known:
             raise UserError(f"no data set is called {self.name!r}{nearest(self.name, ['digits', *known])}")
-        builder = tfds.builder(self.name, data_dir=directory)
+        try:
+            builder = tfds.builder(self.name, data_dir=directory)
+        except Exception as error:  # an unknown version or configuration: TFDS has many ways to say so
+            reason = " ".join(str(error).split())[:300]
+            raise UserError(f"--data.name came as {self.name}, which TFDS refuses: {reason}") from error
         features = dict(builder.info.features.items())
         if not (
             isinstance(features.get("image"), tfds.features.Image)
@@ -76,6 +80,8 @@ class Images:
             raise UserError(
                 f"{self.name} does not hold pictures with one class each: its features are {', '.join(features)}"
             )
+        if features["image"].shape[-1] not in (None, 1, 3):
+            raise UserError(f"{self.name} has pictures of {features['image'].shape[-1]} channels: wanted 1 or 3")
         return builder
 
     @cached_property
@@ -94,6 +100,8 @@ class Images:
     def splits(self) -> dict[str, str]:
         """TFDS's words for train, validation and test; what a set does not have is cut from train."""
         have = self._prepared.info.splits
+        if "train" not in have:
+            raise UserError(f"{self.title} has no split to train on: it has {', '.join(have)}")
         end = 100 if "test" in have else 90
         start = end if "validation" in have else end - 10
         return {
@@ -185,10 +193,11 @@ class Images:
         name = f"{split}-{'x'.join(map(str, shape))}"
         folder = Path(self._prepared.data_path)
         if not (folder / f"{name}.npy").exists():
-            part = folder / f"{name}.{os.getpid()}.part"
+            part = folder / f"{name}.part"
             pixels = np.lib.format.open_memmap(part, "w+", np.uint8, (count, *shape))
             self._fill(split, pixels, labels)
             pixels.flush()
+            del pixels  # Windows moves no file that is mapped
             np.save(folder / f"{name}.labels.npy", labels)
             os.replace(part, folder / f"{name}.npy")
         pixels = np.load(folder / f"{name}.npy", mmap_mode="r")

@@ -6,14 +6,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-GRAY_MODES = ("1", "L", "I;16", "I", "F", "LA")
+GRAY_MODES = ("1", "L", "I;16", "I;16B", "I", "F", "LA")
 # What white may be in pictures of more than 8 bits: the smallest of these that holds the brightest pixel.
 WHITE = {"I;16": (65535,), "I;16B": (65535,), "I": (255, 65535), "F": (1, 255)}
 
 
 def find_pictures(folder: Path) -> list[Path]:
     """All files below `folder` whose ending Pillow knows, in a fixed order; hidden files are left out."""
-    endings = Image.registered_extensions()
+    # Some formats, such as PDF, Pillow can only write; MPO, a JPEG with a second picture, is read as JPEG.
+    endings = {e for e, kind in Image.registered_extensions().items() if kind in Image.OPEN or kind == "MPO"}
     found = (path for path in folder.rglob("*") if path.suffix.lower() in endings)
     return sorted(p for p in found if p.is_file() and not any(x.startswith(".") for x in p.relative_to(folder).parts))
 

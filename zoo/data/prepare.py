@@ -10,7 +10,10 @@ from urllib.parse import SplitResult, urlsplit
 from urllib.request import getproxies
 
 import tensorflow_datasets as tfds
+from requests import RequestException
 from tensorflow_datasets.core.download import resource
+from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError
+from tensorflow_datasets.core.download.util import DownloadError
 
 from zoo.errors import UserError
 
@@ -33,6 +36,8 @@ def prepare(builder: tfds.core.DatasetBuilder) -> tfds.core.DatasetBuilder:
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # TFDS prints there what is said above
             builder.download_and_prepare()
+    except (RequestException, DownloadError, NonMatchingChecksumError) as error:
+        raise UserError(f"{builder.name} could not be downloaded: {' '.join(str(error).split())}; try again") from error
     except OSError as error:
         raise UserError(
             f"cannot write the data to {directory}: {error.strerror or error}; "

@@ -3,7 +3,8 @@
 Two padded convolutions and a dense layer of 1000: on 32x32x3 nearly all of its 8.3 million weights
 sit in that dense layer, which is why it overfits and why chapter 004 needs its section 3.2.
 Departs from the chapter: its 128 * 7 * 7 features fit neither data set that it names; here they
-follow from the picture. Checked against: the same network in PyTorch, 8,278,658 weights on 32x32x3.
+follow from the picture; and what is normalised is normalised after pooling, where it is a quarter as much.
+Checked against: plain numpy, and the number of weights of the same network in PyTorch, 8,278,658 on 32x32x3.
 """
 
 import keras

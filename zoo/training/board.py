@@ -110,7 +110,9 @@ class Board(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         step, seconds = epoch + 1, self._ended - self._begun
         with self.writer("train"):
-            scalars({name: value for name, value in logs.items() if not name.startswith("val_")}, step)
+            # Keras' plateau adds the rate, which stands below.
+            own = {n: value for n, value in logs.items() if not n.startswith("val_") and n != "learning_rate"}
+            scalars(own, step)
             scalars(
                 # The names begin so that the table of hyperparameters, which shows five values, shows those above.
                 {
@@ -137,7 +139,7 @@ class Board(keras.callbacks.Callback):
         self.profile, self._profiling = None, False
 
     def _gradient_norm(self) -> tf.Tensor:
-        """Of the loss over the sample, in inference mode so that no dropout seed is drawn for it."""
+        """Of the loss over the sample after the epoch, in inference mode so that no dropout seed is drawn for it."""
         inputs, targets = self.sample
         with tf.GradientTape() as tape:
             loss = self.model.compute_loss(inputs, targets, self.model(inputs, training=False))

@@ -27,6 +27,11 @@ class Guard(keras.callbacks.Callback):
             step = (self.epoch + 1) * self.steps - (self.params["steps"] - batch - 1)
             raise UserError(diverged(self.run, f"the loss is {loss}", step))
 
+    def on_epoch_end(self, epoch, logs=None):
+        for name, value in logs.items():
+            if not math.isfinite(value):
+                raise UserError(diverged(self.run, f"{name} is {value}", (epoch + 1) * self.steps))
+
 
 class KeepBest(keras.callbacks.Callback):
     """Saves the network, without its optimizer, after each epoch that early stopping calls the best so far."""

@@ -84,7 +84,7 @@ def projector(
     takes a checkpoint's path as seen from where TensorBoard was started.
     """
     path.mkdir(exist_ok=True)
-    features.astype("<f4").tofile(path / "features.bytes")
+    (path / "features.bytes").write_bytes(features.astype("<f4").tobytes())
     lines = ["\t".join(columns), *("\t".join(cell.replace("\t", " ") for cell in row) for row in rows)]
     (path / "rows.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     across = math.ceil(math.sqrt(len(pictures)))

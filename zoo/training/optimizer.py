@@ -1,5 +1,6 @@
 """Keras' optimizers and learning-rate schedules, chosen by one record."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -32,12 +33,13 @@ class Optimizer:
     """Momentum of a moving average of the weights, which is then validated and kept; such as 0.99."""
 
     def __post_init__(self):
-        if self.rate <= 0:
+        if not 0 < self.rate < math.inf:
             raise ValueError(f"--optimizer.rate came as {self.rate}, but must be above 0")
-        for field in ("weight_decay", "momentum"):
-            if getattr(self, field) < 0:
-                raise ValueError(f"--optimizer.{field} came as {getattr(self, field)}, but must be 0 or more")
-        if self.clip is not None and self.clip <= 0:
+        if not self.weight_decay >= 0:
+            raise ValueError(f"--optimizer.weight-decay came as {self.weight_decay}, but must be 0 or more")
+        if not 0 <= self.momentum < 1:
+            raise ValueError(f"--optimizer.momentum came as {self.momentum}, but must be from 0 to less than 1")
+        if self.clip is not None and not self.clip > 0:
             raise ValueError(f"--optimizer.clip came as {self.clip}, but must be above 0")
         if self.ema is not None and not 0 < self.ema < 1:
             raise ValueError(f"--optimizer.ema came as {self.ema}, but must lie between 0 and 1")
@@ -82,7 +84,7 @@ class Optimizer:
     def learning_rate(self, steps: int) -> float | schedules.LearningRateSchedule:
         """The rate, or Keras' schedule of it, over `steps` steps."""
         if self.schedule == "cosine":
-            rising = round(self.warmup * steps)
+            rising = min(round(self.warmup * steps), steps - 1)
             if rising:
                 return schedules.CosineDecay(0.0, steps - rising, warmup_target=self.rate, warmup_steps=rising)
             return schedules.CosineDecay(self.rate, steps)

@@ -27,7 +27,6 @@ class ClassificationPanel:
 
     def __init__(self, labels: list[str], validation: tf.data.Dataset):
         self.labels, self.validation = labels, validation
-        self.inputs = validation.map(lambda inputs, targets: inputs)
         self.truth = np.concatenate([targets.numpy().argmax(-1) for _, targets in validation])
 
     def begin(self, sample: tuple) -> None:
@@ -36,7 +35,7 @@ class ClassificationPanel:
 
     def epoch(self, model: keras.Model, step: int) -> None:
         """What the network makes of the validation part."""
-        probabilities = softmax(model.predict(self.inputs, verbose=0))
+        probabilities = softmax(model.predict(self.validation, verbose=0))
         said = probabilities.argmax(-1)
         confusion = np.zeros((len(self.labels),) * 2, int)
         np.add.at(confusion, (self.truth, said), 1)
@@ -67,7 +66,7 @@ class ClassificationPanel:
     def _pictures(self, indices: np.ndarray) -> np.ndarray:
         """Those pictures of the validation part."""
         wanted, start = {}, 0
-        for batch in self.inputs.as_numpy_iterator():
+        for batch, _ in self.validation.as_numpy_iterator():
             inside = indices[(start <= indices) & (indices < start + len(batch))]
             wanted |= {int(i): batch[i - start] for i in inside}
             start += len(batch)

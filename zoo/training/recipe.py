@@ -32,7 +32,7 @@ class Recipe:
     optimizer: Optimizer = dataclasses.field(default_factory=Optimizer)
     """How the weights are moved."""
     epochs: int = 10
-    """Passes over the training data."""
+    """Passes over the training data, to within 2.5 %."""
     patience: int = 0
     """Epochs without a better value after which training stops; 0: never."""
     monitor: str = "val_loss"
@@ -51,9 +51,8 @@ class Recipe:
             raise ValueError(f"--patience came as {self.patience}, but must be 0 (never stop early) or more")
         if not 0 <= self.seed < 2**31:
             raise ValueError(f"--seed came as {self.seed}, but must be from 0 to {2**31 - 1}")
-        known = ["val_loss", *(f"val_{metric.name}" for metric in self.task.metrics())]
-        if self.monitor not in known:
-            raise ValueError(f"--monitor came as {self.monitor}, but must be one of {', '.join(known)}")
+        if self.monitor not in self.task.monitors:
+            raise ValueError(f"--monitor came as {self.monitor}, but must be one of {', '.join(self.task.monitors)}")
 
     def record(self) -> dict:
         """The recipe in words that JSON knows, every default written out."""

@@ -44,12 +44,12 @@ class Resume(keras.callbacks.Callback):
     Args:
         run: where `state.npz` and `history.json` lie.
         steps: of an epoch.
-        per_execution: steps between two calls of this callback.
     """
 
-    def __init__(self, run: Run, steps: int, per_execution: int):
+    def __init__(self, run: Run, steps: int):
         super().__init__()
-        self.run, self.steps, self.per_execution = run, steps, per_execution
+        self.run, self.steps = run, steps
+        self.per_execution = 1  # steps between two calls of this callback
         self.others: list[keras.callbacks.Callback] = []
         self.request = None  # the number of a signal that came
         self.arrays, self.state = read_state(run.path / "state.npz")
@@ -173,13 +173,14 @@ def name(at: int) -> str:
 
 def sound(array: np.ndarray) -> bool:
     """Whether every number is finite."""
-    return array.dtype.kind not in "fV" or bool(np.isfinite(array.astype(np.float32)).all())
+    return array.dtype.kind != "f" or bool(np.isfinite(array).all())
 
 
 def diverged(run: Run, what: str, step: int) -> str:
     """The answer to a training that has run away."""
+    kept = f"the last good state is in {run.path}" if (run.path / "state.npz").exists() else "no epoch was finished"
     return (
-        f"training diverged: {what} at step {step}; the last good state is in {run.path}; "
+        f"training diverged: {what} by step {step}; {kept}; "
         "try a tenth of --optimizer.rate, --optimizer.clip 1, or --precision float32"
     )
 
@@ -228,7 +229,7 @@ def signals(resume: Resume) -> Iterator[None]:
 
     def ask(number, frame):
         if resume.request is not None:
-            raise KeyboardInterrupt
+            raise SystemExit(128 + number)
         resume.request = number
 
     if threading.current_thread() is not threading.main_thread():

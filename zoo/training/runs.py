@@ -89,7 +89,7 @@ def choose(recipe: Recipe, logs: Path, fresh: bool) -> Run:
     number = 1
     while numbered(base, number + 1).exists():
         number += 1
-    return Run(numbered(base, number + (fresh and base.exists())))
+    return Run(numbered(base, number + (fresh and numbered(base, number).exists())))
 
 
 def numbered(base: Path, number: int) -> Path:
@@ -130,7 +130,19 @@ def begin(run: Run, described: dict) -> None:
     """
     if not (run.path / "run.json").exists():
         write_json(run.path / "run.json", {"format": FORMAT} | described)
-    then, now = open_for_reading(run.path).record["data"], described["data"]
+    record = open_for_reading(run.path).record
+    check_data(run, described["data"])
+    for what in ("versions", "precision"):
+        if record[what] != described[what]:
+            raise UserError(
+                f"{run.path} was begun with {what} {record[what]}, here are {described[what]}: it would not end "
+                "with the same bits; go on where it was begun, or start anew with --fresh"
+            )
+
+
+def check_data(run: Run, now: dict) -> None:
+    """Raises UserError where the data are no longer those with which the run began."""
+    then = run.record["data"]
     if then != now:
         raise UserError(f"the data of {run.path} have changed ({then} then, {now} now): start anew with --fresh")
 
@@ -169,12 +181,17 @@ def replacing(path: Path) -> Iterator[Path]:
     except OSError as error:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if disk_is_full(error):
             raise UserError(
                 f"the disk is full: {path} could not be written; the state before it is whole, "
-                "so make room and type the same command again"
+                "so make room and type the same command again, without --fresh"
             ) from error
         raise
+
+
+def disk_is_full(error: Exception) -> bool:
+    """Whether that is what an error of Python, HDF5 or TensorFlow, which each say it in their own way, means."""
+    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
 
 
 def commit() -> str | None:

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from zoo import metrics
+from zoo.training.panels import ClassificationPanel
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,11 @@ class Classification:
         """Mean cross entropy in nats."""
         return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=self.label_smoothing)
 
+    @property
+    def monitors(self) -> tuple[str, ...]:
+        """The values by which an epoch can be called the best."""
+        return ("val_loss", "val_accuracy")
+
     def metrics(self) -> list[keras.Metric]:
         """What is shown while training."""
         return [keras.metrics.CategoricalAccuracy(name="accuracy")]
@@ -38,6 +44,10 @@ class Classification:
             return None
         counts = np.bincount(labels, minlength=classes)
         return {label: len(labels) / (classes * count) for label, count in enumerate(counts) if count}
+
+    def panel(self, labels: list[str], validation) -> ClassificationPanel:
+        """What TensorBoard shows besides curves."""
+        return ClassificationPanel(labels, validation)
 
     def report(self, truth: np.ndarray, logits: np.ndarray, names: list[str]) -> dict:
         """All that `zoo.metrics.classification` tells of (N,) labels and (N, classes) logits."""
