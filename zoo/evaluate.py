@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,7 +90,8 @@ def result(run: Run, split: str, report: dict) -> dict:
         "kind": "evaluation",
         "recipe": record["recipe"]["name"],
         "id": record["id"],
-        "command": record["command"],
+        # Where things lay on this machine helps nobody to get the result again.
+        "command": re.sub(r" --(logs|data\.directory) ('[^']*'|\S+)", "", record["command"] or ""),
         "data": {
             "name": Path(record["recipe"]["data"]["folder"] or record["recipe"]["data"]["name"]).name,
             "split": split,
