@@ -12,7 +12,7 @@ from conftest import STAGED
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from zoo.data import Augment, Images, read_picture
+from zoo.data import Augment, Images, find_pictures, read_picture
 from zoo.data import images as images_module
 from zoo.data.pipeline import single_pass, training_stream
 from zoo.errors import UserError
@@ -188,6 +188,14 @@ def test_broken_picture_is_named_skipped_and_counted(pictures, data_directory, c
     assert "skipped 2 broken pictures" in (said := capsys.readouterr().err)
     assert "cat/half.png" in said
     assert "dog/empty.jpg" in said
+
+
+def test_postscript_is_never_run(tmp_path):
+    Image.new("RGB", (9, 9)).save(tmp_path / "x.eps")
+    shutil.copy(tmp_path / "x.eps", tmp_path / "x.png")
+    assert [path.name for path in find_pictures(tmp_path)] == ["x.png"]
+    with pytest.raises(OSError, match="cannot identify"):
+        read_picture(tmp_path / "x.png", (9, 9, 3))
 
 
 def folder_with(tmp_path, **classes: int):

@@ -1,7 +1,10 @@
 """Every recipe's whole path on tiny data: fit, resume, evaluate, predict."""
 
 import dataclasses
+import errno
 import json
+import os
+import shutil
 
 import keras
 import numpy as np
@@ -174,3 +177,57 @@ def test_divergence_leaves_the_last_good_state(tiny, data_directory, tmp_path, m
     monkeypatch.setattr(callbacks, "standard", standard)
     resumed = fit(recipe, logs=tmp_path)  # from the first epoch's end, which was sound
     assert resumed.history == fit(recipe, logs=tmp_path, fresh=True).history
+
+
+def test_full_disk_leaves_the_last_good_state(tiny, data_directory, tmp_path, monkeypatch):
+    recipe, sync, written = small(RECIPES["cnn"], tiny, data_directory), os.fsync, []
+
+    def full(number):
+        written.append(number)
+        if len(written) == 5:  # run.json, model.keras, state.npz, history.json: the second epoch's model.keras
+            raise OSError(errno.ENOSPC, "No space left on device")
+        sync(number)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(UserError, match=r"the disk is full: .*make room and type the same command again"):
+        fit(recipe, logs=tmp_path)
+    assert not list(tmp_path.rglob(".part-*"))
+    monkeypatch.setattr(os, "fsync", sync)
+    resumed = fit(recipe, logs=tmp_path)
+    assert resumed.history == fit(recipe, logs=tmp_path, fresh=True).history
+
+
+def test_history_is_whole_after_a_kill_before_it_was_written(tiny, data_directory, tmp_path):
+    recipe = small(RECIPES["cnn"], tiny, data_directory)
+    run = fit(recipe, logs=tmp_path)
+    whole = run.history
+    (run.path / "summary.json").unlink()
+    (run.path / "history.json").write_text(json.dumps(whole[:-1]))
+    assert fit(recipe, logs=tmp_path).history == whole
+
+
+def test_a_run_is_about_its_own_data_and_versions(tiny, data_directory, tmp_path):
+    folder = shutil.copytree(tiny, tmp_path / "pictures")
+    recipe = small(RECIPES["cnn"], folder, data_directory)
+    run = fit(recipe, logs=tmp_path / "logs")
+    record = run.record
+    (run.path / "summary.json").unlink()
+    (run.path / "run.json").write_text(json.dumps(record | {"versions": record["versions"] | {"keras": "2.0"}}))
+    with pytest.raises(UserError, match=r"was begun with versions .*2\.0"):
+        fit(recipe, logs=tmp_path / "logs")
+    (run.path / "run.json").write_text(json.dumps(record))
+    (folder / "class0" / "0.png").unlink()
+    again = small(RECIPES["cnn"], folder, data_directory)
+    with pytest.raises(UserError, match=r"the data of .* have changed"):
+        fit(again, logs=tmp_path / "logs")
+    with pytest.raises(UserError, match=r"the data of .* have changed"):
+        evaluate(run)
+
+
+def test_class_without_a_readable_picture(tiny, data_directory, tmp_path):
+    folder = shutil.copytree(tiny, tmp_path / "pictures")
+    for path in (folder / "class1").iterdir():
+        path.write_bytes(b"broken")
+    with pytest.raises(UserError, match="no picture to train on could be read of class1"):
+        fit(small(RECIPES["cnn"], folder, data_directory), logs=tmp_path / "logs")
+    assert not (tmp_path / "logs").exists()

@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import signal
+import sys
 from collections.abc import Iterator
 
 __version__ = "0.1.0"
@@ -24,6 +26,8 @@ def hushed() -> Iterator[None]:
         os.close(kept)
 
 
+if sys.argv[:1] == ["-m"]:  # `python -m zoo.VERB`: Ctrl-C while TensorFlow loads ends it without a traceback
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 with hushed():
     import keras as _keras  # noqa: F401 - brings the backend, which is what prints

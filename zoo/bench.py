@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -32,7 +33,7 @@ class Options:
     """Print one line of JSON only."""
 
     def __post_init__(self):
-        if self.seconds <= 0:
+        if not 0 < self.seconds < math.inf:
             raise ValueError(f"--seconds came as {self.seconds}, but must be above 0")
 
 
@@ -44,11 +45,12 @@ def bench(recipe: Recipe, seconds: float = 10.0) -> dict:
         seconds: for the training steps.
 
     Returns:
-        name, batch, precision, parameters, and of training: step_ms_median, step_ms_min,
-        examples_per_second (from the median), first_step_seconds (since the process began),
-        share_waiting_for_data, flop_per_step and gflops (matrix products and convolutions, a multiplication
-        and an addition counted as two), matmul_gflops of the machine and the share of it that was reached;
-        of inference: inference_examples_per_second and batch_1_ms_median; peak_rss_mb and threads.
+        name, batch, precision, parameters; of training: step_ms_median and step_ms_min (of means over the
+        steps that TensorFlow goes through at once), examples_per_second (from the median),
+        first_step_seconds (since the process began), share_waiting_for_data, flop_per_step and gflops
+        (matrix products and convolutions, a multiplication and an addition counted as two),
+        matmul_gflops of the machine and share_of_matmul_speed; of inference:
+        inference_examples_per_second and batch_1_ms_median; peak_rss_mb and threads.
     """
     precision = devices.configure(recipe.seed, recipe.precision)
     model, batch = build(recipe), recipe.data.batch

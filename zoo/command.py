@@ -21,9 +21,9 @@ import docstring_parser
 import tensorflow as tf
 import tyro
 
-from zoo.errors import UserError, nearest
+from zoo.errors import UserError, disk_is_full, nearest
 from zoo.recipes import RECIPES
-from zoo.training import Recipe, runs
+from zoo.training import Recipe
 from zoo.training.resume import Stopped
 
 Options = TypeVar("Options")
@@ -109,6 +109,11 @@ def main(verb: Callable[[list[str]], int]) -> int:
         130 or 143 for a stop by Ctrl-C or SIGTERM.
     """
     signal.signal(signal.SIGTERM, terminated)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # `zoo` had left it to the system while it was loading
+    if sys.stdout is None:  # closed by who started this
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for as long as the process lives
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        stream.reconfigure(errors="backslashreplace")  # a name that the terminal's alphabet lacks
     logging.getLogger("absl").setLevel(logging.ERROR)  # TFDS warns there of what is said better here
     try:
         return verb(sys.argv[1:])
@@ -119,7 +124,8 @@ def main(verb: Callable[[list[str]], int]) -> int:
         return 128 + getattr(stop, "number", signal.SIGINT)
     except BrokenPipeError:  # such as `| head`: the reader has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 0
+        print("zoo: the reader of the output has gone; type the same command to go on", file=sys.stderr)
+        return 141
     except (UserError, OSError, MemoryError, tf.errors.OpError) as error:
         text = in_a_line(error)
         if text is None:
@@ -137,7 +143,7 @@ def in_a_line(error: Exception) -> str | None:
     """What a person is told of an error that they or the machine caused; None if the fault is ours."""
     if isinstance(error, UserError):
         return " ".join(str(error).split())
-    if runs.disk_is_full(error):
+    if disk_is_full(error):
         return "the disk is full; what was saved is whole: make room and type the same command again, without --fresh"
     if isinstance(error, OSError):
         if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):

@@ -47,7 +47,7 @@ def build(recipe: Recipe) -> keras.Model:
     spec = recipe.data.spec
     try:
         return recipe.model(**spec)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, tf.errors.OpError) as error:
         raise UserError(f"{recipe.model.func.__name__} cannot be built: {' '.join(str(error).split())}") from error
 
 
@@ -195,9 +195,10 @@ def run_command(argv: list[str]) -> int:
     print(f"\n{summary['epochs']} epochs in {summary['seconds']:.0f} s")
     print(f"best: epoch {best['epoch']}, validation {values}")
     print("next:")
-    print(f"  python -m zoo.evaluate {run.path}")
-    print(f"  python -m zoo.predict {run.path} PICTURE...")
-    print(f"  tensorboard --logdir {run.path.parent}")
+    path = shlex.quote(str(run.path))
+    print(f"  python -m zoo.evaluate {path}")
+    print(f"  python -m zoo.predict {path} PICTURE...")
+    print(f"  tensorboard --logdir {shlex.quote(str(run.path.parent))}")
     print(f"run: {run.path}")
     return 0
 

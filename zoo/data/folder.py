@@ -12,7 +12,7 @@ from pathlib import Path
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from zoo.data.pictures import GRAY_MODES, find_pictures, read_picture
+from zoo.data.pictures import FORMATS, GRAY_MODES, find_pictures, read_picture
 from zoo.errors import UserError
 
 SPLITS = {"train", "test", "validation", "valid", "val"}
@@ -33,7 +33,7 @@ def classes_of(folder: Path) -> dict[str, list[Path]]:
     if names and {name.lower() for name in names} <= SPLITS:
         raise UserError(
             f"the sub-folders of {folder} are {', '.join(names)}, which are parts, not classes: "
-            f"give the training part, {folder / names[0]}; validation and test are cut from it"
+            f"give the training part, {folder / max(names, key='train'.__eq__)}; validation and test are cut from it"
         )
     found = {name: find_pictures(folder / name) for name in names}
     if not any(found.values()):
@@ -54,7 +54,7 @@ def shape_of(pictures: list[Path], size: tuple[int, int] | None) -> tuple[int, i
     sizes, modes = set(), set()
     for path in pictures[:: max(1, len(pictures) // SAMPLE)]:
         try:
-            with Image.open(path) as picture:
+            with Image.open(path, formats=FORMATS) as picture:
                 sizes.add((picture.height, picture.width))
                 modes.add(picture.mode)
         except Exception:  # Broken: named when the pictures are read.

@@ -17,7 +17,7 @@ from zoo.data.digits import Digits
 from zoo.data.folder import SIZE, PictureFolder
 from zoo.data.pictures import fit
 from zoo.data.pipeline import single_pass, training_stream
-from zoo.data.prepare import prepare
+from zoo.data.prepare import alone, prepare
 from zoo.errors import UserError, nearest
 
 EVALUATED = 250  # pictures that go through the network at once where nothing is learned
@@ -139,7 +139,16 @@ class Images:
         """All pixels (N, H, W, C) uint8, in memory or mapped from disk, and all labels (N,) int64."""
         cache = self.__dict__.setdefault("_arrays", {})  # a frozen record; what it names never changes
         if split not in cache:
-            cache[split] = self._read(split)
+            try:
+                cache[split] = self._read(split)
+            except tf.errors.DataLossError as error:
+                raise UserError(
+                    f"{self._prepared.data_path} is damaged: delete it and type the same command"
+                ) from error
+            absent = set(range(len(self.labels))) - set(cache[split][1].tolist())
+            if split == "train" and self.folder and absent:
+                names = ", ".join(self.labels[label] for label in sorted(absent))
+                raise UserError(f"no picture to train on could be read of {names}: see what was skipped above")
         return cache[split]
 
     def digest(self, split: str) -> str:
@@ -192,14 +201,15 @@ class Images:
             return pixels, labels
         name = f"{split}-{'x'.join(map(str, shape))}"
         folder = Path(self._prepared.data_path)
-        if not (folder / f"{name}.npy").exists():
-            part = folder / f"{name}.part"
-            pixels = np.lib.format.open_memmap(part, "w+", np.uint8, (count, *shape))
-            self._fill(split, pixels, labels)
-            pixels.flush()
-            del pixels  # Windows moves no file that is mapped
-            np.save(folder / f"{name}.labels.npy", labels)
-            os.replace(part, folder / f"{name}.npy")
+        with alone(folder):
+            if not (folder / f"{name}.npy").exists():
+                part = folder / f"{name}.part"
+                pixels = np.lib.format.open_memmap(part, "w+", np.uint8, (count, *shape))
+                self._fill(split, pixels, labels)
+                pixels.flush()
+                del pixels  # Windows moves no file that is mapped
+                np.save(folder / f"{name}.labels.npy", labels)
+                os.replace(part, folder / f"{name}.npy")
         pixels = np.load(folder / f"{name}.npy", mmap_mode="r")
         return pixels, np.load(folder / f"{name}.labels.npy")
 

@@ -6,6 +6,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
+# All that Pillow reads by itself. Left out are EPS, for which it runs Ghostscript, and what it needs others for.
+Image.init()
+FORMATS = tuple(sorted(Image.OPEN.keys() - {"EPS", "WMF", "HDF5", "GRIB", "BUFR", "MPEG"}))
 GRAY_MODES = ("1", "L", "I;16", "I;16B", "I", "F", "LA")
 # What white may be in pictures of more than 8 bits: the smallest of these that holds the brightest pixel.
 WHITE = {"I;16": (65535,), "I;16B": (65535,), "I": (255, 65535), "F": (1, 255)}
@@ -13,8 +16,8 @@ WHITE = {"I;16": (65535,), "I;16B": (65535,), "I": (255, 65535), "F": (1, 255)}
 
 def find_pictures(folder: Path) -> list[Path]:
     """All files below `folder` whose ending Pillow knows, in a fixed order; hidden files are left out."""
-    # Some formats, such as PDF, Pillow can only write; MPO, a JPEG with a second picture, is read as JPEG.
-    endings = {e for e, kind in Image.registered_extensions().items() if kind in Image.OPEN or kind == "MPO"}
+    # MPO, a JPEG with a second picture, is read as JPEG.
+    endings = {ending for ending, kind in Image.registered_extensions().items() if kind in (*FORMATS, "MPO")}
     found = (path for path in folder.rglob("*") if path.suffix.lower() in endings)
     return sorted(p for p in found if p.is_file() and not any(x.startswith(".") for x in p.relative_to(folder).parts))
 
@@ -31,7 +34,7 @@ def read_picture(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
-            with Image.open(path) as file:
+            with Image.open(path, formats=FORMATS) as file:
                 picture = ImageOps.exif_transpose(file)
                 picture = to_mode(picture, "L" if channels == 1 else "RGB")
         except OSError:

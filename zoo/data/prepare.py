@@ -5,17 +5,19 @@ import io
 import socket
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 from urllib.request import getproxies
 
+import filelock
 import tensorflow_datasets as tfds
 from requests import RequestException
 from tensorflow_datasets.core.download import resource
 from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError
 from tensorflow_datasets.core.download.util import DownloadError
 
-from zoo.errors import UserError
+from zoo.errors import UserError, disk_is_full
 
 PATIENCE = 5  # seconds for a server to answer before the data count as out of reach
 
@@ -34,8 +36,9 @@ def prepare(builder: tfds.core.DatasetBuilder) -> tfds.core.DatasetBuilder:
     if not sys.stderr.isatty():
         tfds.disable_progress_bar()
     try:
-        with contextlib.redirect_stdout(io.StringIO()):  # TFDS prints there what is said above
-            builder.download_and_prepare()
+        with alone(directory), contextlib.redirect_stdout(io.StringIO()):  # TFDS prints there what is said above
+            builder.download_and_prepare()  # or finds that another process has done it meanwhile
+            builder.info.read_from_directory(builder.data_path)
     except (RequestException, DownloadError, NonMatchingChecksumError) as error:
         raise UserError(f"{builder.name} could not be downloaded: {' '.join(str(error).split())}; try again") from error
     except OSError as error:
@@ -43,9 +46,21 @@ def prepare(builder: tfds.core.DatasetBuilder) -> tfds.core.DatasetBuilder:
             f"cannot write the data to {directory}: {error.strerror or error}; "
             "give another place with --data.directory DIR or TFDS_DATA_DIR"
         ) from error
+    except RuntimeError as error:
+        if not disk_is_full(error):
+            raise
+        raise UserError(f"the disk is full: {directory} cannot take {builder.name}; make room and try again") from error
     except AssertionError as error:  # TFDS's word for a set that a person has to download
         raise UserError(" ".join(str(error).split())) from error
     return report_skipped(builder)
+
+
+@contextlib.contextmanager
+def alone(directory: Path) -> Iterator[None]:
+    """Waits until no other process prepares data in that directory; a crash leaves no lock behind."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(directory / ".zoo.lock"):
+        yield
 
 
 def report_skipped(builder: tfds.core.DatasetBuilder) -> tfds.core.DatasetBuilder:

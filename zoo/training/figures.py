@@ -51,8 +51,9 @@ def draw_confusion(axes, counts: np.ndarray, labels: list[str]) -> None:
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     axes.set(xlabel="answer", ylabel="truth")
     if len(labels) <= WRITTEN:
-        axes.set_xticks(range(len(labels)), labels, rotation=90)
-        axes.set_yticks(range(len(labels)), labels)
+        names = [label.replace("$", r"\$") for label in labels]  # matplotlib would read formulas
+        axes.set_xticks(range(len(labels)), names, rotation=90)
+        axes.set_yticks(range(len(labels)), names)
         for (row, column), count in np.ndenumerate(counts):
             if count:
                 colour = "white" if shares[row, column] > 0.5 else "black"

@@ -35,11 +35,11 @@ class Optimizer:
     def __post_init__(self):
         if not 0 < self.rate < math.inf:
             raise ValueError(f"--optimizer.rate came as {self.rate}, but must be above 0")
-        if not self.weight_decay >= 0:
+        if not 0 <= self.weight_decay < math.inf:
             raise ValueError(f"--optimizer.weight-decay came as {self.weight_decay}, but must be 0 or more")
         if not 0 <= self.momentum < 1:
             raise ValueError(f"--optimizer.momentum came as {self.momentum}, but must be from 0 to less than 1")
-        if self.clip is not None and not self.clip > 0:
+        if self.clip is not None and not 0 < self.clip < math.inf:
             raise ValueError(f"--optimizer.clip came as {self.clip}, but must be above 0")
         if self.ema is not None and not 0 < self.ema < 1:
             raise ValueError(f"--optimizer.ema came as {self.ema}, but must lie between 0 and 1")

@@ -123,8 +123,9 @@ class Resume(keras.callbacks.Callback):
 
     def _restore(self, variables: list) -> None:
         places = {id(variable): name(at) for at, variable in enumerate(self._variables())}
-        if len(places) != len(self.arrays):
-            raise UserError(f"{self.run.path} was made by another version of Keras or zoo: start anew with --fresh")
+        shapes = {places[id(variable)]: tuple(variable.shape) for variable in self._variables()}
+        if shapes != {key: array.shape for key, array in self.arrays.items()}:
+            raise UserError(f"{self.run.path} does not hold the state of this network: start anew with --fresh")
         for variable in variables:
             variable.assign(self.arrays[places[id(variable)]])
 
@@ -203,12 +204,14 @@ def read_state(path: Path) -> tuple[dict[str, np.ndarray], dict]:
     Raises:
         UserError: the file is damaged.
     """
+    begun = {"step": 0, "history": [], "stopped": False, "callbacks": {}, "events": {}, "seconds": 0.0}
     if not path.exists():
-        return {}, {"step": 0, "history": [], "stopped": False, "callbacks": {}, "events": {}, "seconds": 0.0}
+        return {}, begun
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = dict(file)
-        return arrays, json.loads(arrays.pop("state").tobytes())
+        state = json.loads(arrays.pop("state").tobytes())
+        return arrays, {key: state[key] for key in begun}
     except Exception as error:  # zip, NumPy and JSON each have errors of their own for a damaged file
         raise UserError(f"{path} is damaged ({error}): start anew with --fresh") from error
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import subprocess
@@ -14,10 +13,12 @@ from pathlib import Path
 import filelock
 import keras
 
-from zoo.errors import UserError
+from zoo.errors import UserError, disk_is_full
 from zoo.training.recipe import Recipe
 
 FORMAT = 1  # of a run's files; a reader of another format refuses
+RECORD = {"recipe", "id", "command", "precision", "spec", "labels", "data", "machine", "versions", "commit"}
+SUMMARY = {"epochs", "steps", "seconds", "best"}
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,12 @@ class Run:
     def summary(self) -> dict | None:
         """How the run ended (summary.json); None while it has not."""
         path = self.path / "summary.json"
-        return read_json(path) if path.exists() else None
+        if not path.exists():
+            return None
+        summary = read_json(path)
+        if not isinstance(summary, dict) or not summary.keys() >= SUMMARY:
+            raise UserError(f"{path} is damaged: start anew with --fresh")
+        return summary
 
     @property
     def history(self) -> list[dict]:
@@ -51,6 +57,8 @@ class Run:
         """
         path = self.path / "model.keras"
         if not path.exists():
+            if self.summary is not None:
+                raise UserError(f"{self.path} has lost its model.keras; {self.how_to_go_on('--fresh')}")
             raise UserError(f"{self.path} has no model.keras yet: no epoch was finished; {self.how_to_go_on()}")
         try:
             return keras.saving.load_model(path, compile=False, safe_mode=True)
@@ -77,7 +85,10 @@ def open_for_reading(path: Path) -> Run:
         raise UserError(f"no run at {path}: give the folder that fit named last, such as logs/cnn-1f3a9c")
     if not (run.path / "run.json").exists():
         raise UserError(f"{path} is not a run, it has no run.json: give the folder that fit named last")
-    found = run.record.get("format")
+    record = run.record
+    found = record.get("format") if isinstance(record, dict) else None
+    if found == FORMAT and not record.keys() >= RECORD:
+        raise UserError(f"{path / 'run.json'} is damaged: it lacks {', '.join(sorted(RECORD - record.keys()))}")
     if found != FORMAT:
         raise UserError(f"{path} was made by another version of zoo (format {found}, this one reads {FORMAT})")
     return run
@@ -187,11 +198,6 @@ def replacing(path: Path) -> Iterator[Path]:
                 "so make room and type the same command again, without --fresh"
             ) from error
         raise
-
-
-def disk_is_full(error: Exception) -> bool:
-    """Whether that is what an error of Python, HDF5 or TensorFlow, which each say it in their own way, means."""
-    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
 
 
 def commit() -> str | None:
