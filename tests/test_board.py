@@ -115,9 +115,9 @@ def test_features_in_the_projector(run):
     folder = run.path / "features"
     words = (folder / "projector_config.pbtxt").read_text()
     (embedding,) = text_format.Parse(words, projector_config_pb2.ProjectorConfig()).embeddings
-    features = np.fromfile(folder / embedding.tensor_path, "<f4").reshape(embedding.tensor_shape)
+    features = np.loadtxt(folder / embedding.tensor_path, delimiter="\t")
     rows = (folder / embedding.metadata_path).read_text().splitlines()
-    assert features.shape == (180, 8)
+    assert features.shape == tuple(embedding.tensor_shape) == (180, 8)
     assert features.std() > 0
     assert len(rows) == 181
     sheet = tf.io.decode_png((folder / embedding.sprite.image_path).read_bytes()).numpy()

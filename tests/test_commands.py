@@ -213,6 +213,8 @@ def test_damaged_model(copy, zoo_command):
     (copy / "model.keras").write_bytes(whole[: len(whole) // 2])
     assert_complaint(zoo_command("predict", copy, copy / "projector.png"), "model.keras is damaged", "type `python -m")
     (copy / "model.keras").unlink()
+    assert_complaint(zoo_command("evaluate", copy), "has lost its model.keras", "--fresh")
+    (copy / "summary.json").unlink()
     assert_complaint(zoo_command("evaluate", copy), "has no model.keras yet")
 
 

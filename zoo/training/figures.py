@@ -85,7 +85,9 @@ def projector(
     takes a checkpoint's path as seen from where TensorBoard was started.
     """
     path.mkdir(exist_ok=True)
-    (path / "features.bytes").write_bytes(features.astype("<f4").tobytes())
+    # As text: the projector tries text first, and takes many zeros for it.
+    rows_of_numbers = ("\t".join(f"{value:.6g}" for value in row) for row in features.tolist())
+    (path / "features.tsv").write_text("\n".join(rows_of_numbers) + "\n", encoding="utf-8")
     lines = ["\t".join(columns), *("\t".join(cell.replace("\t", " ") for cell in row) for row in rows)]
     (path / "rows.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     across = math.ceil(math.sqrt(len(pictures)))
@@ -97,7 +99,7 @@ def projector(
     config = plugin.ProjectorConfig()
     embedding = config.embeddings.add(
         tensor_name="features",
-        tensor_path="features.bytes",
+        tensor_path="features.tsv",
         tensor_shape=features.shape,
         metadata_path="rows.tsv",
     )
