@@ -192,7 +192,9 @@ def run_command(argv: list[str]) -> int:
     run = fit(recipe, logs=options.logs, fresh=options.fresh, profile=options.profile, command=command)
     summary, best = run.summary, run.summary["best"]
     values = ", ".join(f"{name[4:]} {value:.4f}" for name, value in best.items() if name.startswith("val_"))
-    print(f"\n{summary['epochs']} epochs in {summary['seconds']:.0f} s")
+    data = ", ".join(f"{run.record['data'][split]} {split}" for split in ("train", "validation", "test"))
+    print(f"\n{recipe.data.title}: {data}, {len(run.record['labels'])} classes")
+    print(f"{summary['epochs']} epochs in {summary['seconds']:.0f} s")
     print(f"best: epoch {best['epoch']}, validation {values}")
     print("next:")
     path = shlex.quote(str(run.path))

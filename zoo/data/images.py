@@ -35,7 +35,8 @@ class Images:
     directory: Path | None = field(default=None, metadata={"local": True})
     """Where TFDS keeps data; TFDS_DATA_DIR or ~/tensorflow_datasets if not given."""
     size: tuple[int, int] | None = None
-    """Height and width in pixels to bring the pictures to; their own where they share one, else 64 64."""
+    """Height and width in pixels to bring the pictures to; their own where all share one of at
+    most 96 pixels, else 64 64."""
     batch: int = 64
     """Pictures a training step; at most all there are."""
     augment: Augment = field(default_factory=Augment)
