@@ -181,7 +181,10 @@ def describe(recipe: Recipe, precision: str, command: str | None) -> dict:
 def summarize(recipe: Recipe, resume: Resume, steps: int) -> dict:
     """How the run ended."""
     history = resume.state["history"]
-    best = (min if recipe.monitor.endswith("loss") else max)(history, key=lambda epoch: epoch[recipe.monitor])
+    if recipe.monitor == "last":
+        best = history[-1]
+    else:
+        best = (min if recipe.monitor.endswith("loss") else max)(history, key=lambda epoch: epoch[recipe.monitor])
     return {"epochs": len(history), "steps": steps * len(history), "seconds": resume.seconds, "best": best}
 
 
@@ -195,7 +198,7 @@ def run_command(argv: list[str]) -> int:
     data = ", ".join(f"{run.record['data'][split]} {split}" for split in ("train", "validation", "test"))
     print(f"\n{recipe.data.title}: {data}, {len(run.record['labels'])} classes")
     print(f"{summary['epochs']} epochs in {summary['seconds']:.0f} s")
-    print(f"best: epoch {best['epoch']}, validation {values}")
+    print(f"{'last' if recipe.monitor == 'last' else 'best'}: epoch {best['epoch']}, validation {values}")
     print("next:")
     path = shlex.quote(str(run.path))
     print(f"  python -m zoo.evaluate {path}")

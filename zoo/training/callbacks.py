@@ -34,14 +34,17 @@ class Guard(keras.callbacks.Callback):
 
 
 class KeepBest(keras.callbacks.Callback):
-    """Saves the network, without its optimizer, after each epoch that early stopping calls the best so far."""
+    """Saves the network, without its optimizer, after each epoch that early stopping calls the best so far.
 
-    def __init__(self, run: Run, stopping: keras.callbacks.EarlyStopping):
+    Without early stopping after every epoch.
+    """
+
+    def __init__(self, run: Run, stopping: keras.callbacks.EarlyStopping | None):
         super().__init__()
         self.run, self.stopping = run, stopping
 
     def on_epoch_end(self, epoch, logs=None):
-        if self.stopping.best_epoch == epoch:
+        if self.stopping is None or self.stopping.best_epoch == epoch:
             bare = keras.Model(self.model.input, self.model.output, name=self.model.name)
             with replacing(self.run.path / "model.keras") as part:
                 bare.save(part)
@@ -49,13 +52,14 @@ class KeepBest(keras.callbacks.Callback):
 
 def standard(recipe: Recipe, run: Run, steps: int) -> list[keras.callbacks.Callback]:
     """Keras' callbacks that the recipe asks for, the guard and the keeper, in the order in which they must act."""
-    mode = "min" if recipe.monitor.endswith("loss") else "max"
-    watched = {"monitor": recipe.monitor, "mode": mode}
-    # Without patience it never stops a training, but still tells which epoch was the best.
-    stopping = keras.callbacks.EarlyStopping(patience=recipe.patience or recipe.epochs + 1, **watched)
     chosen = [Guard(run, steps)]
     if recipe.optimizer.ema is not None:
         chosen.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
+    if recipe.monitor == "last":
+        return [*chosen, KeepBest(run, None)]
+    watched = {"monitor": recipe.monitor, "mode": "min" if recipe.monitor.endswith("loss") else "max"}
+    # Without patience it never stops a training, but still tells which epoch was the best.
+    stopping = keras.callbacks.EarlyStopping(patience=recipe.patience or recipe.epochs + 1, **watched)
     if recipe.optimizer.schedule == "plateau":
         chosen.append(keras.callbacks.ReduceLROnPlateau(factor=0.5, patience=3, **watched))
     return [*chosen, stopping, KeepBest(run, stopping)]

@@ -67,14 +67,14 @@ class Optimizer:
         if self.name == "sgd":
             options["nesterov"] = self.nesterov
         if self.name == "muon":  # it hands some of the weights to Adam, which has a decay of its own
-            options["adam_weight_decay"] = self.weight_decay
+            options |= {"adam_weight_decay": self.weight_decay, "exclude_layers": ["logits"]}
         kinds = {
             "sgd": keras.optimizers.SGD,
             "adam": keras.optimizers.Adam,
             "adamw": keras.optimizers.AdamW,
             "rmsprop": keras.optimizers.RMSprop,
             "lion": keras.optimizers.Lion,
-            "muon": keras.optimizers.Muon,
+            "muon": Muon,
         }
         optimizer = kinds[self.name](self.learning_rate(steps), **options)
         if self.weight_decay:
@@ -92,3 +92,23 @@ class Optimizer:
             rates = [self.rate, self.rate / 10, self.rate / 100]
             return schedules.PiecewiseConstantDecay([steps // 2, steps * 3 // 4], rates)
         return self.rate
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class Muon(keras.optimizers.Muon):
+    """Keras' Muon (Jordan 2024), which leaves all but matrices to Adam, for kernels of convolutions too.
+
+    Such a kernel is the matrix that maps a neighbourhood to channels.
+    """
+
+    def _should_use_adamw(self, variable):
+        return len(variable.shape) != 4 and super()._should_use_adamw(variable)
+
+    def zeropower_via_newtonschulz5(self, x, steps: int):
+        """The nearest orthogonal matrix, by Newton and Schulz."""
+        matrix = super().zeropower_via_newtonschulz5(keras.ops.reshape(x, (-1, x.shape[-1])), steps)
+        return keras.ops.reshape(matrix, x.shape)
+
+    def lr_adjust(self, x):
+        """Makes a step as long as Adam's (Liu 2025, arXiv:2502.16982, section 2.2)."""
+        return x * math.sqrt(max(math.prod(x.shape[:-1]), x.shape[-1])) * self.rms_rate

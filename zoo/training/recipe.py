@@ -36,7 +36,8 @@ class Recipe:
     patience: int = 0
     """Epochs without a better value after which training stops; 0: never."""
     monitor: str = "val_loss"
-    """The value by which the best epoch is chosen: val_loss, or val_ and a metric of the task."""
+    """The value by which the epoch that is kept is chosen: val_loss, or val_ and a metric of the task; or last:
+    nothing is chosen, the last epoch is kept, so that the validation split has decided nothing."""
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16", "auto"] = "float32"
     """Of the computation; weights and logits stay float32. auto: by the device."""
     xla: Literal["auto", "on", "off"] = "auto"
@@ -51,8 +52,11 @@ class Recipe:
             raise ValueError(f"--patience came as {self.patience}, but must be 0 (never stop early) or more")
         if not 0 <= self.seed < 2**31:
             raise ValueError(f"--seed came as {self.seed}, but must be from 0 to {2**31 - 1}")
-        if self.monitor not in self.task.monitors:
-            raise ValueError(f"--monitor came as {self.monitor}, but must be one of {', '.join(self.task.monitors)}")
+        known = (*self.task.monitors, "last")
+        if self.monitor not in known:
+            raise ValueError(f"--monitor came as {self.monitor}, but must be one of {', '.join(known)}")
+        if self.monitor == "last" and (self.patience or self.optimizer.schedule == "plateau"):
+            raise ValueError("--monitor came as last, but patience and plateau need a value to watch: name one")
 
     def record(self) -> dict:
         """The recipe in words that JSON knows, every default written out."""

@@ -1,0 +1,6 @@
+"""What two or more networks share."""
+
+from zoo.layers.normalization import BatchNormalization
+from zoo.layers.pixels import scaled
+
+__all__ = ["BatchNormalization", "scaled"]

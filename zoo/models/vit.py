@@ -1,0 +1,149 @@
+"""The Vision Transformer (Dosovitskiy 2020, arXiv:2010.11929): a picture as a sentence of patches.
+
+Each patch becomes a vector, learned positions say where it was, and blocks of attention and a small dense network let
+every patch look at every other. Nothing but the cutting into patches knows that the input is a picture: what a
+convolution is born with has to be learned from data.
+Departs from the paper: the head is one dense layer, as the paper has it for fine-tuning; no hidden layer in it while
+pre-training. Checked against: transformers' ViT in PyTorch, outputs; the numbers of weights of table 1.
+"""
+
+from typing import NamedTuple
+
+import keras
+from keras import layers, ops
+
+from zoo.layers import BatchNormalization, scaled
+
+
+class Variant(NamedTuple):
+    """The size of a Vision Transformer; the dense layer in a block is four times as wide as the block."""
+
+    width: int
+    depth: int  # blocks
+    heads: int
+
+
+VARIANTS = {
+    # Dosovitskiy 2020, table 1.
+    "base": Variant(768, 12, 12),
+    "large": Variant(1024, 24, 16),
+    # Touvron 2020 (arXiv:2012.12877), table 1.
+    "tiny": Variant(192, 12, 3),
+    "small": Variant(384, 12, 6),
+    # Ours, for pictures of 32x32 and patches of 4: Tiny at half its depth.
+    "mini": Variant(192, 6, 3),
+}
+
+
+def vit(
+    input_shape: tuple[int, int, int],
+    classes: int,
+    *,
+    variant: str = "mini",
+    patch: int = 4,
+    stem: tuple[int, ...] = (),
+    dropout: float = 0.0,
+    scaling: str = "symmetric",
+) -> keras.Model:
+    """Patches, a class token and positions, blocks of attention and dense layers; the class token decides.
+
+    ViT-B/16 (base, patch 16) has 86,567,656 weights on 224x224x3 and 1000 classes.
+
+    Args:
+        input_shape: (height, width, channels) of a picture in pixels; each side a multiple of `patch`
+            times `2 ** len(stem)`.
+        classes: labels to tell apart.
+        variant: tiny, small, base or large of the papers, or mini for pictures of 32x32.
+        patch: side of a patch, in pixels of the picture or, with a stem, of what the stem leaves.
+        stem: channels of 3x3 convolutions before the patches, each of which halves the picture: the hybrid of
+            section 3.1, with a small stem (Xiao 2021, arXiv:2106.14881). Nothing for the plain network.
+        dropout: fraction dropped while training, of the embedded patches and within each block (appendix B.1).
+        scaling: of the pixels: unit, symmetric or caffe (see zoo.layers.scaled).
+
+    Returns:
+        An uncompiled functional model: (batch, height, width, channels) pixels in 0..255
+        to (batch, classes) float32 logits.
+
+    Raises:
+        ValueError: no variant has that name, or the picture cannot be cut into such patches.
+    """
+    if variant not in VARIANTS:
+        raise ValueError(f"variant came as {variant!r}, but the known ones are {', '.join(VARIANTS)}")
+    width, depth, heads = VARIANTS[variant]
+    side = patch * 2 ** len(stem)
+    if input_shape[0] % side or input_shape[1] % side or not min(input_shape[:2]):
+        raise ValueError(
+            f"pictures are {input_shape[0]}x{input_shape[1]} pixels, which patches of {side} do not fill: "
+            "wanted a multiple of it on both sides"
+        )
+    # Letters of the shapes: T = 1 + H * W / side ** 2 tokens, D = width.
+    inputs = keras.Input(input_shape, name="pixels")
+    x = scaled(inputs, scaling)  # (B, H, W, C)
+    for number, channels in enumerate(stem, 1):
+        x = layers.Conv2D(channels, 3, padding="same", use_bias=False, name=f"stem_conv{number}")(x)
+        x = layers.MaxPooling2D(2, name=f"stem_pool{number}")(x)
+        x = layers.ReLU(name=f"stem_relu{number}")(BatchNormalization(name=f"stem_norm{number}")(x))
+    x = layers.Conv2D(width, patch, patch, name="patches")(x)  # (B, H / side, W / side, D)
+    x = layers.Reshape((-1, width), name="flatten")(x)  # (B, T - 1, D)
+    x = Tokens(name="tokens")(x)  # (B, T, D)
+    x = layers.Dropout(dropout, name="drop")(x)
+    for number in range(1, depth + 1):
+        x = block(x, heads, dropout, f"block{number}")  # (B, T, D)
+    x = normalized(x, "last_norm")
+    x = layers.Identity(name="features")(x[:, 0])  # (B, D), what the class token has gathered
+    # Half precision is too coarse for a softmax over logits: the last layer stays in float32.
+    logits = layers.Dense(classes, dtype="float32", name="logits")(x)
+    return keras.Model(inputs, logits, name=f"vit_{variant}")
+
+
+def block(x, heads: int, dropout: float, name: str):
+    """Attention, then two dense layers, each beside a shortcut and behind a normalisation (equations 2 and 3)."""
+    width = x.shape[-1]
+    y = attention(normalized(x, f"{name}_norm1"), heads, f"{name}_attention")
+    x = layers.Add(name=f"{name}_add1")([x, layers.Dropout(dropout, name=f"{name}_drop1")(y)])
+    y = dense(normalized(x, f"{name}_norm2"), 4 * width, f"{name}_widen")
+    y = layers.Activation("gelu", name=f"{name}_gelu")(y)
+    y = layers.Dropout(dropout, name=f"{name}_drop2")(y)
+    y = layers.Dropout(dropout, name=f"{name}_drop3")(dense(y, width, f"{name}_narrow"))
+    return layers.Add(name=f"{name}_add2")([x, y])
+
+
+def attention(x, heads: int, name: str):
+    """Every token asks all tokens, in `heads` ways at once (appendix A): (B, T, D) to (B, T, D)."""
+    width = x.shape[-1]
+    asked = dense(x, 3 * width, f"{name}_qkv")
+    query, key, value = ops.split(layers.Reshape((-1, 3 * heads, width // heads), name=f"{name}_heads")(asked), 3, 2)
+    y = ops.dot_product_attention(query, key, value)  # (B, T, heads, D / heads)
+    return dense(layers.Reshape((-1, width), name=f"{name}_join")(y), width, f"{name}_out")
+
+
+def dense(x, units: int, name: str):
+    """A linear map of each token."""
+    return layers.Dense(units, kernel_initializer="glorot_uniform", name=name)(x)
+
+
+def normalized(x, name: str):
+    """Layer normalisation, with the epsilon of the authors' code."""
+    return layers.LayerNormalization(epsilon=1e-6, name=name)(x)
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class Tokens(keras.Layer):
+    """(B, T - 1, D) to (B, T, D): a learned token in front, its learned position added to each (equation 1)."""
+
+    def build(self, input_shape):
+        """Makes the token (D,) and the positions (T, D)."""
+        count, width = input_shape[1:]
+        self.token = self.add_weight((width,), "zeros", name="token")
+        self.positions = self.add_weight(
+            (count + 1, width), keras.initializers.RandomNormal(stddev=0.02), name="positions"
+        )
+
+    def call(self, patches):
+        """The token, then the patches, each at its place."""
+        token = ops.broadcast_to(self.token, (ops.shape(patches)[0], 1, patches.shape[-1]))
+        return ops.concatenate([token, patches], axis=1) + self.positions
+
+    def compute_output_shape(self, input_shape):
+        """(B, T - 1, D) to (B, T, D)."""
+        return (input_shape[0], input_shape[1] + 1, input_shape[2])
