@@ -5,10 +5,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import pytest
 
 ROOT = Path(__file__).parents[1]
 STAGED = ROOT.parent / "shared" / "datasets" / "stage.py"
+
+
+@pytest.fixture(autouse=True)
+def float32():
+    """A fit in this process leaves its recipe's precision behind."""
+    keras.config.set_dtype_policy("float32")
 
 
 @pytest.fixture(scope="session")

@@ -37,3 +37,20 @@ class BatchNormalization(keras.layers.BatchNormalization):
             for moving, now in ((self.moving_mean, mean), (self.moving_variance, variance)):
                 moving.assign(moving * self.momentum + now * (1 - self.momentum))
         return outputs
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class LocalResponseNormalization(keras.Layer):
+    """(B, H, W, C) to the same: each number divided by how strong its neighbours in the channels are.
+
+    Krizhevsky 2012, section 3.3, with its constants: k = 2, n = 5, alpha = 1e-4, beta = 0.75. Checked against
+    plain numpy.
+    """
+
+    def call(self, inputs):
+        """x / (2 + 1e-4 * sum of the squares of the 5 channels around it) ** 0.75."""
+        x = ops.cast(inputs, "float32")  # squares soon leave what half precision holds
+        channels = x.shape[-1]
+        squares = ops.pad(ops.square(x), ((0, 0), (0, 0), (0, 0), (2, 2)))
+        around = sum(squares[..., start : start + channels] for start in range(5))
+        return ops.cast(x * ops.power(2 + 1e-4 * around, -0.75), inputs.dtype)

@@ -1,9 +1,12 @@
 """Network builders: plain functions that draw one network and return it uncompiled."""
 
+from zoo.models.alexnet import alexnet
 from zoo.models.bigmodel import bigmodel
 from zoo.models.cnn import cnn
+from zoo.models.inception import googlenet, inception_v3
 from zoo.models.resnet import resnet
 from zoo.models.vgg import vgg
 from zoo.models.vit import vit
+from zoo.models.xception import xception
 
-__all__ = ["bigmodel", "cnn", "resnet", "vgg", "vit"]
+__all__ = ["alexnet", "bigmodel", "cnn", "googlenet", "inception_v3", "resnet", "vgg", "vit", "xception"]

@@ -1,0 +1,164 @@
+"""The Vision Transformer and the residual networks of two convolutions a block beside PyTorch."""
+
+import importlib.util
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from compare import pixels, relative
+
+from zoo.models import resnet, vit
+
+torch = pytest.importorskip("torch", reason="torch is not installed (extra test-references): no PyTorch reference")
+transformers = pytest.importorskip(
+    "transformers", reason="transformers is not installed (extra test-references): no ViT and ResNet-18, -34 reference"
+)
+PEERS = Path(__file__).parents[3] / "shared" / "peers" / "networks.py"
+CLASSES = 7
+
+
+def kernel(weight) -> np.ndarray:
+    """PyTorch's (out, in, ...) as Keras' (..., in, out)."""
+    weight = weight.detach().numpy()
+    return weight.transpose((2, 3, 1, 0)) if weight.ndim == 4 else weight.T
+
+
+def images(shape, scale: float, offset: float):
+    """The same pictures for PyTorch: scaled, channels first."""
+    return torch.from_numpy(pixels(shape) * scale + offset).permute(0, 3, 1, 2).contiguous()
+
+
+def randomize(model) -> None:
+    """Biases, norms, positions and statistics all differ from how they begin."""
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for name, weight in model.state_dict().items():
+            if weight.dtype == torch.float32 and (weight.ndim == 1 or "embeddings" in name.split(".")[-1]):
+                weight.add_(0.3 * torch.rand_like(weight))
+
+
+@pytest.mark.parametrize(("variant", "patch", "shape"), [("mini", 4, (32, 32, 3)), ("tiny", 16, (64, 48, 3))])
+def test_vit(variant, patch, shape):
+    ours = vit(shape, CLASSES, variant=variant, patch=patch)
+    width, depth, heads = {"mini": (192, 6, 3), "tiny": (192, 12, 3)}[variant]
+    config = transformers.ViTConfig(
+        hidden_size=width,
+        num_hidden_layers=depth,
+        num_attention_heads=heads,
+        intermediate_size=4 * width,
+        image_size=shape[:2],
+        patch_size=patch,
+        num_labels=CLASSES,
+        layer_norm_eps=1e-6,
+        attn_implementation="eager",
+    )
+    theirs = transformers.ViTForImageClassification(config).eval()
+    randomize(theirs)
+    state = theirs.state_dict()
+
+    def linear(layer, *names):
+        parts = [(kernel(state[f"{name}.weight"]), state[f"{name}.bias"].numpy()) for name in names]
+        ours.get_layer(layer).set_weights([np.concatenate(part, -1) for part in zip(*parts, strict=True)])
+
+    def norm(layer, name):
+        ours.get_layer(layer).set_weights([state[f"{name}.weight"].numpy(), state[f"{name}.bias"].numpy()])
+
+    linear("patches", "vit.embeddings.patch_embeddings.projection")
+    ours.get_layer("tokens").set_weights(
+        [state["vit.embeddings.cls_token"][0, 0].numpy(), state["vit.embeddings.position_embeddings"][0].numpy()]
+    )
+    for number in range(depth):
+        name = f"vit.layers.{number}"
+        mine = f"block{number + 1}"
+        norm(f"{mine}_norm1", f"{name}.layernorm_before")
+        linear(f"{mine}_attention_qkv", *(f"{name}.attention.{letter}_proj" for letter in "qkv"))
+        linear(f"{mine}_attention_out", f"{name}.attention.o_proj")
+        norm(f"{mine}_norm2", f"{name}.layernorm_after")
+        linear(f"{mine}_widen", f"{name}.mlp.fc1")
+        linear(f"{mine}_narrow", f"{name}.mlp.fc2")
+    norm("last_norm", "vit.layernorm")
+    linear("logits", "classifier")
+    with torch.no_grad():
+        expected = theirs(images(shape, 1 / 127.5, -1)).logits.numpy()
+    assert relative(ours(pixels(shape)), expected) < 1e-4
+    assert ours.count_params() == sum(weight.numel() for weight in theirs.parameters())
+
+
+class Pair(NamedTuple):
+    """A convolution and the normalisation behind it: names here, modules there."""
+
+    conv: str
+    norm: str
+    convolution: torch.nn.Module
+    normalization: torch.nn.Module
+
+
+def check(ours, theirs, shape, pairs: list[Pair], answer) -> None:
+    """Moves the weights, compares outputs, then the moving statistics after one training step."""
+    randomize(theirs)
+    for pair in pairs:
+        norm = pair.normalization
+        ours.get_layer(pair.conv).set_weights([kernel(pair.convolution.weight)])
+        values = (norm.weight, norm.bias, norm.running_mean, norm.running_var)
+        ours.get_layer(pair.norm).set_weights([value.detach().numpy().copy() for value in values])
+        norm.momentum = 0.01  # PyTorch counts what is new, Keras what is kept: its 0.99
+    head = [module for module in theirs.modules() if isinstance(module, torch.nn.Linear)][-1]
+    ours.get_layer("logits").set_weights([kernel(head.weight), head.bias.detach().numpy()])
+    before = {pair.norm: pair.normalization.running_var.clone() for pair in pairs}
+    counts = {}
+    for pair in pairs:
+        pair.normalization.register_forward_hook(
+            lambda _, inputs, out, name=pair.norm: counts.update({name: out.numel() / out.shape[1]})
+        )
+    with torch.no_grad():
+        assert relative(ours(pixels(shape)), answer(theirs.eval()(images(shape, 1 / 255, 0))).numpy()) < 1e-4
+        ours(pixels(shape), training=True)
+        theirs.train()(images(shape, 1 / 255, 0))
+    for pair in pairs:
+        layer, norm, count = ours.get_layer(pair.norm), pair.normalization, counts[pair.norm]
+        assert relative(layer.moving_mean, norm.running_mean) < 1e-3, pair.norm
+        # PyTorch adds the variance of a sample, Keras that of the batch itself.
+        kept = 0.99 * before[pair.norm]
+        assert relative(layer.moving_variance, kept + (norm.running_var - kept) * (count - 1) / count) < 1e-3, pair.norm
+
+
+@pytest.mark.parametrize(("variant", "depths"), [("resnet18", [2, 2, 2, 2]), ("resnet34", [3, 4, 6, 3])])
+def test_resnet_of_table_1(variant, depths):
+    config = transformers.ResNetConfig(
+        layer_type="basic", hidden_sizes=[64, 128, 256, 512], depths=depths, num_labels=CLASSES
+    )
+    theirs = transformers.ResNetForImageClassification(config)
+    stem = theirs.resnet.embedder.embedder
+    pairs = [Pair("stem_conv", "stem_norm", stem.convolution, stem.normalization)]
+    for stage, blocks in enumerate(theirs.resnet.encoder.stages, 1):
+        for block, module in enumerate(blocks.layers, 1):
+            name = f"stage{stage}_block{block}"
+            for number, part in enumerate(module.layer, 1):
+                pairs.append(
+                    Pair(f"{name}_conv{number}", f"{name}_{number}_norm", part.convolution, part.normalization)
+                )
+            if hasattr(module.shortcut, "convolution"):
+                short = module.shortcut
+                pairs.append(Pair(f"{name}_short_conv", f"{name}_short_norm", short.convolution, short.normalization))
+    shape = (64, 75, 3)
+    check(resnet(shape, CLASSES, variant=variant), theirs, shape, pairs, lambda answer: answer.logits)
+
+
+@pytest.mark.skipif(not PEERS.exists(), reason="shared/peers is not there: no reference for the networks of CIFAR-10")
+def test_resnet20():
+    spec = importlib.util.spec_from_file_location("networks", PEERS)
+    networks = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(networks)
+    theirs = networks.resnet20()
+    pairs = [Pair("stem_conv", "stem_norm", theirs[0], theirs[1])]
+    blocks = [module for module in theirs if isinstance(module, networks.Residual)]
+    for number, module in enumerate(blocks):
+        name = f"stage{number // 3 + 1}_block{number % 3 + 1}"
+        pairs.append(Pair(f"{name}_conv1", f"{name}_1_norm", module.body[0], module.body[1]))
+        pairs.append(Pair(f"{name}_conv2", f"{name}_2_norm", module.body[3], module.body[4]))
+    ours = resnet((32, 32, 3), 10)
+    assert sum(weight.numel() for weight in theirs.parameters()) == sum(
+        int(np.prod(weight.shape)) for weight in ours.trainable_weights
+    )
+    check(ours, theirs, (32, 32, 3), pairs, lambda answer: answer)

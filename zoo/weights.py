@@ -1,0 +1,215 @@
+"""Weights that others published, in our networks: one function, one mapping, for every network that has them.
+
+Ours and that of keras.applications are the same graph under other names. So the mapping needs no names: both graphs are
+walked from the output back, and the n-th layer with weights here is the n-th there. `tests/references` proves it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import h5py
+import keras
+import numpy as np
+
+from zoo.errors import UserError, nearest
+from zoo.models import inception_v3, resnet, vgg, xception
+
+CLASSES = 1000  # of ImageNet
+
+
+class Published(NamedTuple):
+    """A network whose weights keras.applications publishes."""
+
+    ours: partial  # our builder, with the scaling of pixels on which the weights were trained
+    theirs: Callable  # their builder
+    side: int  # pixels a side of the pictures on which they were trained
+
+
+APPLICATIONS = keras.applications
+PUBLISHED = {
+    "vgg16": Published(partial(vgg, variant="vgg16", scaling="caffe"), APPLICATIONS.VGG16, 224),
+    "vgg19": Published(partial(vgg, variant="vgg19", scaling="caffe"), APPLICATIONS.VGG19, 224),
+    "resnet50": Published(partial(resnet, variant="resnet50", scaling="caffe"), APPLICATIONS.ResNet50, 224),
+    "resnet101": Published(partial(resnet, variant="resnet101", scaling="caffe"), APPLICATIONS.ResNet101, 224),
+    "resnet152": Published(partial(resnet, variant="resnet152", scaling="caffe"), APPLICATIONS.ResNet152, 224),
+    "resnet50v2": Published(partial(resnet, variant="resnet50v2", scaling="symmetric"), APPLICATIONS.ResNet50V2, 224),
+    "resnet101v2": Published(
+        partial(resnet, variant="resnet101v2", scaling="symmetric"), APPLICATIONS.ResNet101V2, 224
+    ),
+    "resnet152v2": Published(
+        partial(resnet, variant="resnet152v2", scaling="symmetric"), APPLICATIONS.ResNet152V2, 224
+    ),
+    "inception_v3": Published(partial(inception_v3, scaling="symmetric"), APPLICATIONS.InceptionV3, 299),
+    "xception": Published(partial(xception, scaling="symmetric"), APPLICATIONS.Xception, 299),
+}
+
+
+def pretrained(
+    name: str,
+    *,
+    weights: str | Path = "imagenet",
+    input_shape: tuple[int, int, int] | None = None,
+    classes: int = CLASSES,
+    new_head: bool = False,
+) -> keras.Model:
+    """Our network with published weights, which takes pixels in 0..255 and scales them as those weights want it.
+
+    Args:
+        name: of PUBLISHED, such as resnet50.
+        weights: "imagenet" for what keras.applications publishes, downloaded once to ~/.keras/models; or a file
+            of that format.
+        input_shape: (height, width, 3) in pixels; the size of the training pictures if not given.
+        classes: labels to tell apart; other than 1000 only with a new head.
+        new_head: begin with a random last layer for those classes.
+
+    Returns:
+        An uncompiled model: (batch, height, width, 3) pixels to (batch, classes) float32 logits.
+
+    Raises:
+        UserError: no such network, a size or number of classes that does not fit, weights that cannot be had, are
+            damaged or are those of another network.
+    """
+    if name not in PUBLISHED:
+        raise UserError(f"nobody publishes weights of {name!r}{nearest(name, list(PUBLISHED))}")
+    if classes != CLASSES and not new_head:
+        raise UserError(
+            f"the published {name} tells {CLASSES} classes apart, wanted were {classes}: ask for a new head "
+            "(new_head=True, or `python -m zoo.finetune`)"
+        )
+    published = PUBLISHED[name]
+    shape = input_shape or (published.side, published.side, 3)
+    if shape[-1] != 3:
+        raise UserError(f"the published {name} sees 3 channels, but the pictures have {shape[-1]}: bring them to 3")
+    try:
+        model = published.ours(shape, classes)
+    except ValueError as error:
+        raise UserError(f"{name} cannot be built: {error}") from error
+    # VGG's dense layers know the size of the pictures; with a new head only what is before them is shared.
+    reference = load_reference(name, weights)
+    move_weights(reference, model, skip_head=new_head)
+    return model
+
+
+def load_reference(name: str, weights: str | Path) -> keras.Model:
+    """The network of keras.applications with those weights.
+
+    Raises:
+        UserError: the weights cannot be had, are damaged or are those of another network.
+    """
+    theirs = PUBLISHED[name].theirs
+    if weights != "imagenet":
+        return read_weights(theirs(weights=None, classifier_activation=None), name, Path(weights))
+    try:
+        return theirs(weights="imagenet", classifier_activation=None)
+    except Exception as error:  # no network, a server that fails, a file that was cut: keras has many errors for it
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"the published weights of {name} could not be fetched ({reason}): run this once where there is a network, "
+            "copy ~/.keras/models, or give a file with --weights FILE"
+        ) from error
+
+
+def read_weights(reference: keras.Model, name: str, path: Path) -> keras.Model:
+    """The network with the weights of a file in the published format.
+
+    Raises:
+        UserError: the file is missing, damaged or holds the weights of another network.
+    """
+    if not path.is_file():
+        raise UserError(f"--weights came as {path}, but there is no such file: wanted imagenet or a .h5 file")
+    try:
+        with h5py.File(path) as file:
+            stored = {layer: [file[layer][w].shape for w in file[layer].attrs["weight_names"]] for layer in names(file)}
+    except (OSError, KeyError, ValueError) as error:
+        raise UserError(f"{path} is damaged, or not in the format of published weights ({error})") from error
+    wanted = {layer.name: [tuple(w.shape) for w in layer.weights] for layer in reference.layers if layer.weights}
+    found = {layer: [tuple(shape) for shape in shapes] for layer, shapes in stored.items() if shapes}
+    different = [
+        f"{layer} is {shapes(found.get(layer))} there and {shapes(wanted.get(layer))} in {name}"
+        for layer in dict.fromkeys([*wanted, *found])
+        if found.get(layer) != wanted.get(layer)
+    ]
+    if different:
+        more = f", and {len(different) - 3} more" if len(different) > 3 else ""
+        raise UserError(f"{path} holds the weights of another network than {name}: {'; '.join(different[:3])}{more}")
+    try:
+        reference.load_weights(path)
+    except Exception as error:  # h5py and Keras each have errors of their own for a file that was cut
+        raise UserError(f"{path} is damaged ({' '.join(str(error).split())[:200]})") from error
+    return reference
+
+
+def names(file: h5py.File) -> list[str]:
+    """Of the layers in a file of published weights."""
+    return [n.decode() if isinstance(n, bytes) else n for n in file.attrs["layer_names"]]
+
+
+def shapes(weights: list[tuple[int, ...]] | None) -> str:
+    """For a person to read."""
+    return "not" if weights is None else " + ".join("x".join(map(str, shape)) for shape in weights)
+
+
+def move_weights(source: keras.Model, target: keras.Model, *, skip_head: bool = False) -> None:
+    """Sets the weights of one network to those of another, which is the same graph under other names.
+
+    Raises:
+        UserError: the graphs differ; says where first.
+    """
+    pairs = zip_layers(source, target)
+    for theirs, ours in pairs[: -1 if skip_head else None]:
+        for new, old in zip(theirs.weights, ours.weights, strict=True):
+            if new.shape != old.shape:
+                raise UserError(
+                    f"{ours.name} takes weights of {shapes([old.shape])}, but {theirs.name} has {shapes([new.shape])}: "
+                    "the pictures must have the size on which the network was trained"
+                )
+            old.assign(new)
+
+
+def zip_layers(source: keras.Model, target: keras.Model) -> list[tuple[keras.Layer, keras.Layer]]:
+    """Pairs of layers with weights that stand at the same place of the two graphs.
+
+    Raises:
+        UserError: one graph has more of them, or a layer of another kind; says where first.
+    """
+    theirs, ours = (list(layers_with_weights(model.outputs[0])) for model in (source, target))
+    for there, here in zip(theirs, ours, strict=False):
+        if len(there.weights) != len(here.weights):
+            raise UserError(
+                f"{here.name} has {len(here.weights)} weights, but {there.name} has {len(there.weights)}: "
+                "these are different networks"
+            )
+    if len(theirs) != len(ours):
+        raise UserError(
+            f"{target.name} has {len(ours)} layers with weights, {source.name} {len(theirs)}: "
+            "these are different networks"
+        )
+    return list(zip(theirs, ours, strict=True))
+
+
+def layers_with_weights(output) -> Iterator[keras.Layer]:
+    """The layers behind a tensor of a functional network, inputs first, branches in the order of their joining."""
+    seen, waiting = set(), [(output, False)]
+    while waiting:
+        tensor, ready = waiting.pop()
+        layer, node, _ = tensor._keras_history
+        if ready:
+            if getattr(layer, "weights", None):
+                yield layer
+        elif (layer, node) not in seen:
+            seen.add((layer, node))
+            waiting.append((tensor, True))
+            waiting += [(before, False) for before in reversed(layer._inbound_nodes[node].input_tensors)]
+
+
+def labels_of_imagenet() -> list[str]:
+    """The names of the 1000 classes, in the order of the outputs; their numbers where the list cannot be had."""
+    try:
+        order = np.arange(CLASSES, 0, -1, dtype="float32")[None]
+        return [name for _, name, _ in APPLICATIONS.imagenet_utils.decode_predictions(order, top=CLASSES)[0]]
+    except Exception:  # the list is fetched like the weights, and fails in as many ways
+        return [f"class {number}" for number in range(CLASSES)]
