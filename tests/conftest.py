@@ -18,6 +18,13 @@ def float32():
     keras.config.set_dtype_policy("float32")
 
 
+@pytest.fixture(params=["float32", "mixed_bfloat16", "mixed_float16"])
+def policy(request):
+    keras.config.set_dtype_policy(request.param)
+    yield request.param
+    keras.config.set_dtype_policy("float32")
+
+
 @pytest.fixture(scope="session")
 def data_directory(tmp_path_factory) -> Path:
     """Where TFDS keeps the data of all tests; `digits` is prepared there once."""

@@ -19,6 +19,7 @@ from conftest import ROOT, environment
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from zoo.data import Augment, Images
+from zoo.finetune import finetune
 from zoo.fit import fit
 from zoo.models import bigmodel
 from zoo.training import Classification, Optimizer, Recipe, Run, resume
@@ -144,17 +145,19 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_crash_at_every_save(case, data_directory, tmp_path, monkeypatch):
-    """Saving after each execution, and dying right after the n-th save: in the middle of epochs, and between files."""
-    recipe = Recipe(
+def small(data_directory: Path, **settings) -> Recipe:
+    return Recipe(
         name="small",
         model=partial(bigmodel, filters=(2, 4), units=4, batch_normalization=True, dropout=0.3),
         data=Images(directory=data_directory, batch=250, augment=Augment(shift=0.1, cutmix=0.5)),
         task=Classification(label_smoothing=0.1, class_weights="balanced"),
-        **{"epochs": 4} | CASES[case],
+        **{"epochs": 4} | settings,
     )
-    fit(recipe, logs=tmp_path / "unstopped")
+
+
+def crash_at_every_save(train, tmp_path: Path, monkeypatch) -> None:
+    """Saves after each execution, and dies right after the n-th save: in the middle of epochs, and between files."""
+    train(tmp_path / "unstopped")
     expected = outcome(tmp_path / "unstopped")
     monkeypatch.setattr(resume, "INTERVAL", 0)
     write, left = resume.write_state, 0
@@ -170,9 +173,23 @@ def test_crash_at_every_save(case, data_directory, tmp_path, monkeypatch):
     for crash in range(100):
         left = crash % 3  # so that some sessions get a few steps ahead
         try:
-            fit(recipe, logs=tmp_path / "crashed")
+            train(tmp_path / "crashed")
             break
         except Crash:
             continue
     assert crash > 6
     assert_equal(outcome(tmp_path / "crashed"), expected)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_crash_at_every_save(case, data_directory, tmp_path, monkeypatch):
+    recipe = small(data_directory, **CASES[case])
+    crash_at_every_save(lambda logs: fit(recipe, logs=logs), tmp_path, monkeypatch)
+
+
+def test_crash_at_every_save_while_thawing(data_directory, tmp_path, monkeypatch):
+    base = fit(small(data_directory, epochs=1), logs=tmp_path / "base")
+    data = Images(directory=data_directory, batch=250, only=("7", "8", "9"), size=(28, 28))
+    crash_at_every_save(
+        lambda logs: finetune(base, data, logs=logs, epochs=6, frozen=2, groups=3), tmp_path, monkeypatch
+    )

@@ -1,9 +1,15 @@
 """`python -m zoo`: the verbs and the recipes, one line each."""
 
-from zoo import bench, evaluate, fit, predict
+from zoo import bench, evaluate, finetune, fit, predict
 from zoo.recipes import RECIPES
 
-VERBS = {"fit RECIPE": fit, "evaluate RUN": evaluate, "predict RUN FILE...": predict, "bench RECIPE": bench}
+VERBS = {
+    "fit RECIPE": fit,
+    "finetune RUN": finetune,
+    "evaluate RUN": evaluate,
+    "predict RUN FILE...": predict,
+    "bench RECIPE": bench,
+}
 
 print("verbs, each as `python -m zoo.VERB`; --help shows its options:")
 for name, module in VERBS.items():

@@ -45,11 +45,20 @@ def parse(verb: str, argv: list[str], options: type[Options]) -> tuple[Recipe, O
         raise UserError(f"{argv[0]} came before a recipe: wanted `python -m zoo.{verb} RECIPE [OPTIONS]`")
     if argv[0] not in RECIPES:
         raise UserError(f"no recipe is called {argv[0]!r}{nearest(argv[0], list(RECIPES))}")
-    recipe = RECIPES[argv[0]]
+    return parse_for(RECIPES[argv[0]], verb, argv, options)
+
+
+def parse_for(recipe: Recipe, verb: str, argv: list[str], options: type[Options]) -> tuple[Recipe, Options]:
+    """The recipe, changed as the flags behind the first word say, and the verb's own options.
+
+    Raises:
+        UserError: the recipe does not accept a value.
+        SystemExit: a flag is wrong (2), or help was asked for (0).
+    """
     registry = tyro.constructors.ConstructorRegistry()
     registry.struct_rule(hyperparameters)
     description = " ".join(recipe.model.func.__doc__.split("\n\n")[0].split())
-    given = read(both(recipe, options), f"{verb} {recipe.name}", argv[1:], description=description, registry=registry)
+    given = read(both(recipe, options), f"{verb} {argv[0]}", argv[1:], description=description, registry=registry)
     return given.recipe, given.options
 
 
@@ -68,7 +77,7 @@ def read(kind: type[Options], verb: str, argv: list[str], **how) -> Options:
 
 def both(recipe: Recipe, options: type) -> type:
     """A record whose fields are the leaves of the recipe and of the options, at one level."""
-    fields = [("recipe", Recipe, recipe), ("options", options, options())]
+    fields = [("recipe", type(recipe), recipe), ("options", options, options())]
     return dataclasses.make_dataclass(
         "Command", [(name, Annotated[kind, tyro.conf.arg(name="")], field(v)) for name, kind, v in fields]
     )
@@ -114,7 +123,8 @@ def main(verb: Callable[[list[str]], int]) -> int:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for as long as the process lives
     for stream in filter(None, (sys.stdout, sys.stderr)):
         stream.reconfigure(errors="backslashreplace")  # a name that the terminal's alphabet lacks
-    logging.getLogger("absl").setLevel(logging.ERROR)  # TFDS warns there of what is said better here
+    for library in ("absl", "tensorflow"):  # they warn of what is said better here, or is meant
+        logging.getLogger(library).setLevel(logging.ERROR)
     try:
         return verb(sys.argv[1:])
     except (Stopped, KeyboardInterrupt) as stop:

@@ -14,10 +14,12 @@ import tensorflow as tf
 from zoo.command import main, parse
 from zoo.errors import UserError
 from zoo.training import callbacks, devices, runs
+from zoo.training.auxiliary import trainable
 from zoo.training.board import Board
 from zoo.training.recipe import Recipe
 from zoo.training.resume import Resume, create_variables, signals
 from zoo.training.runs import Run
+from zoo.training.thaw import FineTuning
 
 EXECUTION = 32  # steps, at most, that TensorFlow goes through between two looks from Python
 
@@ -46,15 +48,18 @@ def build(recipe: Recipe) -> keras.Model:
     """
     spec = recipe.data.spec
     try:
-        return recipe.model(**spec)
+        return trainable(recipe.model(**spec))
     except (ValueError, TypeError, tf.errors.OpError) as error:
         raise UserError(f"{recipe.model.func.__name__} cannot be built: {' '.join(str(error).split())}") from error
 
 
 def compile_model(model: keras.Model, recipe: Recipe, steps: int, per_execution: int) -> None:
     """Joins the network with its loss, metrics and optimizer for trainings of `steps` an epoch."""
+    optimizer = recipe.optimizer.build(recipe.epochs * steps)
+    if isinstance(recipe, FineTuning):
+        recipe.slow_down(model, optimizer)
     model.compile(
-        optimizer=recipe.optimizer.build(recipe.epochs * steps),
+        optimizer=optimizer,
         loss=recipe.task.loss(),
         metrics=recipe.task.metrics(),
         jit_compile=devices.compiled(recipe.xla),
@@ -191,21 +196,31 @@ def summarize(recipe: Recipe, resume: Resume, steps: int) -> dict:
 def run_command(argv: list[str]) -> int:
     """Trains what the command line asks for and says what came out."""
     recipe, options = parse("fit", argv, Options)
-    command = shlex.join(["python", "-m", "zoo.fit", *(word for word in argv if word != "--fresh")])
-    run = fit(recipe, logs=options.logs, fresh=options.fresh, profile=options.profile, command=command)
+    run = fit(recipe, logs=options.logs, fresh=options.fresh, profile=options.profile, command=typed("fit", argv))
+    print(told(recipe, run))
+    return 0
+
+
+def typed(verb: str, argv: list[str]) -> str:
+    """The command that goes on with what these words began."""
+    return shlex.join(["python", "-m", f"zoo.{verb}", *(word for word in argv if word != "--fresh")])
+
+
+def told(recipe: Recipe, run: Run) -> str:
+    """What a person is told of a finished run."""
     summary, best = run.summary, run.summary["best"]
     values = ", ".join(f"{name[4:]} {value:.4f}" for name, value in best.items() if name.startswith("val_"))
     data = ", ".join(f"{run.record['data'][split]} {split}" for split in ("train", "validation", "test"))
-    print(f"\n{recipe.data.title}: {data}, {len(run.record['labels'])} classes")
-    print(f"{summary['epochs']} epochs in {summary['seconds']:.0f} s")
-    print(f"{'last' if recipe.monitor == 'last' else 'best'}: epoch {best['epoch']}, validation {values}")
-    print("next:")
     path = shlex.quote(str(run.path))
-    print(f"  python -m zoo.evaluate {path}")
-    print(f"  python -m zoo.predict {path} PICTURE...")
-    print(f"  tensorboard --logdir {shlex.quote(str(run.path.parent))}")
-    print(f"run: {run.path}")
-    return 0
+    return f"""
+{recipe.data.title}: {data}, {len(run.record["labels"])} classes
+{summary["epochs"]} epochs in {summary["seconds"]:.0f} s
+{"last" if recipe.monitor == "last" else "best"}: epoch {best["epoch"]}, validation {values}
+next:
+  python -m zoo.evaluate {path}
+  python -m zoo.predict {path} PICTURE...
+  tensorboard --logdir {shlex.quote(str(run.path.parent))}
+run: {run.path}"""
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from zoo.errors import UserError
 from zoo.metrics import softmax
 from zoo.training import runs
 from zoo.training.runs import Run
+from zoo.weights import check_is_no_network, labels_of_imagenet, pretrained
 
 BATCH = 64  # pictures that go through the network at once
 
@@ -27,33 +28,42 @@ class Options:
     """Says what a run's network sees in pictures."""
 
     run: Annotated[Path, tyro.conf.Positional]
-    """Folder that fit named last, such as logs/cnn-1f3a9c."""
+    """Folder that fit named last, such as logs/cnn-1f3a9c; or with --weights a network, such as resnet50."""
     files: Annotated[tuple[Path, ...], tyro.conf.Positional]
     """Pictures of any size and format that Pillow reads, and folders of them."""
     json: bool = False
     """Print a line of JSON a picture."""
     top: int = 1
     """How many of the likeliest classes to name."""
+    weights: str | None = None
+    """Of a network instead of a run: imagenet, or a file in the format of published weights."""
 
     def __post_init__(self):
         if self.top < 1:
             raise ValueError(f"--top came as {self.top}, but must be at least 1")
 
 
-def predict(run: Run | Path | str, files: Iterable[Path | str], top: int = 1) -> Iterator[dict]:
+def predict(
+    run: Run | Path | str, files: Iterable[Path | str], top: int = 1, weights: str | None = None
+) -> Iterator[dict]:
     """For each picture, in order, its `file` and either its `top` classes or its `error`.
 
     Args:
-        run: what fit made.
+        run: what fit made, or with `weights` the name of a network of zoo.weights.PUBLISHED.
         files: pictures, and folders whose pictures are taken in the order of their names.
         top: how many of the likeliest classes to name, each a dict of `label` and `probability`.
+        weights: "imagenet" or a file in that format.
 
     Raises:
-        UserError: the run is missing, damaged or of another version.
+        UserError: the run is missing, damaged or of another version, or the weights cannot be had.
     """
-    run = runs.open_for_reading(Path(run.path if isinstance(run, Run) else run))
-    model, labels = run.model(), run.record["labels"]
-    shape = tuple(run.record["spec"]["input_shape"])
+    if weights:
+        model, labels = pretrained(str(run), weights=weights), labels_of_imagenet()
+    else:
+        check_is_no_network(str(run))
+        run = runs.open_for_reading(Path(run.path if isinstance(run, Run) else run))
+        model, labels = run.model(), run.record["labels"]
+    shape = tuple(model.input_shape[1:])
     waiting: list[tuple[Path, np.ndarray | str]] = []
 
     def answers() -> Iterator[dict]:
@@ -102,7 +112,7 @@ def run_command(argv: list[str]) -> int:
     if not options.files:
         raise UserError(f"no pictures were named: wanted `python -m zoo.predict {options.run} FILE...`")
     failed = False
-    for answer in predict(options.run, options.files, options.top):
+    for answer in predict(options.run, options.files, options.top, options.weights):
         failed |= "error" in answer
         if options.json:
             print(json.dumps(answer), flush=True)

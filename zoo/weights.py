@@ -94,6 +94,12 @@ def pretrained(
     return model
 
 
+def check_is_no_network(run: str) -> None:
+    """Raises UserError where a network is named in the place of a run."""
+    if run in PUBLISHED and not Path(run).exists():
+        raise UserError(f"{run} is a network and not a run: give its weights too, with --weights imagenet")
+
+
 def load_reference(name: str, weights: str | Path) -> keras.Model:
     """The network of keras.applications with those weights.
 

@@ -29,6 +29,7 @@ CLASSES = 7
 @pytest.fixture(scope="module", params=PUBLISHED)
 def pair(request):
     """Theirs with random weights, and ours with the same ones moved in; on small pictures, so that it is quick."""
+    keras.config.set_dtype_policy("float32")
     name = request.param
     shape = (32, 32, 3) if name.startswith("vgg") else (75, 80, 3)
     theirs = PUBLISHED[name].theirs(weights=None, classes=CLASSES, input_shape=shape, classifier_activation=None)

@@ -37,6 +37,10 @@ class Images:
     size: tuple[int, int] | None = None
     """Height and width in pixels to bring the pictures to; their own where all share one of at
     most 96 pixels, else 64 64."""
+    only: tuple[str, ...] = ()
+    """Classes to take, by name; all if none is given."""
+    limit: int | None = None
+    """Pictures of each class to train on at most: the first that there are."""
     batch: int = 64
     """Pictures a training step; at most all there are."""
     augment: Augment = field(default_factory=Augment)
@@ -45,6 +49,8 @@ class Images:
     def __post_init__(self):
         if self.batch < 1:
             raise ValueError(f"--data.batch came as {self.batch}, but must be at least 1")
+        if self.limit is not None and self.limit < 1:
+            raise ValueError(f"--data.limit came as {self.limit}, but must be at least 1")
         if self.size is not None and min(self.size) < 1:
             raise ValueError(f"--data.size came as {self.size}, but both sides must be at least 1 pixel")
 
@@ -95,7 +101,13 @@ class Images:
     @cached_property
     def labels(self) -> list[str]:
         """The names of the classes, in the order of the network's outputs."""
-        return list(self.builder.info.features["label"].names)
+        names = list(self.builder.info.features["label"].names)
+        unknown = [name for name in self.only if name not in names]
+        if unknown or len(set(self.only)) < len(self.only):
+            raise UserError(
+                f"--data.only came as {' '.join(self.only)}, but must be different ones of: {', '.join(names)}"
+            )
+        return list(self.only) or names
 
     @cached_property
     def splits(self) -> dict[str, str]:
@@ -113,6 +125,8 @@ class Images:
 
     def count(self, split: str) -> int:
         """Examples of train, validation or test."""
+        if self.only or self.limit:
+            return len(self.arrays(split)[1])
         return self._prepared.info.splits[self.splits[split]].num_examples
 
     def load(self, split: str, *, seed: int = 0, step: int = 0, stopwatch: tf.Variable | None = None):
@@ -141,7 +155,7 @@ class Images:
         cache = self.__dict__.setdefault("_arrays", {})  # a frozen record; what it names never changes
         if split not in cache:
             try:
-                cache[split] = self._read(split)
+                cache[split] = self._chosen(split, *self._read(split))
             except tf.errors.DataLossError as error:
                 raise UserError(
                     f"{self._prepared.data_path} is damaged: delete it and type the same command"
@@ -192,7 +206,7 @@ class Images:
         return prepare(self.builder)
 
     def _read(self, split: str) -> tuple[np.ndarray, np.ndarray]:
-        count, shape = self.count(split), self.spec["input_shape"]
+        count, shape = self._prepared.info.splits[self.splits[split]].num_examples, self.spec["input_shape"]
         if not count:
             raise UserError(f"{self.title} has no {split} pictures: give it more")
         labels = np.empty(count, np.int64)
@@ -213,6 +227,18 @@ class Images:
                 os.replace(part, folder / f"{name}.npy")
         pixels = np.load(folder / f"{name}.npy", mmap_mode="r")
         return pixels, np.load(folder / f"{name}.labels.npy")
+
+    def _chosen(self, split: str, pixels: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Those of the classes and of the number that are wanted, with labels that count the classes wanted."""
+        limit = self.limit if split == "train" else None
+        if not self.only and limit is None:
+            return pixels, labels
+        names = self.builder.info.features["label"].names
+        numbers = np.full(len(names), -1)
+        numbers[[names.index(name) for name in self.labels]] = np.arange(len(self.labels))
+        places = [np.flatnonzero(numbers[labels] == number)[:limit] for number in range(len(self.labels))]
+        kept = np.sort(np.concatenate(places))
+        return pixels[kept], numbers[labels[kept]]
 
     def _fill(self, split: str, pixels: np.ndarray, labels: np.ndarray) -> None:
         """Reads the split in TFDS's order, which is the same each time, into the two arrays."""

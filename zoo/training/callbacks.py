@@ -8,6 +8,7 @@ from zoo.errors import UserError
 from zoo.training.recipe import Recipe
 from zoo.training.resume import diverged
 from zoo.training.runs import Run, replacing
+from zoo.training.thaw import FineTuning, Thaw
 
 
 class Guard(keras.callbacks.Callback):
@@ -45,7 +46,8 @@ class KeepBest(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         if self.stopping is None or self.stopping.best_epoch == epoch:
-            bare = keras.Model(self.model.input, self.model.output, name=self.model.name)
+            # Without auxiliary heads, which are for training only.
+            bare = keras.Model(self.model.input, self.model.outputs[0], name=self.model.name)
             with replacing(self.run.path / "model.keras") as part:
                 bare.save(part)
 
@@ -53,6 +55,8 @@ class KeepBest(keras.callbacks.Callback):
 def standard(recipe: Recipe, run: Run, steps: int) -> list[keras.callbacks.Callback]:
     """Keras' callbacks that the recipe asks for, the guard and the keeper, in the order in which they must act."""
     chosen = [Guard(run, steps)]
+    if isinstance(recipe, FineTuning):
+        chosen.append(Thaw(recipe))
     if recipe.optimizer.ema is not None:
         chosen.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
     if recipe.monitor == "last":

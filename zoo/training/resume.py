@@ -118,8 +118,8 @@ class Resume(keras.callbacks.Callback):
 
     def _variables(self) -> list:
         model = self.model
-        weights = model.trainable_variables + model.non_trainable_variables
-        return weights + model.optimizer.variables + model.metrics_variables
+        # In an order that does not change with what is frozen.
+        return model.variables + model.optimizer.variables + model.metrics_variables
 
     def _restore(self, variables: list) -> None:
         places = {id(variable): name(at) for at, variable in enumerate(self._variables())}

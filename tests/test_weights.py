@@ -1,0 +1,101 @@
+"""Published weights: the file format, the mapping, and what is said when they do not fit."""
+
+import h5py
+import keras
+import numpy as np
+import pytest
+from conftest import assert_complaint
+from keras.src.legacy.saving import legacy_h5_format
+from PIL import Image
+
+from zoo.errors import UserError
+from zoo.weights import PUBLISHED, labels_of_imagenet, pretrained
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    """Random weights of theirs in the format in which they are published, and the network that has them."""
+    keras.config.set_dtype_policy("float32")
+    keras.utils.set_random_seed(0)
+    theirs = keras.applications.ResNet50(weights=None, classifier_activation=None)
+    path = tmp_path_factory.mktemp("weights") / "resnet50_weights_tf_dim_ordering_tf_kernels.h5"
+    with h5py.File(path, "w") as file:
+        legacy_h5_format.save_weights_to_hdf5_group(file, theirs)
+    return path, theirs
+
+
+def pixels(side: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (2, side, side, 3)).astype("float32")
+
+
+def test_from_a_published_file(published):
+    path, theirs = published
+    ours = pretrained("resnet50", weights=path)
+    expected = theirs(keras.applications.resnet.preprocess_input(pixels(224)))
+    np.testing.assert_allclose(ours(pixels(224)), expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+
+
+def test_new_head_on_the_same_body(published):
+    path, theirs = published
+    ours = pretrained("resnet50", weights=path, classes=3, input_shape=(64, 64, 3), new_head=True)
+    assert ours(pixels(64)).shape == (2, 3)
+    np.testing.assert_array_equal(ours.get_layer("stem_conv").kernel, theirs.get_layer("conv1_conv").kernel)
+    with pytest.raises(UserError, match="tells 1000 classes apart, wanted were 3: ask for a new head"):
+        pretrained("resnet50", weights=path, classes=3)
+
+
+def test_weights_of_another_network(published):
+    path, _ = published
+    with pytest.raises(
+        UserError,
+        match=r"another network than vgg16: block1_conv1 is not there and 3x3x3x64 \+ 64 in vgg16; .* and \d+ more",
+    ):
+        pretrained("vgg16", weights=path)
+
+
+def test_damaged_files(published, tmp_path):
+    path, _ = published
+    whole = path.read_bytes()
+    for name, content in {"cut": whole[: len(whole) // 2], "empty": b"", "text": b"no weights" * 100}.items():
+        broken = tmp_path / f"{name}.h5"
+        broken.write_bytes(content)
+        with pytest.raises(UserError, match=r"is damaged, or not in the format"):
+            pretrained("resnet50", weights=broken)
+    with pytest.raises(UserError, match="there is no such file: wanted imagenet or"):
+        pretrained("resnet50", weights=tmp_path / "nowhere.h5")
+
+
+def test_what_nobody_publishes(published):
+    path, _ = published
+    with pytest.raises(UserError, match="nobody publishes weights of 'resnet5'; nearest: resnet50"):
+        pretrained("resnet5", weights=path)
+    with pytest.raises(UserError, match="sees 3 channels, but the pictures have 1"):
+        pretrained("resnet50", weights=path, input_shape=(224, 224, 1))
+    with pytest.raises(UserError, match="resnet50 cannot be built: pictures are 16x16 pixels"):
+        pretrained("resnet50", weights=path, input_shape=(16, 16, 3))
+
+
+def test_without_a_network(monkeypatch):
+    def unreachable(*all, **named):
+        raise OSError("Name or service not known")
+
+    monkeypatch.setattr("keras.src.utils.file_utils.urlretrieve", unreachable)
+    monkeypatch.setattr("keras.src.utils.file_utils.config.keras_home", lambda: "/nonexistent", raising=False)
+    with pytest.raises(UserError, match=r"could not be fetched .*--weights FILE"):
+        pretrained("vgg19")
+    assert len(set(labels_of_imagenet())) > 990
+
+
+def test_predict_with_a_published_file(published, tmp_path, zoo_command):
+    path, theirs = published
+    picture = np.random.default_rng(1).integers(0, 256, (224, 224, 3), np.uint8)
+    Image.fromarray(picture).save(tmp_path / "cat.png")
+    done = zoo_command("predict", "resnet50", "--weights", path, tmp_path / "cat.png", "--json")
+    assert done.returncode == 0, done.stderr
+    logits = theirs(keras.applications.resnet.preprocess_input(picture[None].astype("float32")))
+    assert f'"label": "{labels_of_imagenet()[int(np.argmax(logits))]}"' in done.stdout
+    assert_complaint(zoo_command("predict", "resnet50", tmp_path / "cat.png"), "--weights imagenet")
+
+
+def test_every_published_network_has_a_builder_and_a_size():
+    assert {published.side for published in PUBLISHED.values()} == {224, 299}

@@ -1,0 +1,196 @@
+"""Teaches a trained network other classes: `python -m zoo.finetune logs/cnn-1f3a9c --data.folder pictures/`."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import sys
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import keras
+import tyro
+from keras import layers, ops
+
+from zoo.command import main, parse_for
+from zoo.data import Images
+from zoo.errors import UserError
+from zoo.fit import fit, told, typed
+from zoo.training import Classification, Optimizer, runs
+from zoo.training.runs import Run
+from zoo.training.thaw import FineTuning
+from zoo.weights import PUBLISHED, check_is_no_network, pretrained
+
+HELP = """usage: python -m zoo.finetune RUN [OPTIONS]
+       python -m zoo.finetune NETWORK --weights imagenet [OPTIONS]
+
+RUN is a folder that fit named last, such as logs/cnn-1f3a9c; NETWORK one of
+  {networks}
+
+`python -m zoo.finetune RUN --help` shows the options."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What the recipe depends on before any other flag."""
+
+    weights: str | None = None
+    """For a network instead of a run: imagenet, or a file in the format of published weights."""
+
+
+@dataclass(frozen=True)
+class Options(Weights):
+    """Where the run goes."""
+
+    logs: Path = Path("logs")
+    """Folder of the runs."""
+    fresh: bool = False
+    """Start anew beside an earlier run of this recipe."""
+
+
+def finetune(
+    base: Run | Path | str,
+    data: Images,
+    *,
+    weights: str | None = None,
+    logs: Path | str = Path("logs"),
+    fresh: bool = False,
+    command: str | None = None,
+    **settings,
+) -> Run:
+    """Fits a new head on a trained body, which thaws from the head down; a run like any other.
+
+    Args:
+        base: a run, or with `weights` the name of a network of zoo.weights.PUBLISHED.
+        data: what to learn; its pictures must have the size of those on which the base was trained.
+        weights: "imagenet" or a file in that format.
+        logs: folder of the runs.
+        fresh: start anew beside an earlier run of the same recipe.
+        command: what was typed, for the record.
+        settings: other fields of zoo.training.thaw.FineTuning.
+
+    Raises:
+        UserError: the base or the data cannot be used.
+    """
+    recipe = replace(recipe_for(str(base.path if isinstance(base, Run) else base), weights), data=data, **settings)
+    return fit(recipe, logs=Path(logs), fresh=fresh, command=command)
+
+
+def recipe_for(base: str, weights: str | None) -> FineTuning:
+    """The recipe that fine-tunes that base, as it is before any flag."""
+    model = load(base, weights)
+    name = base if weights else runs.open_for_reading(Path(base)).record["recipe"]["name"]
+    return FineTuning(
+        name=f"finetuned-{name}",
+        model=partial(transferred, base=base, weights=weights, digest=digest_of(model)),
+        data=Images(size=model.input_shape[1:3], batch=32),
+        task=Classification(),
+        # Adam's usual rate, for a head that begins at random; the body below it gets a fraction of it.
+        optimizer=Optimizer("adamw", rate=1e-3, warmup=0.1, weight_decay=0.01),
+        epochs=12,
+    )
+
+
+def transferred(
+    input_shape: tuple[int, int, int],
+    classes: int,
+    *,
+    base: str,
+    weights: str | None = None,
+    digest: str = "",
+) -> keras.Model:
+    """The base with a new last layer, and with its pictures' channels made from those of the data.
+
+    Args:
+        input_shape: (height, width, channels) of the data's pictures in pixels.
+        classes: labels to tell apart.
+        base: folder of a run, or with `weights` the name of a network.
+        weights: "imagenet" or a file in that format.
+        digest: of the base's weights, if it must be those.
+
+    Returns:
+        An uncompiled functional model: (batch, height, width, channels) pixels in 0..255
+        to (batch, classes) float32 logits.
+
+    Raises:
+        ValueError: the pictures have another size than the base's, or the base is no longer the same.
+    """
+    trained = load(base, weights)
+    if digest and digest_of(trained) != digest:
+        raise ValueError(f"the weights of {base} have changed since this run began: start anew with --fresh")
+    height, width, channels = trained.input_shape[1:]
+    if tuple(input_shape[:2]) != (height, width):
+        raise ValueError(
+            f"pictures are {input_shape[0]}x{input_shape[1]} pixels, but {base} was trained on {height}x{width}: "
+            f"give --data.size {height} {width}"
+        )
+    inputs = keras.Input(input_shape, name="pixels")
+
+    def call(layer, *given, **named):
+        return layer(*(with_channels(x, channels) if x is inputs else x for x in given), **named)
+
+    body = keras.Model(trained.input, trained.get_layer("logits").input)
+    copy = keras.models.clone_model(body, input_tensors=inputs, clone_function=as_now, call_function=call)
+    copy.set_weights(body.get_weights())
+    logits = layers.Dense(classes, dtype="float32", name="logits")(copy.output)
+    return keras.Model(inputs, logits, name=trained.name)
+
+
+def with_channels(pixels, channels: int):
+    """Grey pictures in colour, or colour pictures in grey, if that many channels are wanted."""
+    if (pixels.shape[-1], channels) == (1, 3):
+        return layers.Concatenate(name="grey_to_colour")([pixels] * 3)
+    if (pixels.shape[-1], channels) == (3, 1):
+        return ops.image.rgb_to_grayscale(pixels)
+    return pixels
+
+
+def as_now(layer):
+    """A copy of the layer that computes in the precision that is set now, not in the one with which it was trained."""
+    if not isinstance(layer, keras.Layer):
+        return layer
+    return type(layer).from_config(layer.get_config() | {"dtype": keras.config.dtype_policy().name})
+
+
+@functools.lru_cache(maxsize=1)  # the recipe and the network both need it
+def load(base: str, weights: str | None) -> keras.Model:
+    """The trained network.
+
+    Raises:
+        UserError: there is none, or it does not end in a layer called "logits".
+    """
+    if weights:
+        return pretrained(base, weights=weights)
+    check_is_no_network(base)
+    model = runs.open_for_reading(Path(base)).model()
+    if "logits" not in [layer.name for layer in model.layers]:
+        raise UserError(f"{base} holds a network without a layer called logits: its head cannot be replaced")
+    return model
+
+
+def digest_of(model: keras.Model) -> str:
+    """Twelve hexadecimal digits that change with any weight."""
+    whole = hashlib.sha256()
+    for weight in model.weights:
+        whole.update(ops.convert_to_numpy(weight).tobytes())
+    return whole.hexdigest()[:12]
+
+
+def run_command(argv: list[str]) -> int:
+    """Fine-tunes what the command line names."""
+    if not argv or argv[0] in ("-h", "--help"):
+        print(HELP.format(networks=" ".join(PUBLISHED)))
+        return 0 if argv else 2
+    if argv[0].startswith("-"):
+        raise UserError(f"{argv[0]} came before a run: wanted `python -m zoo.finetune RUN [OPTIONS]`")
+    # The weights decide what the other flags' defaults are.
+    given, _ = tyro.cli(Weights, args=argv[1:], return_unknown_args=True, add_help=False)
+    recipe, options = parse_for(recipe_for(argv[0], given.weights), "finetune", argv, Options)
+    run = fit(recipe, logs=options.logs, fresh=options.fresh, command=typed("finetune", argv))
+    print(told(recipe, run))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(run_command))

@@ -1,0 +1,33 @@
+"""Training of networks with auxiliary heads (Szegedy 2014, arXiv:1409.4842, section 5)."""
+
+import keras
+
+WEIGHT = 0.3  # of each auxiliary loss (section 5)
+
+
+class Auxiliary(keras.Model):
+    """A functional network whose first output counts, and whose others add a part of their loss while it learns.
+
+    Metrics, validation and prediction know the first output only.
+    """
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """The loss of the first output and, while training, 0.3 of that of each other."""
+        first, *others = y_pred
+        loss = super().compute_loss(x, y, first, sample_weight, training)
+        if training:
+            loss += WEIGHT * sum(self.loss(y, other, sample_weight) for other in others)
+        return loss
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """Of the first output."""
+        return super().compute_metrics(x, y, y_pred[0], sample_weight)
+
+    def predict_step(self, data):
+        """The first output."""
+        return super().predict_step(data)[0]
+
+
+def trainable(model: keras.Model) -> keras.Model:
+    """The network itself, or where it has several outputs the same graph as an `Auxiliary`."""
+    return model if len(model.outputs) == 1 else Auxiliary(model.inputs, model.outputs, name=model.name)
