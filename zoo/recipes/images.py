@@ -173,7 +173,7 @@ IMAGES = (
     # python -m zoo.fit vit-cifar10
     Recipe(
         name="vit-cifar10",
-        # The hybrid of section 3.1: two convolutions teach it from the start what is near. 64 tokens, like patches of 4.
+        # The hybrid of section 3.1: two convolutions teach it what is near. They leave 64 tokens, like patches of 4.
         model=partial(vit, variant="micro", patch=1, stem=(32, 64), dropout=0.1),
         data=Images("cifar10", batch=128, augment=MIRROR_AND_SHIFT),
         task=Classification(label_smoothing=0.1),
