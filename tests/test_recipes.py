@@ -37,7 +37,8 @@ def tiny(tmp_path_factory):
 
 def small(recipe, tiny, data_directory, **changes):
     """The recipe on the tiny pictures, everything else as it is."""
-    data = dataclasses.replace(recipe.data, name="digits", folder=tiny, directory=data_directory, batch=16)
+    size = recipe.data.size or (32, 32)
+    data = dataclasses.replace(recipe.data, name="digits", folder=tiny, directory=data_directory, size=size, batch=16)
     return dataclasses.replace(recipe, data=data, epochs=2, **changes)
 
 

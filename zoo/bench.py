@@ -141,19 +141,30 @@ def training_flop(model: keras.Model, batch: tuple) -> int:
 
 def flop_of(op: tf.Operation) -> int:
     """Of one operation of a graph with fixed shapes; 0 for what is neither a product nor a convolution."""
-    if op.type == "Conv2D":
+    kind = op.type.removeprefix("DepthwiseConv2dNative").removeprefix("Conv2D")
+    if op.type in ("Conv2D", "DepthwiseConv2dNative"):
         kernel, result = op.inputs[1], op.outputs[0]
-    elif op.type == "Conv2DBackpropInput":
+    elif kind == "BackpropInput":
         kernel, result = op.inputs[1], op.inputs[2]
-    elif op.type == "Conv2DBackpropFilter":
+    elif kind == "BackpropFilter":
         kernel, result = op.outputs[0], op.inputs[2]
+    elif op.type == "Einsum":
+        terms = op.get_attr("equation").decode().split("->")[0].split(",")
+        sizes = {
+            letter: size
+            for term, x in zip(terms, op.inputs, strict=True)
+            for letter, size in zip(term, x.shape, strict=True)
+        }
+        return 2 * int(np.prod(list(sizes.values()))) if len(terms) > 1 else 0
     elif op.type in ("MatMul", "BatchMatMulV2"):
         across = "transpose_a" if op.type == "MatMul" else "adj_x"
         inner = op.inputs[0].shape[-2 if op.get_attr(across) else -1]
         return 2 * inner * int(np.prod(op.outputs[0].shape))
     else:
         return 0
-    return 2 * int(np.prod(result.shape)) * int(np.prod(kernel.shape[:-1]))
+    # A depthwise kernel is (height, width, channels, multiplier): each result comes from one channel.
+    seen = kernel.shape[:2] if op.type.startswith("Depthwise") else kernel.shape[:-1]
+    return 2 * int(np.prod(result.shape)) * int(np.prod(seen))
 
 
 def matmul_gflops() -> float:
