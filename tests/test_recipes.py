@@ -56,9 +56,14 @@ def test_whole_path(name, tiny, data_directory, tmp_path, capsys):
     again = fit(small(RECIPES[name], tiny, data_directory), logs=tmp_path)
     assert again == run
     assert "finished already" in capsys.readouterr().out
-    beside = fit(small(RECIPES[name], tiny, data_directory), logs=tmp_path, fresh=True)
+
+
+@pytest.mark.parametrize("name", ["cnn", "googlenet", "resnet20", "vit"])  # each kind of layer, and auxiliary heads
+def test_the_same_seed_gives_the_same_bits(name, tiny, data_directory, tmp_path):
+    recipe = small(RECIPES[name], tiny, data_directory)
+    run, beside = fit(recipe, logs=tmp_path), fit(recipe, logs=tmp_path, fresh=True)
     assert beside.path.name == f"{run.path.name}-2"
-    assert beside.history == run.history  # the same seed, the same bits
+    assert beside.history == run.history
 
 
 def test_it_learns(tiny, data_directory, tmp_path):
