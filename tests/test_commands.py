@@ -121,7 +121,21 @@ def test_bench(zoo_command):
     assert record["peak_rss_mb"] > 100
 
 
+def test_bench_counts_what_is_kept(zoo_command):
+    done = zoo_command("bench", "googlenet", "--seconds", 0.1, "--data.batch", 4, "--json")
+    assert done.returncode == 0, done.stderr
+    # As the README states, less the weights for 990 classes, and of 2 channels of the first 7x7 kernels.
+    assert json.loads(done.stdout.splitlines()[-1])["parameters"] == 6_998_552 - 990 * 1025 - 2 * 49 * 64
+
+
 MISTAKES = {
+    "a network in the place of a run": (["finetune", "resnet50"], ["--weights imagenet"]),
+    "unknown variant": (["fit", "resnet20", "--model.variant", "resnet21"], ["the known ones are resnet20, resnet32"]),
+    "too small for the depth": (["fit", "vgg11", "--data.size", "16", "16"], ["needs 32x32: take larger pictures"]),
+    "one class": (["fit", "cnn", "--data.only", "3"], ["two or more different ones of: 0, 1"]),
+    "no pictures of a class": (["fit", "cnn", "--data.limit", "0"], ["--data.limit came as 0"]),
+    "choosing by nothing": (["fit", "cnn", "--monitor", "last", "--patience", "3"], ["need a value to watch"]),
+    "weights of nothing": (["finetune", "resnet50", "--weights", "no.h5"], ["there is no such file"]),
     "unknown recipe": (["fit", "cn"], ["no recipe is called 'cn'", "nearest: cnn"]),
     "flag before the recipe": (["fit", "--epochs", "3"], ["--epochs came before a recipe"]),
     "unknown flag": (["fit", "cnn", "--epoch", "3"], ["--epoch", "--epochs"]),

@@ -1,7 +1,9 @@
 """Fine-tuning: what is frozen stays, what is thawed learns, and a run comes out."""
 
 import shutil
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -12,7 +14,7 @@ from PIL import Image
 from zoo.data import Images
 from zoo.errors import UserError
 from zoo.evaluate import evaluate
-from zoo.finetune import finetune, load, transferred
+from zoo.finetune import finetune, recipe_for, transferred
 from zoo.fit import fit
 from zoo.models import bigmodel, resnet
 from zoo.predict import predict
@@ -31,6 +33,10 @@ def base(data_directory, tmp_path_factory) -> Run:
 @pytest.fixture
 def data(data_directory) -> Images:
     return Images(directory=data_directory, only=tuple("567"), size=(8, 8), limit=30, batch=16)
+
+
+def tune(base: Run, data: Images, logs: Path, **settings) -> Run:
+    return fit(replace(recipe_for(base), data=data, **settings), logs=logs)
 
 
 class Watch(keras.callbacks.Callback):
@@ -56,7 +62,7 @@ def moved(before: dict, after: dict) -> set[str]:
 def test_thaws_from_the_head_down(base, data, tmp_path, monkeypatch):
     watch, standard = Watch(), callbacks.standard
     monkeypatch.setattr(callbacks, "standard", lambda *all: [*standard(*all), watch])
-    finetune(base, data, logs=tmp_path, epochs=4, frozen=2, groups=2, optimizer=Optimizer(schedule="constant"))
+    tune(base, data, tmp_path, epochs=4, frozen=2, groups=2, optimizer=Optimizer(schedule="constant"))
     begun, *after = watch.epochs
     trained = {layer.name: layer.get_weights() for layer in base.model().layers if layer.weights}
     assert moved({n: w for n, w in begun.items() if n != "logits"}, trained) == set()
@@ -72,9 +78,10 @@ def test_lower_parts_learn_slower():
     model = bigmodel((8, 8, 1), 3, filters=(2, 2), units=4)
     recipe = FineTuning("x", partial(bigmodel), Images(), Classification(), groups=3, decay=0.5)
     optimizer = Optimizer("sgd", rate=1.0, schedule="constant").build(1)
-    recipe.slow_down(model, optimizer)
+    recipe.slow_down(model, optimizer, steps=10)
     before = [v.numpy() for v in model.trainable_variables]
     optimizer.build(model.trainable_variables)
+    optimizer.iterations.assign(1000)  # long after all had thawed
     optimizer.apply([keras.ops.ones_like(v) for v in model.trainable_variables], model.trainable_variables)
     steps = {v.path: float((old - v.numpy()).mean()) for v, old in zip(model.trainable_variables, before, strict=True)}
     expected = {"logits": 1.0, "dense": 0.5, "stage2_conv": 0.25, "stage1_conv": 0.125}
@@ -82,14 +89,30 @@ def test_lower_parts_learn_slower():
         assert step == pytest.approx(expected[path.split("/")[0]], rel=1e-3), path
 
 
+def test_a_thawed_part_begins_gently():
+    """Adam's correction for its young moments counts all steps; right after a thaw it must not make large ones."""
+    model = bigmodel((8, 8, 1), 3, filters=(2, 2), units=4)
+    recipe = FineTuning("x", partial(bigmodel), Images(), Classification(), frozen=3, groups=1, decay=0.5)
+    optimizer = Optimizer("adamw", rate=1e-2, schedule="constant", weight_decay=0.5).build(1)
+    recipe.slow_down(model, optimizer, steps=100)
+    optimizer.build(model.trainable_variables)
+    optimizer.iterations.assign(300)
+    body = [v for v in model.trainable_variables if "logits" not in v.path]
+    before = [v.numpy() for v in body]
+    for step in range(1, 4):
+        optimizer.apply([keras.ops.ones_like(v) for v in body], body)
+        moved = max(float(np.abs(v.numpy() - old).max()) for v, old in zip(body, before, strict=True))
+        assert moved < step * 1e-2 * 0.5  # no more than the rate of the part allows, and no decay
+
+
 def test_a_run_like_any_other(base, data, tmp_path, capsys):
-    run = finetune(base, data, logs=tmp_path, epochs=8, frozen=2)
+    run = tune(base, data, tmp_path, epochs=8, frozen=2)
     assert run.path.name.startswith("finetuned-base-")
     assert run.record["labels"] == ["5", "6", "7"]
     assert evaluate(run)["accuracy"] > 0.5
-    assert finetune(base, data, logs=tmp_path, epochs=8, frozen=2) == run
+    assert tune(base, data, tmp_path, epochs=8, frozen=2) == run
     assert "finished already" in capsys.readouterr().out
-    again = finetune(run, data, logs=tmp_path, epochs=1)  # and it can be tuned further
+    again = tune(run, data, tmp_path, epochs=4, frozen=1, groups=2)  # and it can be tuned further
     assert again.path.name.startswith("finetuned-finetuned-base-")
 
 
@@ -100,10 +123,10 @@ def test_colour_for_a_grey_base_and_the_other_way(base, data_directory, tmp_path
             shade = (40 * (name == "b") + number, 200, 30)
             Image.new("RGB", (8, 8), shade).save(tmp_path / "pictures" / name / f"{number}.png")
     data = Images(folder=tmp_path / "pictures", directory=data_directory, size=(8, 8), batch=4)
-    run = finetune(base, data, logs=tmp_path / "logs", epochs=1)
+    run = tune(base, data, tmp_path / "logs", epochs=1)
     assert run.record["spec"]["input_shape"] == [8, 8, 3]
     grey = Images(directory=data_directory, only=tuple("567"), size=(8, 8), limit=30)
-    back = finetune(run, grey, logs=tmp_path / "logs", epochs=1)
+    back = tune(run, grey, tmp_path / "logs", epochs=1)
     assert back.record["spec"]["input_shape"] == [8, 8, 1]
     (answer,) = predict(back, [tmp_path / "pictures" / "a" / "1.png"])
     assert answer["top"][0]["label"] in ("5", "6", "7")
@@ -115,14 +138,14 @@ def test_published_network_of_another_scaling():
     x = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 1)).astype("float32")
     body = keras.Model(trained.input, trained.get_layer("logits").input)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("zoo.finetune.load", lambda base, weights: trained)
+        patch.setattr("zoo.finetune.load", lambda base, weights, size: trained)
         tuned = transferred((32, 32, 1), 3, base="resnet18")
     inside = keras.Model(tuned.input, tuned.get_layer("logits").input)
     np.testing.assert_allclose(inside(x), body(np.repeat(x, 3, -1)), rtol=1e-5, atol=1e-5)
 
 
 def test_precision_is_that_of_the_recipe(base, data, tmp_path):
-    run = finetune(base, data, logs=tmp_path, epochs=1, precision="mixed_bfloat16")
+    run = tune(base, data, tmp_path, epochs=1, precision="mixed_bfloat16")
     assert run.model().get_layer("stem_conv").compute_dtype == "bfloat16"
 
 
@@ -134,20 +157,19 @@ def test_what_cannot_be_tuned(base, data, data_directory, tmp_path):
     with pytest.raises(UserError, match=r"resnet50 is a network and not a run: .* --weights imagenet"):
         finetune("resnet50", data, logs=tmp_path)
     with pytest.raises(ValueError, match="--frozen came as -1"):
-        finetune(base, data, logs=tmp_path, frozen=-1)
+        tune(base, data, tmp_path, frozen=-1)
     with pytest.raises(ValueError, match="--decay came as 2"):
-        finetune(base, data, logs=tmp_path, decay=2)
+        tune(base, data, tmp_path, decay=2)
 
 
 def test_changed_base(base, data, tmp_path):
     copy = Run(shutil.copytree(base.path, tmp_path / "copy"))
-    run = finetune(copy, data, logs=tmp_path / "logs", epochs=1)
+    run = tune(copy, data, tmp_path / "logs", epochs=1)
     (run.path / "summary.json").unlink()
     model = copy.model()
     model.get_layer("logits").bias.assign_add([1.0] * 5)
     model.save(copy.path / "model.keras")
-    load.cache_clear()
-    again = finetune(copy, data, logs=tmp_path / "logs", epochs=1)
+    again = tune(copy, data, tmp_path / "logs", epochs=1)
     assert again.path != run.path  # other weights are another recipe
 
 
@@ -157,8 +179,12 @@ def test_command(base, data_directory, tmp_path, zoo_command):
     assert done.returncode == 0, done.stderr
     assert "retracing" not in done.stderr
     run = Run(next(path for path in tmp_path.iterdir() if path.is_dir()))
-    assert run.record["command"].startswith(f"python -m zoo.finetune {base.path} --data.only 8 9")
+    assert run.record["command"].startswith("python -m zoo.finetune ")
     assert zoo_command("evaluate", run.path).returncode == 0
+    for same in (f"{base.path}/", base.path):
+        done = zoo_command("finetune", same, *words)
+        assert "finished already" in done.stdout, done.stdout
+    assert_complaint(zoo_command("finetune", base.path, "--data.only", "8"), "two or more different ones")
     assert_complaint(zoo_command("finetune", "--epochs", "2"), "--epochs came before a run")
     assert_complaint(zoo_command("finetune", base.path, "--data.only", "8", "x"), "--data.only came as 8 x", "0, 1, 2")
     assert zoo_command("finetune").returncode == 2

@@ -41,11 +41,14 @@ BUILDERS = {
 # Builder, side of the pictures in colour, and the number of weights for 1000 classes that somebody else states.
 PUBLISHED_COUNTS = {
     "alexnet": (alexnet, 224, 60_965_224),  # the sum over figure 2
+    "vgg11": (partial(vgg, variant="vgg11"), 224, 132_863_336),  # torchvision
+    "vgg13": (partial(vgg, variant="vgg13"), 224, 133_047_848),  # torchvision
     "vgg16": (partial(vgg, variant="vgg16"), 224, 138_357_544),
     "vgg19": (partial(vgg, variant="vgg19"), 224, 143_667_240),
     "xception": (xception, 299, 22_910_480),
     "vit_b16": (partial(vit, variant="base", patch=16), 224, 86_567_656),
     "vit_b32": (partial(vit, variant="base", patch=32), 224, 88_224_232),  # torchvision
+    "vit_l16": (partial(vit, variant="large", patch=16), 224, 304_326_632),  # torchvision
     "vit_s16": (partial(vit, variant="small", patch=16), 224, 22_050_664),  # timm's DeiT
     "vit_ti16": (partial(vit, variant="tiny", patch=16), 224, 5_717_416),  # timm's DeiT
     # torchvision counts what is trained; the moving statistics are not.
@@ -110,6 +113,7 @@ def test_number_of_weights_of_googlenet():
         name = stage if stage == "conv2" else f"module{stage}"
         found = sum(layer.count_params() for layer in model.layers if layer.name.startswith(name)) / 1024
         assert found == pytest.approx(thousands, rel=0.02), stage
+    assert googlenet((224, 224, 3), 1000, auxiliary=False).count_params() == 6_998_552  # which the README states
     assert [model.get_layer(f"module{name}").output.shape[-1] for name in MODULES] == [
         256, 480, 512, 512, 512, 528, 832, 832, 1024
     ]  # fmt: skip
@@ -176,9 +180,11 @@ def test_unknown_variant(build):
         (partial(resnet, variant="resnet50"), (31, 32, 1), "31x32 pixels, but resnet50 .* or resnet20"),
         (xception, (31, 31, 1), "31x31 pixels, but xception halves them 5 times and needs 32x32"),
         (vit, (30, 32, 1), "30x32 pixels, which patches of 4 do not fill"),
+        (partial(vit, patch=0), (32, 32, 1), "patch came as 0, but must be at least 1 pixel"),
+        (partial(xception, middle=-1), (32, 32, 1), "middle came as -1, but must be 0 or more"),
     ],
 )
-def test_too_small_a_picture(build, shape, words):
+def test_pictures_and_settings_that_do_not_fit(build, shape, words):
     with pytest.raises(ValueError, match=words):
         build(shape, 10)
 

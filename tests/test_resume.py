@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from conftest import ROOT, environment
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from zoo.data import Augment, Images
-from zoo.finetune import finetune
+from zoo.finetune import recipe_for
 from zoo.fit import fit
 from zoo.models import bigmodel
 from zoo.training import Classification, Optimizer, Recipe, Run, resume
@@ -190,6 +191,5 @@ def test_crash_at_every_save(case, data_directory, tmp_path, monkeypatch):
 def test_crash_at_every_save_while_thawing(data_directory, tmp_path, monkeypatch):
     base = fit(small(data_directory, epochs=1), logs=tmp_path / "base")
     data = Images(directory=data_directory, batch=250, only=("7", "8", "9"), size=(28, 28))
-    crash_at_every_save(
-        lambda logs: finetune(base, data, logs=logs, epochs=6, frozen=2, groups=3), tmp_path, monkeypatch
-    )
+    recipe = replace(recipe_for(base), data=data, epochs=6, frozen=2, groups=3)
+    crash_at_every_save(lambda logs: fit(recipe, logs=logs), tmp_path, monkeypatch)

@@ -5,6 +5,7 @@ import keras
 import numpy as np
 import pytest
 from conftest import assert_complaint
+from keras import applications
 from keras.src.legacy.saving import legacy_h5_format
 from PIL import Image
 
@@ -17,7 +18,7 @@ def published(tmp_path_factory):
     """Random weights of theirs in the format in which they are published, and the network that has them."""
     keras.config.set_dtype_policy("float32")
     keras.utils.set_random_seed(0)
-    theirs = keras.applications.ResNet50(weights=None, classifier_activation=None)
+    theirs = applications.ResNet50(weights=None, classifier_activation=None)
     path = tmp_path_factory.mktemp("weights") / "resnet50_weights_tf_dim_ordering_tf_kernels.h5"
     with h5py.File(path, "w") as file:
         legacy_h5_format.save_weights_to_hdf5_group(file, theirs)
@@ -31,8 +32,27 @@ def pixels(side: int) -> np.ndarray:
 def test_from_a_published_file(published):
     path, theirs = published
     ours = pretrained("resnet50", weights=path)
-    expected = theirs(keras.applications.resnet.preprocess_input(pixels(224)))
+    expected = theirs(applications.resnet.preprocess_input(pixels(224)))
     np.testing.assert_allclose(ours(pixels(224)), expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+
+
+def test_names_that_a_program_counted(tmp_path):
+    """Inception v3's published layers are numbered by the process that wrote them: place and shape decide."""
+    theirs, _ = (applications.InceptionV3(weights=None, classifier_activation=None) for _ in range(2))
+    with h5py.File(tmp_path / "weights.h5", "w") as file:
+        legacy_h5_format.save_weights_to_hdf5_group(file, theirs)
+    ours = pretrained("inception_v3", weights=tmp_path / "weights.h5", input_shape=(75, 75, 3))
+    first = next(layer for layer in theirs.layers if layer.weights)
+    np.testing.assert_array_equal(ours.get_layer("stem_conv1").kernel, first.kernel)
+
+
+def test_tuned_on_small_pictures(published, data_directory, tmp_path, zoo_command):
+    """A published network that pools globally takes any size; VGG and its dense layers do not."""
+    path, _ = published
+    words = ("--data.only", "0", "1", "--data.limit", "8", "--data.size", "32", "32", "--epochs", "1")
+    done = zoo_command("finetune", "resnet50", "--weights", path, *words, "--logs", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "run: " in done.stdout
 
 
 def test_new_head_on_the_same_body(published):
@@ -48,7 +68,8 @@ def test_weights_of_another_network(published):
     path, _ = published
     with pytest.raises(
         UserError,
-        match=r"another network than vgg16: block1_conv1 is not there and 3x3x3x64 \+ 64 in vgg16; .* and \d+ more",
+        match=r"another network than vgg16: conv1_conv has 7x7x3x64 \+ 64 where vgg16's block1_conv1 takes 3x3x3x64 "
+        r"\+ 64; .* and \d+ more differences",
     ):
         pretrained("vgg16", weights=path)
 
@@ -92,7 +113,7 @@ def test_predict_with_a_published_file(published, tmp_path, zoo_command):
     Image.fromarray(picture).save(tmp_path / "cat.png")
     done = zoo_command("predict", "resnet50", "--weights", path, tmp_path / "cat.png", "--json")
     assert done.returncode == 0, done.stderr
-    logits = theirs(keras.applications.resnet.preprocess_input(picture[None].astype("float32")))
+    logits = theirs(applications.resnet.preprocess_input(picture[None].astype("float32")))
     assert f'"label": "{labels_of_imagenet()[int(np.argmax(logits))]}"' in done.stdout
     assert_complaint(zoo_command("predict", "resnet50", tmp_path / "cat.png"), "--weights imagenet")
 

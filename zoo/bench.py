@@ -72,7 +72,8 @@ def bench(recipe: Recipe, seconds: float = 10.0) -> dict:
     times = repeat(execute, seconds, per_execution)
     flop, step = training_flop(model, next(iterator)), median(times)
     inputs = next(iterator)[0]
-    forward = tf.function(lambda x: model(x, training=False), jit_compile=devices.compiled(recipe.xla))
+    kept = keras.Model(model.input, model.outputs[0])  # auxiliary heads are for training only
+    forward = tf.function(lambda x: kept(x, training=False), jit_compile=devices.compiled(recipe.xla))
     at_once, alone = (
         median(repeat(lambda x=x: timed(lambda: forward(x).numpy()), seconds / 4)) for x in (inputs, inputs[:1])
     )
@@ -81,7 +82,7 @@ def bench(recipe: Recipe, seconds: float = 10.0) -> dict:
         "name": recipe.name,
         "batch": batch,
         "precision": precision,
-        "parameters": sum(int(np.prod(v.shape)) for v in model.trainable_variables),
+        "parameters": sum(int(np.prod(v.shape)) for v in kept.trainable_variables),
         "step_ms_median": round(1e3 * step, 3),
         "step_ms_min": round(1e3 * min(times), 3),
         "examples_per_second": round(batch / step, 2),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
+import os
 import sys
 from dataclasses import dataclass, replace
 from functools import partial
@@ -56,10 +56,10 @@ def finetune(
     weights: str | None = None,
     logs: Path | str = Path("logs"),
     fresh: bool = False,
-    command: str | None = None,
-    **settings,
 ) -> Run:
     """Fits a new head on a trained body, which thaws from the head down; a run like any other.
+
+    For other settings: `fit(dataclasses.replace(recipe_for(base), data=data, epochs=20))`.
 
     Args:
         base: a run, or with `weights` the name of a network of zoo.weights.PUBLISHED.
@@ -67,18 +67,18 @@ def finetune(
         weights: "imagenet" or a file in that format.
         logs: folder of the runs.
         fresh: start anew beside an earlier run of the same recipe.
-        command: what was typed, for the record.
-        settings: other fields of zoo.training.thaw.FineTuning.
 
     Raises:
         UserError: the base or the data cannot be used.
     """
-    recipe = replace(recipe_for(str(base.path if isinstance(base, Run) else base), weights), data=data, **settings)
-    return fit(recipe, logs=Path(logs), fresh=fresh, command=command)
+    return fit(replace(recipe_for(base, weights), data=data), logs=Path(logs), fresh=fresh)
 
 
-def recipe_for(base: str, weights: str | None) -> FineTuning:
+def recipe_for(base: Run | Path | str, weights: str | None = None) -> FineTuning:
     """The recipe that fine-tunes that base, as it is before any flag."""
+    base = str(base.path if isinstance(base, Run) else base)
+    if not weights:
+        base = short(Path(base))
     model = load(base, weights)
     name = base if weights else runs.open_for_reading(Path(base)).record["recipe"]["name"]
     return FineTuning(
@@ -90,6 +90,14 @@ def recipe_for(base: str, weights: str | None) -> FineTuning:
         optimizer=Optimizer("adamw", rate=1e-3, warmup=0.1, weight_decay=0.01),
         epochs=12,
     )
+
+
+def short(path: Path) -> str:
+    """The path as seen from here, so that one run has one name however it is typed."""
+    try:
+        return os.path.relpath(path)
+    except ValueError:  # another drive of Windows
+        return str(path)
 
 
 def transferred(
@@ -107,18 +115,16 @@ def transferred(
         classes: labels to tell apart.
         base: folder of a run, or with `weights` the name of a network.
         weights: "imagenet" or a file in that format.
-        digest: of the base's weights, if it must be those.
+        digest: of the base's weights: other weights make another recipe.
 
     Returns:
         An uncompiled functional model: (batch, height, width, channels) pixels in 0..255
         to (batch, classes) float32 logits.
 
     Raises:
-        ValueError: the pictures have another size than the base's, or the base is no longer the same.
+        ValueError: the pictures have another size than the base's.
     """
-    trained = load(base, weights)
-    if digest and digest_of(trained) != digest:
-        raise ValueError(f"the weights of {base} have changed since this run began: start anew with --fresh")
+    trained = load(base, weights, tuple(input_shape[:2]))
     height, width, channels = trained.input_shape[1:]
     if tuple(input_shape[:2]) != (height, width):
         raise ValueError(
@@ -147,21 +153,21 @@ def with_channels(pixels, channels: int):
 
 
 def as_now(layer):
-    """A copy of the layer that computes in the precision that is set now, not in the one with which it was trained."""
+    """A copy of the layer in the precision that is set now, and free to learn: it may have been saved frozen."""
     if not isinstance(layer, keras.Layer):
         return layer
-    return type(layer).from_config(layer.get_config() | {"dtype": keras.config.dtype_policy().name})
+    now = {"dtype": keras.config.dtype_policy().name, "trainable": True}
+    return type(layer).from_config(layer.get_config() | now)
 
 
-@functools.lru_cache(maxsize=1)  # the recipe and the network both need it
-def load(base: str, weights: str | None) -> keras.Model:
-    """The trained network.
+def load(base: str, weights: str | None, size: tuple[int, int] | None = None) -> keras.Model:
+    """The trained network; a published one, whose head is not kept, for pictures of that size.
 
     Raises:
         UserError: there is none, or it does not end in a layer called "logits".
     """
     if weights:
-        return pretrained(base, weights=weights)
+        return pretrained(base, weights=weights, input_shape=size and (*size, 3), new_head=size is not None)
     check_is_no_network(base)
     model = runs.open_for_reading(Path(base)).model()
     if "logits" not in [layer.name for layer in model.layers]:

@@ -50,6 +50,8 @@ def build(recipe: Recipe) -> keras.Model:
     try:
         return trainable(recipe.model(**spec))
     except (ValueError, TypeError, tf.errors.OpError) as error:
+        if isinstance(error, UserError):
+            raise
         raise UserError(f"{recipe.model.func.__name__} cannot be built: {' '.join(str(error).split())}") from error
 
 
@@ -57,7 +59,7 @@ def compile_model(model: keras.Model, recipe: Recipe, steps: int, per_execution:
     """Joins the network with its loss, metrics and optimizer for trainings of `steps` an epoch."""
     optimizer = recipe.optimizer.build(recipe.epochs * steps)
     if isinstance(recipe, FineTuning):
-        recipe.slow_down(model, optimizer)
+        recipe.slow_down(model, optimizer, steps)
     model.compile(
         optimizer=optimizer,
         loss=recipe.task.loss(),

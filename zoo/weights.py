@@ -6,6 +6,9 @@ walked from the output back, and the n-th layer with weights here is the n-th th
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -14,11 +17,13 @@ from typing import NamedTuple
 import h5py
 import keras
 import numpy as np
+from keras import applications
 
 from zoo.errors import UserError, nearest
 from zoo.models import inception_v3, resnet, vgg, xception
 
 CLASSES = 1000  # of ImageNet
+PATIENCE = 20  # seconds to wait for a server that does not answer
 
 
 class Published(NamedTuple):
@@ -29,22 +34,21 @@ class Published(NamedTuple):
     side: int  # pixels a side of the pictures on which they were trained
 
 
-APPLICATIONS = keras.applications
 PUBLISHED = {
-    "vgg16": Published(partial(vgg, variant="vgg16", scaling="caffe"), APPLICATIONS.VGG16, 224),
-    "vgg19": Published(partial(vgg, variant="vgg19", scaling="caffe"), APPLICATIONS.VGG19, 224),
-    "resnet50": Published(partial(resnet, variant="resnet50", scaling="caffe"), APPLICATIONS.ResNet50, 224),
-    "resnet101": Published(partial(resnet, variant="resnet101", scaling="caffe"), APPLICATIONS.ResNet101, 224),
-    "resnet152": Published(partial(resnet, variant="resnet152", scaling="caffe"), APPLICATIONS.ResNet152, 224),
-    "resnet50v2": Published(partial(resnet, variant="resnet50v2", scaling="symmetric"), APPLICATIONS.ResNet50V2, 224),
+    "vgg16": Published(partial(vgg, variant="vgg16", scaling="caffe"), applications.VGG16, 224),
+    "vgg19": Published(partial(vgg, variant="vgg19", scaling="caffe"), applications.VGG19, 224),
+    "resnet50": Published(partial(resnet, variant="resnet50", scaling="caffe"), applications.ResNet50, 224),
+    "resnet101": Published(partial(resnet, variant="resnet101", scaling="caffe"), applications.ResNet101, 224),
+    "resnet152": Published(partial(resnet, variant="resnet152", scaling="caffe"), applications.ResNet152, 224),
+    "resnet50v2": Published(partial(resnet, variant="resnet50v2", scaling="symmetric"), applications.ResNet50V2, 224),
     "resnet101v2": Published(
-        partial(resnet, variant="resnet101v2", scaling="symmetric"), APPLICATIONS.ResNet101V2, 224
+        partial(resnet, variant="resnet101v2", scaling="symmetric"), applications.ResNet101V2, 224
     ),
     "resnet152v2": Published(
-        partial(resnet, variant="resnet152v2", scaling="symmetric"), APPLICATIONS.ResNet152V2, 224
+        partial(resnet, variant="resnet152v2", scaling="symmetric"), applications.ResNet152V2, 224
     ),
-    "inception_v3": Published(partial(inception_v3, scaling="symmetric"), APPLICATIONS.InceptionV3, 299),
-    "xception": Published(partial(xception, scaling="symmetric"), APPLICATIONS.Xception, 299),
+    "inception_v3": Published(partial(inception_v3, scaling="symmetric"), applications.InceptionV3, 299),
+    "xception": Published(partial(xception, scaling="symmetric"), applications.Xception, 299),
 }
 
 
@@ -62,7 +66,8 @@ def pretrained(
         name: of PUBLISHED, such as resnet50.
         weights: "imagenet" for what keras.applications publishes, downloaded once to ~/.keras/models; or a file
             of that format.
-        input_shape: (height, width, 3) in pixels; the size of the training pictures if not given.
+        input_shape: (height, width, 3) in pixels; the size of the training pictures if not given, and for VGG
+            always, since its dense layers know it.
         classes: labels to tell apart; other than 1000 only with a new head.
         new_head: begin with a random last layer for those classes.
 
@@ -88,7 +93,6 @@ def pretrained(
         model = published.ours(shape, classes)
     except ValueError as error:
         raise UserError(f"{name} cannot be built: {error}") from error
-    # VGG's dense layers know the size of the pictures; with a new head only what is before them is shared.
     reference = load_reference(name, weights)
     move_weights(reference, model, skip_head=new_head)
     return model
@@ -110,7 +114,8 @@ def load_reference(name: str, weights: str | Path) -> keras.Model:
     if weights != "imagenet":
         return read_weights(theirs(weights=None, classifier_activation=None), name, Path(weights))
     try:
-        return theirs(weights="imagenet", classifier_activation=None)
+        with impatient():
+            return theirs(weights="imagenet", classifier_activation=None)
     except Exception as error:  # no network, a server that fails, a file that was cut: keras has many errors for it
         reason = " ".join(str(error).split())[:200]
         raise UserError(
@@ -129,18 +134,22 @@ def read_weights(reference: keras.Model, name: str, path: Path) -> keras.Model:
         raise UserError(f"--weights came as {path}, but there is no such file: wanted imagenet or a .h5 file")
     try:
         with h5py.File(path) as file:
-            stored = {layer: [file[layer][w].shape for w in file[layer].attrs["weight_names"]] for layer in names(file)}
+            names = [str(n, "utf-8") if isinstance(n, bytes) else n for n in file.attrs["layer_names"]]
+            stored = [(n, [file[n][w].shape for w in file[n].attrs["weight_names"]]) for n in names]
     except (OSError, KeyError, ValueError) as error:
         raise UserError(f"{path} is damaged, or not in the format of published weights ({error})") from error
-    wanted = {layer.name: [tuple(w.shape) for w in layer.weights] for layer in reference.layers if layer.weights}
-    found = {layer: [tuple(shape) for shape in shapes] for layer, shapes in stored.items() if shapes}
+    # By place and shape, as Keras reads them: many of the published names are numbers that a program once counted.
+    found = [(layer, [tuple(shape) for shape in shapes]) for layer, shapes in stored if shapes]
+    wanted = [(layer.name, [tuple(w.shape) for w in layer.weights]) for layer in reference.layers if layer.weights]
     different = [
-        f"{layer} is {shapes(found.get(layer))} there and {shapes(wanted.get(layer))} in {name}"
-        for layer in dict.fromkeys([*wanted, *found])
-        if found.get(layer) != wanted.get(layer)
+        f"{there} has {in_words(have)} where {name}'s {here} takes {in_words(take)}"
+        for (there, have), (here, take) in zip(found, wanted, strict=False)
+        if have != take
     ]
+    if len(found) != len(wanted):
+        different.append(f"{len(found)} layers with weights there, {len(wanted)} in {name}")
     if different:
-        more = f", and {len(different) - 3} more" if len(different) > 3 else ""
+        more = f", and {len(different) - 3} more differences" if len(different) > 3 else ""
         raise UserError(f"{path} holds the weights of another network than {name}: {'; '.join(different[:3])}{more}")
     try:
         reference.load_weights(path)
@@ -149,14 +158,9 @@ def read_weights(reference: keras.Model, name: str, path: Path) -> keras.Model:
     return reference
 
 
-def names(file: h5py.File) -> list[str]:
-    """Of the layers in a file of published weights."""
-    return [n.decode() if isinstance(n, bytes) else n for n in file.attrs["layer_names"]]
-
-
-def shapes(weights: list[tuple[int, ...]] | None) -> str:
-    """For a person to read."""
-    return "not" if weights is None else " + ".join("x".join(map(str, shape)) for shape in weights)
+def in_words(shapes: list[tuple[int, ...]]) -> str:
+    """Shapes of weights for a person to read."""
+    return " + ".join("x".join(map(str, shape)) for shape in shapes)
 
 
 def move_weights(source: keras.Model, target: keras.Model, *, skip_head: bool = False) -> None:
@@ -170,7 +174,7 @@ def move_weights(source: keras.Model, target: keras.Model, *, skip_head: bool = 
         for new, old in zip(theirs.weights, ours.weights, strict=True):
             if new.shape != old.shape:
                 raise UserError(
-                    f"{ours.name} takes weights of {shapes([old.shape])}, but {theirs.name} has {shapes([new.shape])}: "
+                    f"{ours.name} takes {in_words([old.shape])} weights, {theirs.name} has {in_words([new.shape])}: "
                     "the pictures must have the size on which the network was trained"
                 )
             old.assign(new)
@@ -180,7 +184,7 @@ def zip_layers(source: keras.Model, target: keras.Model) -> list[tuple[keras.Lay
     """Pairs of layers with weights that stand at the same place of the two graphs.
 
     Raises:
-        UserError: one graph has more of them, or a layer of another kind; says where first.
+        UserError: one graph has more of them, or a layer with more weights; says where first.
     """
     theirs, ours = (list(layers_with_weights(model.outputs[0])) for model in (source, target))
     for there, here in zip(theirs, ours, strict=False):
@@ -212,10 +216,23 @@ def layers_with_weights(output) -> Iterator[keras.Layer]:
             waiting += [(before, False) for before in reversed(layer._inbound_nodes[node].input_tensors)]
 
 
+@contextlib.contextmanager
+def impatient() -> Iterator[None]:
+    """Lets a server that does not answer fail; Keras itself waits for ever."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(PATIENCE)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
 def labels_of_imagenet() -> list[str]:
     """The names of the 1000 classes, in the order of the outputs; their numbers where the list cannot be had."""
+    order = np.arange(CLASSES, 0, -1, dtype="float32")[None]
     try:
-        order = np.arange(CLASSES, 0, -1, dtype="float32")[None]
-        return [name for _, name, _ in APPLICATIONS.imagenet_utils.decode_predictions(order, top=CLASSES)[0]]
+        with impatient():
+            return [name for _, name, _ in applications.imagenet_utils.decode_predictions(order, top=CLASSES)[0]]
     except Exception:  # the list is fetched like the weights, and fails in as many ways
+        print("zoo: the names of the classes could not be fetched: here are their numbers", file=sys.stderr)
         return [f"class {number}" for number in range(CLASSES)]

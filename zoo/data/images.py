@@ -38,7 +38,7 @@ class Images:
     """Height and width in pixels to bring the pictures to; their own where all share one of at
     most 96 pixels, else 64 64."""
     only: tuple[str, ...] = ()
-    """Classes to take, by name; all if none is given."""
+    """Classes to take, by name, and to hold in memory; all if none is given."""
     limit: int | None = None
     """Pictures of each class to train on at most: the first that there are."""
     batch: int = 64
@@ -103,9 +103,10 @@ class Images:
         """The names of the classes, in the order of the network's outputs."""
         names = list(self.builder.info.features["label"].names)
         unknown = [name for name in self.only if name not in names]
-        if unknown or len(set(self.only)) < len(self.only):
+        if unknown or len(set(self.only)) < len(self.only) or len(self.only) == 1:
             raise UserError(
-                f"--data.only came as {' '.join(self.only)}, but must be different ones of: {', '.join(names)}"
+                f"--data.only came as {' '.join(self.only)}, but must be two or more different ones of: "
+                f"{', '.join(names)}"
             )
         return list(self.only) or names
 

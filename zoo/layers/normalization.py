@@ -1,8 +1,8 @@
-"""Batch normalisation (Ioffe & Szegedy 2015, arXiv:1502.03167) as fast as the backend has it.
+"""Normalisation: batch normalisation as fast as the backend has it, and AlexNet's of neighbouring channels.
 
-Keras draws it from a dozen elementary operations, each a pass over memory. Where TensorFlow is the backend
-its fused operation takes their place; on other backends this is Keras' own layer. Checked against: Keras'
-layer, outputs, gradients and moving statistics.
+Keras draws batch normalisation from a dozen elementary operations, each a pass over memory. Where TensorFlow is the
+backend its fused operation takes their place; on other backends it is Keras' own layer. Checked against: Keras' layer,
+outputs, gradients and moving statistics; plain numpy for AlexNet's.
 """
 
 import keras
@@ -11,11 +11,14 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="zoo")
 class BatchNormalization(keras.layers.BatchNormalization):
-    """Keras' BatchNormalization, same arguments, weights and numbers, for (B, H, W, C) with the channels last."""
+    """Keras' BatchNormalization (Ioffe & Szegedy 2015, arXiv:1502.03167): same arguments, weights and numbers."""
 
     def call(self, inputs, training=None, mask=None):
         """(B, H, W, C) to the same, each channel with mean 0 and variance 1, then scaled and moved."""
-        if keras.backend.backend() != "tensorflow" or len(inputs.shape) != 4 or mask is not None:
+        pictures = len(inputs.shape) == 4 and self.axis in (-1, 3) and mask is None
+        # The fused operation knows one device, and no epsilon below this.
+        as_it_can = not self.synchronized and not self.renorm and self.epsilon >= 1.001e-5
+        if keras.backend.backend() != "tensorflow" or not pictures or not as_it_can:
             return super().call(inputs, training=training, mask=mask)
         # The one place in a network where a backend is named: only it has the fused operation.
         import tensorflow as tf  # noqa: PLC0415

@@ -3,7 +3,8 @@
 A module looks through windows of 1x1, 3x3 and 5x5 side by side and lets the next layer choose; 1x1 convolutions before
 the large windows keep that cheap. `googlenet` is the first, with two auxiliary heads that bring gradients to its
 middle; `inception_v3` replaces large windows by several small ones, and a square one by a row and a column.
-Departs from the papers: v3 has no auxiliary head, as the published weights have none. Checked against: the numbers of
+Departs from the papers: v3 has no auxiliary head, as the published weights have none; pixels are scaled, their mean is
+not taken off. Checked against: the numbers of
 table 1 a stage (v1), keras.applications InceptionV3 (v3), outputs and moving statistics.
 """
 
@@ -40,7 +41,7 @@ def googlenet(
         input_shape: (height, width, channels) of a picture in pixels; each side at least 32.
         classes: labels to tell apart.
         auxiliary: two more heads, behind modules 4a and 4d, as second and third output (section 5). They are
-            for training only: each adds 0.3 of its loss, and the network that is kept is without them.
+            for training only: `fit` adds 0.3 of the loss of each, and keeps the network without them.
         dropout: fraction dropped while training, before the last layer (table 1).
         scaling: of the pixels: unit, symmetric or caffe (see zoo.layers.scaled).
 
@@ -91,7 +92,7 @@ def head(x, classes: int, name: str):
     x = layers.AveragePooling2D(window, 3, name=f"{name}_pool")(x)
     x = layers.Flatten(name=f"{name}_flatten")(plain(x, 128, 1, f"{name}_conv"))
     x = layers.Dense(1024, "relu", name=f"{name}_dense")(x)
-    x = layers.Dropout(0.7, name=f"{name}_drop")(x)
+    x = layers.Dropout(0.7, name=f"{name}_drop")(x)  # section 5, as is all above
     return layers.Dense(classes, dtype="float32", name=name)(x)
 
 
@@ -173,9 +174,11 @@ def mixed(x, name: str, *towers: list):
 
 
 def tower(x, name: str, steps: list):
-    """Steps one after the other: (channels, height, width) of a normalised convolution, average or max pooling.
+    """Steps one after the other.
 
-    "valid" behind the three numbers leaves the padding out, "halve" takes a stride of 2 besides.
+    (channels, height, width): a convolution, normalised, and ReLU; with "valid" behind it without padding, with
+    "halve" without padding and with a stride of 2. "average": over 3x3, the size stays. "max": over 3x3, without
+    padding, the size is halved.
     """
     for number, step in enumerate(steps, 1):
         if step == "average":

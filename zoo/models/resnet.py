@@ -4,8 +4,9 @@ A block adds what its convolutions find to what it was given, so that a deep net
 gradients reach every layer. Here are the small networks for CIFAR-10 (2015, section 4.2), those for ImageNet
 (2015, table 1) and, with names that end in v2, their pre-activation form (2016, figure 4e).
 Departs from the papers: pixels are scaled, not whitened; v2 of 50 layers and more halves the picture in the last
-block of a stage, as the published weights do. Checked against: keras.applications (50, 101, 152, both forms),
-transformers (18, 34) and PyTorch (20), outputs and moving statistics.
+block of a stage, and bottlenecks have biases before a normalisation that cancels them, as the published weights do.
+Checked against: keras.applications (50, 101, 152, both forms), transformers (18, 34) and a network in PyTorch (20),
+outputs and moving statistics.
 """
 
 from typing import NamedTuple
@@ -21,7 +22,7 @@ class Variant(NamedTuple):
 
     blocks: tuple[int, ...]  # in each stage; the channels double from stage to stage
     deep: bool  # bottlenecks of three convolutions instead of two
-    first: bool = False  # v2: normalise and activate before the convolutions instead of behind them
+    v2: bool = False  # pre-activation: normalise and activate before the convolutions instead of behind them
 
 
 VARIANTS = {
@@ -38,9 +39,9 @@ VARIANTS = {
     "resnet101": Variant((3, 4, 23, 3), deep=True),
     "resnet152": Variant((3, 8, 36, 3), deep=True),
     # He 2016, section 5 and figure 4e.
-    "resnet50v2": Variant((3, 4, 6, 3), deep=True, first=True),
-    "resnet101v2": Variant((3, 4, 23, 3), deep=True, first=True),
-    "resnet152v2": Variant((3, 8, 36, 3), deep=True, first=True),
+    "resnet50v2": Variant((3, 4, 6, 3), deep=True, v2=True),
+    "resnet101v2": Variant((3, 4, 23, 3), deep=True, v2=True),
+    "resnet152v2": Variant((3, 8, 36, 3), deep=True, v2=True),
 }
 
 
@@ -71,7 +72,7 @@ def resnet(
     """
     if variant not in VARIANTS:
         raise ValueError(f"variant came as {variant!r}, but the known ones are {', '.join(VARIANTS)}")
-    blocks, deep, first = VARIANTS[variant]
+    blocks, deep, v2 = VARIANTS[variant]
     small = len(blocks) == 3  # the networks of section 4.2, for small pictures
     need = 4 if small else 32
     if min(input_shape[:2]) < need:
@@ -85,23 +86,24 @@ def resnet(
         x = activated(convolution(x, 16, 3, "stem_conv"), "stem")
     else:
         x = convolution(x, 64, 7, "stem_conv", stride=2, bias=deep)  # (B, H / 2, W / 2, 64)
-        if not first:
+        if not v2:
             x = activated(x, "stem")
         x = layers.ZeroPadding2D(1, name="stem_pool_pad")(x)
         x = layers.MaxPooling2D(3, 2, name="stem_pool")(x)  # (B, H / 4, W / 4, 64)
     for stage, count in enumerate(blocks, 1):
         channels = (16 if small else 64) * 2 ** (stage - 1)
-        # Which block halves: the first of every later stage, in v2 the last of every earlier one.
-        halving = (count if stage < len(blocks) else 0) if first else (1 if stage > 1 else 0)
         for block in range(1, count + 1):
-            name, stride = f"stage{stage}_block{block}", 2 if block == halving else 1
-            if first:
+            name = f"stage{stage}_block{block}"
+            # Between two stages: in the first block of the later one, in v2 in the last block of the earlier one.
+            halves = (block == count and stage < len(blocks)) if v2 else (block == 1 and stage > 1)
+            stride = 2 if halves else 1
+            if v2:
                 x = preactivated(x, channels, stride, name)
             elif deep:
                 x = bottleneck(x, channels, stride, name)
             else:
                 x = basic(x, channels, stride, name, projected=not small)
-    if first:
+    if v2:
         x = activated(x, "last")
     x = layers.GlobalAveragePooling2D(name="features")(x)  # (B, channels)
     # Half precision is too coarse for a softmax over logits: the last layer stays in float32.

@@ -1,9 +1,10 @@
 """VGG: stacks of 3x3 convolutions (Simonyan & Zisserman 2014, arXiv:1409.1556).
 
-Two 3x3 convolutions in a row see as much as one of 5x5, with fewer weights and one more nonlinearity; so depth,
-and nothing else, is what was varied between the columns of the paper's table 1.
-Departs from the paper: batch normalisation may be set (it came a year later), and then the convolutions have no bias
-of their own. Checked against: keras.applications VGG16 and VGG19, outputs and numbers of weights.
+Two 3x3 convolutions in a row see as much as one of 5x5, with fewer weights and one more nonlinearity; so the columns of
+the paper's table 1 grow in depth.
+Departs from the paper: pixels are scaled, their mean is not taken off unless `scaling` is "caffe"; weights begin as
+He 2015 has it; batch normalisation may be set (it came a year later), and then the convolutions have no bias.
+Checked against: keras.applications VGG16 and VGG19, outputs and numbers of weights.
 """
 
 import keras

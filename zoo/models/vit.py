@@ -4,7 +4,7 @@ Each patch becomes a vector, learned positions say where it was, and blocks of a
 every patch look at every other. Nothing but the cutting into patches knows that the input is a picture: what a
 convolution is born with has to be learned from data.
 Departs from the paper: the head is one dense layer, as the paper has it for fine-tuning; no hidden layer in it while
-pre-training. Checked against: transformers' ViT in PyTorch, outputs; the numbers of weights of table 1.
+pre-training. Checked against: transformers' ViT in PyTorch, outputs; torchvision and timm, numbers of weights.
 """
 
 from typing import NamedTuple
@@ -30,7 +30,7 @@ VARIANTS = {
     # Touvron 2020 (arXiv:2012.12877), table 1.
     "tiny": Variant(192, 12, 3),
     "small": Variant(384, 12, 6),
-    # Ours, for pictures of 32x32 and 64 patches: Tiny at half its depth, and what two cores train in half an hour.
+    # Ours, for pictures of 32x32 and 64 patches: Tiny at half its depth, and a third of that for two cores.
     "mini": Variant(192, 6, 3),
     "micro": Variant(128, 4, 4),
 }
@@ -72,7 +72,9 @@ def vit(
         raise ValueError(f"variant came as {variant!r}, but the known ones are {', '.join(VARIANTS)}")
     width, depth, heads = VARIANTS[variant]
     side = patch * 2 ** len(stem)
-    if input_shape[0] % side or input_shape[1] % side or not min(input_shape[:2]):
+    if patch < 1:
+        raise ValueError(f"patch came as {patch}, but must be at least 1 pixel")
+    if input_shape[0] % side or input_shape[1] % side:
         raise ValueError(
             f"pictures are {input_shape[0]}x{input_shape[1]} pixels, which patches of {side} do not fill: "
             "wanted a multiple of it on both sides"
@@ -102,25 +104,20 @@ def block(x, heads: int, dropout: float, name: str):
     width = x.shape[-1]
     y = attention(normalized(x, f"{name}_norm1"), heads, f"{name}_attention")
     x = layers.Add(name=f"{name}_add1")([x, layers.Dropout(dropout, name=f"{name}_drop1")(y)])
-    y = dense(normalized(x, f"{name}_norm2"), 4 * width, f"{name}_widen")
+    y = layers.Dense(4 * width, name=f"{name}_widen")(normalized(x, f"{name}_norm2"))
     y = layers.Activation("gelu", name=f"{name}_gelu")(y)
     y = layers.Dropout(dropout, name=f"{name}_drop2")(y)
-    y = layers.Dropout(dropout, name=f"{name}_drop3")(dense(y, width, f"{name}_narrow"))
+    y = layers.Dropout(dropout, name=f"{name}_drop3")(layers.Dense(width, name=f"{name}_narrow")(y))
     return layers.Add(name=f"{name}_add2")([x, y])
 
 
 def attention(x, heads: int, name: str):
     """Every token asks all tokens, in `heads` ways at once (appendix A): (B, T, D) to (B, T, D)."""
     width = x.shape[-1]
-    asked = dense(x, 3 * width, f"{name}_qkv")
+    asked = layers.Dense(3 * width, name=f"{name}_qkv")(x)
     query, key, value = ops.split(layers.Reshape((-1, 3 * heads, width // heads), name=f"{name}_heads")(asked), 3, 2)
     y = ops.dot_product_attention(query, key, value)  # (B, T, heads, D / heads)
-    return dense(layers.Reshape((-1, width), name=f"{name}_join")(y), width, f"{name}_out")
-
-
-def dense(x, units: int, name: str):
-    """A linear map of each token."""
-    return layers.Dense(units, kernel_initializer="glorot_uniform", name=name)(x)
+    return layers.Dense(width, name=f"{name}_out")(layers.Reshape((-1, width), name=f"{name}_join")(y))
 
 
 def normalized(x, name: str):

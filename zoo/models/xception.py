@@ -2,7 +2,7 @@
 
 Inception's idea taken to its end: what is next to each other in the picture and what is next to each other in the
 channels are looked at apart. A separable convolution first filters every channel by itself, then mixes the channels in
-each place; residual shortcuts hold 36 such layers together.
+each place; behind two plain convolutions, residual shortcuts hold 34 of them together.
 Departs from the paper: nothing in the graph. Checked against: keras.applications Xception, outputs and moving
 statistics.
 """
@@ -46,6 +46,8 @@ def xception(
             f"pictures are {input_shape[0]}x{input_shape[1]} pixels, but xception halves them 5 times "
             "and needs 32x32: take larger pictures"
         )
+    if middle < 0:
+        raise ValueError(f"middle came as {middle}, but must be 0 or more blocks")
     inputs = keras.Input(input_shape, name="pixels")
     x = scaled(inputs, scaling)  # (B, 299, 299, 3), and so on below, for the paper's pictures
     for number, (channels, stride) in enumerate(((32, 2), (64, 1)), 1):

@@ -1,4 +1,7 @@
-"""Recipes for pictures. `python -m zoo.fit NAME`; each number has its reason beside it."""
+"""Recipes for pictures. `python -m zoo.fit NAME`.
+
+What several recipes share has its reason here; a recipe says why it departs from that.
+"""
 
 from functools import partial
 
@@ -6,12 +9,19 @@ from zoo.data import Augment, Images
 from zoo.models import alexnet, bigmodel, cnn, googlenet, inception_v3, resnet, vgg, vit, xception
 from zoo.training import Classification, Optimizer, Recipe
 
-# Mirrored, and up to 4 of 32 pixels off: the standard of He 2015, section 4.2.
-MIRROR_AND_SHIFT = Augment(flip=True, shift=0.125)
 # 0.06 of the side is the 1 to 2 of 28 pixels by which handwriting is off centre.
 HANDWRITING = Augment(shift=0.06)
-# Twice Adam's usual 1e-3, since the epochs are few; the warm-up lets its moments settle at that rate.
+# Mirrored, and up to 4 of 32 pixels off: the standard of He 2015, section 4.2.
+MIRROR_AND_SHIFT = Augment(flip=True, shift=0.125)
+# The same, and a rectangle erased from every second picture (Zhong 2017), so that many epochs are not learned by heart.
+MIRROR_SHIFT_AND_ERASE = Augment(flip=True, shift=0.125, erase=0.5)
+# Adam's usual rate; the warm-up lets its moments settle at it.
+USUAL = Optimizer("adamw", rate=1e-3, warmup=0.1, weight_decay=0.01)
+# Twice that, since the epochs are few.
 QUICK = Optimizer("adamw", rate=2e-3, warmup=0.1, weight_decay=0.01)
+# Half of it, and no gradient longer than 1, for what is deep and not normalised.
+CAREFUL = Optimizer("adamw", rate=5e-4, warmup=0.1, weight_decay=0.01, clip=1.0)
+SMOOTH = Classification(label_smoothing=0.1)  # Szegedy 2015, section 7
 
 IMAGES = (
     # python -m zoo.fit cnn                      (digits, no network)
@@ -31,8 +41,7 @@ IMAGES = (
         model=partial(bigmodel, dropout=0.5),  # Srivastava 2014, section 4: a half for hidden units
         data=Images("digits"),
         task=Classification(),
-        # Adam's usual rate.
-        optimizer=Optimizer("adamw", rate=1e-3, warmup=0.1, weight_decay=0.01),
+        optimizer=USUAL,
         epochs=10,
     ),
     # python -m zoo.fit bigmodel-cifar10
@@ -40,7 +49,7 @@ IMAGES = (
         name="bigmodel-cifar10",
         model=partial(bigmodel, batch_normalization=True, dropout=0.5),
         data=Images("cifar10", batch=128, augment=MIRROR_AND_SHIFT),
-        task=Classification(label_smoothing=0.1),  # Szegedy 2015, section 7
+        task=SMOOTH,
         optimizer=Optimizer("adamw", rate=2e-3, warmup=0.1, weight_decay=0.02),
         epochs=15,
         monitor="val_accuracy",  # with smoothed labels the loss and the accuracy are not best together
@@ -54,8 +63,7 @@ IMAGES = (
         model=partial(alexnet, units=512),
         data=Images("digits", size=(64, 64), augment=HANDWRITING),  # it needs 63 pixels a side
         task=Classification(),
-        # Deep and not normalised: half of Adam's usual rate, and no gradient longer than 1.
-        optimizer=Optimizer("adamw", rate=5e-4, warmup=0.1, weight_decay=0.01, clip=1.0),
+        optimizer=CAREFUL,
         epochs=12,
     ),
     # python -m zoo.fit vgg11
@@ -64,7 +72,7 @@ IMAGES = (
         model=partial(vgg, batch_normalization=True, units=512),
         data=Images("digits", size=(32, 32), augment=HANDWRITING),  # it needs 32 pixels a side
         task=Classification(),
-        optimizer=Optimizer("adamw", rate=1e-3, warmup=0.1, weight_decay=0.01),
+        optimizer=USUAL,
         epochs=8,
     ),
     # python -m zoo.fit googlenet
@@ -73,7 +81,7 @@ IMAGES = (
         model=partial(googlenet),
         data=Images("digits", size=(32, 32), augment=HANDWRITING),
         task=Classification(),
-        optimizer=Optimizer("adamw", rate=5e-4, warmup=0.1, weight_decay=0.01, clip=1.0),
+        optimizer=CAREFUL,
         epochs=15,
     ),
     # python -m zoo.fit inception_v3
@@ -81,8 +89,8 @@ IMAGES = (
         name="inception_v3",
         model=partial(inception_v3),
         data=Images("digits", size=(75, 75), augment=HANDWRITING),  # it needs 75 pixels a side
-        task=Classification(label_smoothing=0.1),  # Szegedy 2015, section 7
-        optimizer=Optimizer("adamw", rate=1e-3, warmup=0.1, weight_decay=0.01),
+        task=SMOOTH,
+        optimizer=USUAL,
         epochs=6,
     ),
     # python -m zoo.fit resnet20
@@ -100,7 +108,7 @@ IMAGES = (
         model=partial(resnet, variant="resnet50"),
         data=Images("digits", size=(32, 32), augment=HANDWRITING),
         task=Classification(),
-        optimizer=Optimizer("adamw", rate=1e-3, warmup=0.1, weight_decay=0.01),
+        optimizer=USUAL,
         epochs=8,
     ),
     # python -m zoo.fit xception
@@ -109,7 +117,7 @@ IMAGES = (
         model=partial(xception),
         data=Images("digits", size=(32, 32), augment=HANDWRITING),
         task=Classification(),
-        optimizer=Optimizer("adamw", rate=1e-3, warmup=0.1, weight_decay=0.01),
+        optimizer=USUAL,
         epochs=8,
     ),
     # python -m zoo.fit vit
@@ -120,7 +128,7 @@ IMAGES = (
         task=Classification(),
         optimizer=Optimizer("adamw", rate=1e-3, warmup=0.1, weight_decay=0.05),
         epochs=30,
-        xla="on",  # without convolutions to slow down it makes this network faster on a CPU too
+        xla="on",  # joins the many small operations, which pays where there are no convolutions to slow down
     ),
     # python -m zoo.fit cnn-fashion
     Recipe(
@@ -131,14 +139,14 @@ IMAGES = (
         task=Classification(),
         optimizer=Optimizer("muon", rate=4e-3, warmup=0.1, weight_decay=0.05),
         epochs=30,
-        monitor="last",  # the validation split decides nothing, so that its figure is one on unseen pictures
+        monitor="last",  # the validation split chooses no epoch
     ),
     # python -m zoo.fit resnet20-fashion
     Recipe(
         name="resnet20-fashion",
         model=partial(resnet),
         data=Images("fashion_mnist", batch=128, augment=Augment(flip=True, shift=0.08, erase=0.5)),
-        task=Classification(label_smoothing=0.1),  # Szegedy 2015, section 7
+        task=SMOOTH,
         optimizer=Optimizer("muon", rate=4e-3, warmup=0.1, weight_decay=0.1),
         epochs=20,
         monitor="last",
@@ -148,11 +156,9 @@ IMAGES = (
     Recipe(
         name="resnet20-cifar10",
         model=partial(resnet),
-        # A rectangle is erased from every second picture (Zhong 2017): without it, and with hard labels, 98 % of the
-        # training pictures were known by heart after 40 epochs, and 90.5 % of the others.
-        data=Images("cifar10", batch=128, augment=Augment(flip=True, shift=0.125, erase=0.5)),
-        task=Classification(label_smoothing=0.1),
-        # After 4 epochs 83.0 %; sgd with momentum 0.9, rate 0.2 and decay 0.005: 80.8 %.
+        data=Images("cifar10", batch=128, augment=MIRROR_SHIFT_AND_ERASE),
+        task=SMOOTH,
+        # muon needs fewer epochs here than sgd with momentum.
         optimizer=Optimizer("muon", rate=4e-3, warmup=0.1, weight_decay=0.1),
         epochs=40,
         monitor="last",
@@ -163,10 +169,9 @@ IMAGES = (
         name="vgg11-cifar10",
         # 512 units are enough for one place of 512 channels, which is what five halvings leave of 32x32.
         model=partial(vgg, batch_normalization=True, units=512),
-        # Large batches, because each step of muon orthogonalises four kernels of 512 channels, which takes as long as
-        # 128 pictures.
-        data=Images("cifar10", batch=256, augment=Augment(flip=True, shift=0.125, erase=0.5)),
-        task=Classification(label_smoothing=0.1),
+        # Large batches, because each step of muon orthogonalises four kernels of 512 channels.
+        data=Images("cifar10", batch=256, augment=MIRROR_SHIFT_AND_ERASE),
+        task=SMOOTH,
         optimizer=Optimizer("muon", rate=3e-3, warmup=0.1, weight_decay=0.1),
         epochs=16,
         monitor="last",
@@ -178,7 +183,7 @@ IMAGES = (
         # The hybrid of section 3.1: two convolutions teach it what is near. They leave 64 tokens, like patches of 4.
         model=partial(vit, variant="micro", patch=1, stem=(32, 64), dropout=0.1),
         data=Images("cifar10", batch=128, augment=MIRROR_AND_SHIFT),
-        task=Classification(label_smoothing=0.1),
+        task=SMOOTH,
         optimizer=Optimizer("muon", rate=4e-3, warmup=0.1, weight_decay=0.1),
         epochs=20,
         monitor="last",

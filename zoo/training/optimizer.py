@@ -7,6 +7,9 @@ from typing import Literal
 import keras
 from keras.optimizers import schedules
 
+UNDECAYED = ["bias", "gamma", "beta", "tokens/"]  # in a variable's path: biases, normalisation, ViT's positions
+NO_MATRICES = ["logits", "auxiliary[0-9]+/", "tokens/"]  # which muon leaves to Adam: last layers, and positions
+
 
 @dataclass(frozen=True)
 class Optimizer:
@@ -67,7 +70,7 @@ class Optimizer:
         if self.name == "sgd":
             options["nesterov"] = self.nesterov
         if self.name == "muon":  # it hands some of the weights to Adam, which has a decay of its own
-            options |= {"adam_weight_decay": self.weight_decay, "exclude_layers": ["logits"]}
+            options |= {"adam_weight_decay": self.weight_decay, "exclude_layers": NO_MATRICES}
         kinds = {
             "sgd": keras.optimizers.SGD,
             "adam": keras.optimizers.Adam,
@@ -78,7 +81,7 @@ class Optimizer:
         }
         optimizer = kinds[self.name](self.learning_rate(steps), **options)
         if self.weight_decay:
-            optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+            optimizer.exclude_from_weight_decay(var_names=UNDECAYED)
         return optimizer
 
     def learning_rate(self, steps: int) -> float | schedules.LearningRateSchedule:
@@ -102,7 +105,9 @@ class Muon(keras.optimizers.Muon):
     """
 
     def _should_use_adamw(self, variable):
-        return len(variable.shape) != 4 and super()._should_use_adamw(variable)
+        # A depthwise kernel (height, width, channels, 1) is one filter a channel, and no matrix.
+        convolution = len(variable.shape) == 4 and variable.shape[-1] > 1
+        return not convolution and super()._should_use_adamw(variable)
 
     def zeropower_via_newtonschulz5(self, x, steps: int):
         """The nearest orthogonal matrix, by Newton and Schulz."""

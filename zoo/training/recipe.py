@@ -32,12 +32,12 @@ class Recipe:
     optimizer: Optimizer = dataclasses.field(default_factory=Optimizer)
     """How the weights are moved."""
     epochs: int = 10
-    """Passes over the training data, to within 2.5 %."""
+    """Passes over the training data, to within 2.5 % or half a batch."""
     patience: int = 0
     """Epochs without a better value after which training stops; 0: never."""
     monitor: str = "val_loss"
     """The value by which the epoch that is kept is chosen: val_loss, or val_ and a metric of the task; or last:
-    nothing is chosen, the last epoch is kept, so that the validation split has decided nothing."""
+    the last epoch is kept, and the validation split chooses none."""
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16", "auto"] = "float32"
     """Of the computation; weights and logits stay float32. auto: by the device."""
     xla: Literal["auto", "on", "off"] = "auto"

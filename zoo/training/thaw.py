@@ -10,6 +10,7 @@ from typing import Annotated
 import keras
 import tyro
 
+from zoo.training.optimizer import UNDECAYED
 from zoo.training.recipe import Recipe
 
 
@@ -41,20 +42,35 @@ class FineTuning(Recipe):
         count = min(self.groups, len(body))
         return [body[len(body) * at // count : len(body) * (at + 1) // count] for at in reversed(range(count))]
 
-    def slow_down(self, model: keras.Model, optimizer: keras.Optimizer) -> None:
-        """Gives the optimizer a smaller rate for each lower part of the body."""
-        factors = {
-            optimizer._var_key(variable): self.decay ** (at + 1)
+    def slow_down(self, model: keras.Model, optimizer: keras.Optimizer, steps: int) -> None:
+        """Gives the optimizer a smaller rate for each lower part of the body, and no weight decay in it.
+
+        In the first epoch of a part its rate rises from 0, since the optimizer's moments of it begin at 0 while
+        their correction (Kingma & Ba 2014, section 3) counts all steps. Decay would draw towards 0 what was learned.
+
+        Args:
+            model: whose layers learn.
+            optimizer: not built yet.
+            steps: of an epoch.
+        """
+        parts = {
+            optimizer._var_key(variable): at
             for at, group in enumerate(self.groups_of(model))
             for layer in group
             for variable in layer.weights
         }
         update = optimizer.update_step
 
-        def slower(gradient, variable, learning_rate):
-            update(gradient, variable, learning_rate * factors.get(optimizer._var_key(variable), 1.0))
+        def slower(gradient, variable, rate):
+            at = parts.get(optimizer._var_key(variable))
+            if at is not None:
+                since = keras.ops.cast(optimizer.iterations + 1 - steps * (self.frozen + at), rate.dtype)
+                rate = rate * self.decay ** (at + 1) * keras.ops.clip(since / steps, 0.0, 1.0)
+            update(gradient, variable, rate)
 
         optimizer.update_step = slower
+        body = [variable for group in self.groups_of(model) for layer in group for variable in layer.weights]
+        optimizer.exclude_from_weight_decay(var_list=body, var_names=UNDECAYED)
 
 
 class Thaw(keras.callbacks.Callback):
@@ -81,4 +97,5 @@ class Thaw(keras.callbacks.Callback):
         self.groups, self.learning = self.recipe.groups_of(self.model), None
 
     def on_train_end(self, logs=None):
-        self.model.trainable = True
+        for layer in chain(*self.groups):
+            layer.trainable = True
