@@ -54,12 +54,13 @@ def test_stopwatch_counts_waiting_alone():
     stream = iter(training_stream(10, slow, batch=1, seed=0, stopwatch=waited).take(20))
     for _ in stream:
         pass
-    assert float(waited) > 0.05  # two threads, 20 batches of 20 ms
+    slowly = float(waited)
+    assert slowly > 0.01  # 20 batches of 20 ms, by as many threads as the machine gives
     waited.assign(0.0)
     quick = training_stream(10, lambda i: (i, i), batch=1, seed=0, stopwatch=waited).take(20)
     for _ in quick:
         pass
-    assert 0 <= float(waited) < 0.05
+    assert 0 <= float(waited) < slowly
 
 
 def test_digits_are_scikit_learns(data_directory):

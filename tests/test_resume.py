@@ -190,6 +190,6 @@ def test_crash_at_every_save(case, data_directory, tmp_path, monkeypatch):
 
 def test_crash_at_every_save_while_thawing(data_directory, tmp_path, monkeypatch):
     base = fit(small(data_directory, epochs=1), logs=tmp_path / "base")
-    data = Images(directory=data_directory, batch=250, only=("7", "8", "9"), size=(28, 28))
+    data = Images(directory=data_directory, batch=100, only=("7", "8", "9"), size=(28, 28))
     recipe = replace(recipe_for(base), data=data, epochs=6, frozen=2, groups=3)
     crash_at_every_save(lambda logs: fit(recipe, logs=logs), tmp_path, monkeypatch)

@@ -94,13 +94,12 @@ def result(run: Run, split: str, report: dict) -> dict:
         "command": re.sub(r" --(logs|data\.directory) ('[^']*'|\S+)", "", record["command"] or ""),
         "data": {
             "name": Path(record["recipe"]["data"]["folder"] or record["recipe"]["data"]["name"]).name,
-            "only": record["recipe"]["data"].get("only", []),
-            "limit": record["recipe"]["data"].get("limit"),
             "split": split,
             "train_examples": record["data"]["train"],
             "train_digest": record["data"]["digest"],
             "digest": report["digest"],
-        },
+        }
+        | {key: record["recipe"]["data"][key] for key in ("only", "limit") if record["recipe"]["data"].get(key)},
         "seed": record["recipe"]["seed"],
         "metrics": scalars,
         "epochs": summary.get("epochs"),
