@@ -123,7 +123,7 @@ IMAGES = (
     # python -m zoo.fit vit
     Recipe(
         name="vit",
-        model=partial(vit, dropout=0.1),  # patches of 4 make 49 of 28x28
+        model=partial(vit, variant="micro", dropout=0.1),  # patches of 4 make 49 of 28x28
         data=Images("digits", augment=HANDWRITING),
         task=Classification(),
         optimizer=Optimizer("adamw", rate=1e-3, warmup=0.1, weight_decay=0.05),
