@@ -16,6 +16,7 @@ from keras import layers, ops
 from zoo.command import main, parse_for
 from zoo.data import Images
 from zoo.errors import UserError
+from zoo.fit import Options as FitOptions
 from zoo.fit import fit, told, typed
 from zoo.training import Classification, Optimizer, runs
 from zoo.training.runs import Run
@@ -40,13 +41,8 @@ class Weights:
 
 
 @dataclass(frozen=True)
-class Options(Weights):
-    """Where the run goes."""
-
-    logs: Path = Path("logs")
-    """Folder of the runs."""
-    fresh: bool = False
-    """Start anew beside an earlier run of this recipe."""
+class Options(Weights, FitOptions):
+    """The weights, and what `fit` asks for."""
 
 
 def finetune(
@@ -193,7 +189,8 @@ def run_command(argv: list[str]) -> int:
     # The weights decide what the other flags' defaults are.
     given, _ = tyro.cli(Weights, args=argv[1:], return_unknown_args=True, add_help=False)
     recipe, options = parse_for(recipe_for(argv[0], given.weights), "finetune", argv, Options)
-    run = fit(recipe, logs=options.logs, fresh=options.fresh, command=typed("finetune", argv))
+    command = typed("finetune", argv)
+    run = fit(recipe, logs=options.logs, fresh=options.fresh, profile=options.profile, command=command)
     print(told(recipe, run))
     return 0
 

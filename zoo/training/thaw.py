@@ -25,7 +25,7 @@ class FineTuning(Recipe):
     groups: int = 4
     """Parts into which the body's layers are cut; each later epoch thaws one more, the uppermost first."""
     decay: float = 0.4
-    """The rate of each part, as a fraction of that of the part above it (section 3.2 of the paper: 1 / 2.6)."""
+    """The rate of each part, as a fraction of that of the part above it (Howard & Ruder 2018, section 3.2: 1 / 2.6)."""
 
     def __post_init__(self):
         super().__post_init__()
