@@ -1,6 +1,7 @@
 """The Vision Transformer and the residual networks of two convolutions a block beside PyTorch."""
 
 import itertools
+import sys
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,8 @@ from compare import pixels, relative
 
 from zoo.models import resnet, vit
 
+# Triton, which comes with PyTorch for CUDA, aborts in a process that has loaded TensorFlow (tensorflow#124205).
+sys.modules["triton"] = None
 torch = pytest.importorskip("torch", reason="torch is not installed (extra test-references): no PyTorch reference")
 transformers = pytest.importorskip(
     "transformers", reason="transformers is not installed (extra test-references): no ViT and ResNet-18, -34 reference"
