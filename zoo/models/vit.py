@@ -90,19 +90,26 @@ def vit(
     x = layers.Reshape((-1, width), name="flatten")(x)  # (B, T - 1, D)
     x = Tokens(name="tokens")(x)  # (B, T, D)
     x = layers.Dropout(dropout, name="drop")(x)
-    for number in range(1, depth + 1):
+    for number in range(1, depth):
         x = block(x, heads, dropout, f"block{number}")  # (B, T, D)
+    # Nothing reads what the last block would make of the other tokens.
+    x = block(x, heads, dropout, f"block{depth}", first_only=True)  # (B, 1, D)
     x = normalized(x, "last_norm")
-    x = layers.Identity(name="features")(x[:, 0])  # (B, D), what the class token has gathered
+    x = layers.Reshape((width,), name="features")(x)  # (B, D), what the class token has gathered
     # Half precision is too coarse for a softmax over logits: the last layer stays in float32.
     logits = layers.Dense(classes, dtype="float32", name="logits")(x)
     return keras.Model(inputs, logits, name=f"vit_{variant}")
 
 
-def block(x, heads: int, dropout: float, name: str):
-    """Attention, then two dense layers, each beside a shortcut and behind a normalisation (equations 2 and 3)."""
+def block(x, heads: int, dropout: float, name: str, first_only: bool = False):
+    """Attention, then two dense layers, each beside a shortcut and behind a normalisation (equations 2 and 3).
+
+    With `first_only` every token is still looked at, but only the first looks and goes on: (B, T, D) to (B, 1, D).
+    """
     width = x.shape[-1]
-    y = attention(normalized(x, f"{name}_norm1"), heads, f"{name}_attention")
+    y = attention(normalized(x, f"{name}_norm1"), heads, f"{name}_attention", first_only)
+    if first_only:
+        x = x[:, :1]
     x = layers.Add(name=f"{name}_add1")([x, layers.Dropout(dropout, name=f"{name}_drop1")(y)])
     y = layers.Dense(4 * width, name=f"{name}_widen")(normalized(x, f"{name}_norm2"))
     y = layers.Activation("gelu", name=f"{name}_gelu")(y)
@@ -111,11 +118,13 @@ def block(x, heads: int, dropout: float, name: str):
     return layers.Add(name=f"{name}_add2")([x, y])
 
 
-def attention(x, heads: int, name: str):
-    """Every token asks all tokens, in `heads` ways at once (appendix A): (B, T, D) to (B, T, D)."""
+def attention(x, heads: int, name: str, first_only: bool = False):
+    """Every token, or the first only, asks all tokens, in `heads` ways at once (appendix A): (B, T, D) to the same."""
     width = x.shape[-1]
     asked = layers.Dense(3 * width, name=f"{name}_qkv")(x)
     query, key, value = ops.split(layers.Reshape((-1, 3 * heads, width // heads), name=f"{name}_heads")(asked), 3, 2)
+    if first_only:
+        query = query[:, :1]
     y = ops.dot_product_attention(query, key, value)  # (B, T, heads, D / heads)
     return layers.Dense(width, name=f"{name}_out")(layers.Reshape((-1, width), name=f"{name}_join")(y))
 
