@@ -117,7 +117,8 @@ def basic(x, channels: int, stride: int, name: str, projected: bool):
     if more and projected:
         short = normalized(convolution(x, channels, 1, f"{name}_short_conv", stride), f"{name}_short")
     elif more:
-        short = ops.pad(x[:, ::stride, ::stride, :], ((0, 0), (0, 0), (0, 0), (more // 2, more - more // 2)))
+        short = thinned(x, stride, f"{name}_short")
+        short = ops.pad(short, ((0, 0), (0, 0), (0, 0), (more // 2, more - more // 2)))
     x = activated(convolution(x, channels, 3, f"{name}_conv1", stride), f"{name}_1")
     x = normalized(convolution(x, channels, 3, f"{name}_conv2"), f"{name}_2")
     return joined(x, short, name)
@@ -141,11 +142,19 @@ def preactivated(x, channels: int, stride: int, name: str):
     if x.shape[-1] != 4 * channels:
         short = convolution(before, 4 * channels, 1, f"{name}_short_conv", stride, bias=True)
     else:
-        short = x[:, ::stride, ::stride, :] if stride > 1 else x
+        short = thinned(x, stride, f"{name}_short")
     x = activated(convolution(before, channels, 1, f"{name}_conv1"), f"{name}_1")
     x = activated(convolution(x, channels, 3, f"{name}_conv2", stride), f"{name}_2")
     x = convolution(x, 4 * channels, 1, f"{name}_conv3", bias=True)
     return layers.Add(name=f"{name}_add")([short, x])
+
+
+def thinned(x, stride: int, name: str):
+    """Every `stride`-th row and column."""
+    if stride == 1:
+        return x
+    # As pooling of single pixels: slices with a stride, and their gradients, took a twelfth of a step of ResNet-20.
+    return layers.AveragePooling2D(1, stride, name=f"{name}_pool")(x)
 
 
 def convolution(x, channels: int, size: int, name: str, stride: int = 1, *, bias: bool = False):
