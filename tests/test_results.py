@@ -12,11 +12,14 @@ LINES = [json.loads(line) for line in (ROOT / "logs" / "results.jsonl").read_tex
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def groups() -> dict[tuple, list[dict]]:
-    """The evaluations, those that differ in nothing but the seed together."""
+COMPARISONS = {line["name"]: line for line in LINES if line["kind"] == "comparison"}
+
+
+def groups(limited: bool = False) -> dict[tuple, list[dict]]:
+    """The evaluations, those that differ in nothing but the seed together; limited: trained on a few of each class."""
     found: dict[tuple, list[dict]] = {}
     for line in LINES:
-        if line["kind"] == "evaluation":
+        if line["kind"] == "evaluation" and ("limit" in line["data"]) == limited:
             command = re.sub(r" --(seed|logs) \S+", "", line["command"])
             found.setdefault((command, line["data"]["name"], line["data"]["split"]), []).append(line)
     return found
@@ -24,13 +27,17 @@ def groups() -> dict[tuple, list[dict]]:
 
 def row(command: str, name: str, split: str, lines: list[dict]) -> str:
     """How the README states them."""
-    accuracies = [100 * line["metrics"]["accuracy"] for line in lines]
-    spread = f" ± {stdev(accuracies):.2f}" if len(accuracies) > 1 else ""
     seconds = mean(line["seconds"] for line in lines)
     return (
         f"| `{command}` | {name}, {split}, {lines[0]['metrics']['examples']:,} "
-        f"| {mean(accuracies):.2f}{spread} | {len(lines)} | {lines[0]['epochs']} | {seconds:.0f} |"
+        f"| {accuracy(lines)} | {len(lines)} | {lines[0]['epochs']} | {seconds:.0f} |"
     )
+
+
+def accuracy(lines: list[dict]) -> str:
+    """In percent, with the standard deviation where there are several seeds."""
+    percents = [100 * line["metrics"]["accuracy"] for line in lines]
+    return f"{mean(percents):.2f}" + (f" ± {stdev(percents):.2f}" if len(percents) > 1 else "")
 
 
 @pytest.mark.parametrize("key", groups(), ids=str)
@@ -45,11 +52,30 @@ def test_readme_states_nothing_else():
     assert sorted(stated) == sorted(row(*key, lines) for key, lines in groups().items())
 
 
-def test_comparisons():
-    ratios = {line["name"]: line["ratio"] for line in LINES if line["kind"] == "comparison"}
-    assert ratios
-    for name, ratio in ratios.items():
-        assert re.search(rf"\| {name} \| .*\| {ratio:.2f} \|", README), name
+def test_finetuning_beside_training_from_nothing():
+    """A row for each number of pictures a class; both ways see the same pictures for the same epochs."""
+    found: dict[int, dict[str, list[dict]]] = {}
+    for (command, *_), lines in groups(limited=True).items():
+        way = "tuned" if command.startswith("python -m zoo.finetune ") else "from nothing"
+        found.setdefault(lines[0]["data"]["limit"], {})[way] = lines
+    assert found
+    for limit, ways in found.items():
+        tuned, nothing = ways["tuned"], ways["from nothing"]
+        for field in ("seed", "epochs", "data"):
+            assert [line[field] for line in tuned] == [line[field] for line in nothing]
+        assert f"| {limit} | {accuracy(tuned)} | {accuracy(nothing)} |" in README
+
+
+@pytest.mark.parametrize("name", COMPARISONS)
+def test_comparisons(name):
+    line = COMPARISONS[name]
+    stated = (
+        f"| {name} | {line['parameters']:,} | {line['batch']} | {1e-9 * line['flop_per_step']:.2f} "
+        f"| {line['ours_median']:,.0f} | {line['peer_median']:,.0f} "
+        f"| {line['ratio']:.2f} | {min(line['ratios']):.2f} to {max(line['ratios']):.2f} "
+        f"| {line['inference_examples_per_second']:,.0f} |"
+    )
+    assert stated in README, stated
 
 
 def test_every_result_says_how_to_get_it_again():

@@ -201,10 +201,14 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def commit() -> str | None:
-    """The commit of the code, with + where files were changed; None outside a git checkout."""
-    here = Path(__file__).parent
-    try:
-        words = ["git", "-C", str(here), "describe", "--always", "--abbrev=12", "--exclude=*", "--dirty=+"]
+    """The commit of the code, with + where the package was changed since; None outside a git checkout."""
+
+    def git(*words: str) -> str:
+        words = ["git", "-C", str(Path(__file__).parents[1]), *words]
         return subprocess.run(words, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+
+    try:
+        # Of the package alone: a result recorded before this one changes no number.
+        return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain", ".") else "")
     except (OSError, subprocess.SubprocessError):
         return None
