@@ -21,7 +21,8 @@ USUAL = Optimizer("adamw", rate=1e-3, warmup=0.1, weight_decay=0.01)
 QUICK = Optimizer("adamw", rate=2e-3, warmup=0.1, weight_decay=0.01)
 # Half of it, and no gradient longer than 1, for what is deep and not normalised.
 CAREFUL = Optimizer("adamw", rate=5e-4, warmup=0.1, weight_decay=0.01, clip=1.0)
-# Batches in which an epoch of digits makes 79 steps: moving statistics (of momentum 0.99) need hundreds to settle.
+# Batches in which an epoch of digits makes 79 steps: moving statistics (of momentum 0.99) need hundreds to settle,
+# and a thousand in the deepest networks.
 SMALL = 16
 SMOOTH = Classification(label_smoothing=0.1)  # Szegedy 2015, section 7
 
@@ -93,7 +94,7 @@ IMAGES = (
         data=Images("digits", batch=SMALL, size=(75, 75), augment=HANDWRITING),  # it needs 75 pixels a side
         task=SMOOTH,
         optimizer=USUAL,
-        epochs=6,
+        epochs=14,
     ),
     # python -m zoo.fit resnet20
     Recipe(
@@ -111,7 +112,7 @@ IMAGES = (
         data=Images("digits", batch=SMALL, size=(32, 32), augment=HANDWRITING),
         task=Classification(),
         optimizer=USUAL,
-        epochs=8,
+        epochs=12,
     ),
     # python -m zoo.fit xception
     Recipe(
@@ -120,7 +121,7 @@ IMAGES = (
         data=Images("digits", batch=SMALL, size=(32, 32), augment=HANDWRITING),
         task=Classification(),
         optimizer=USUAL,
-        epochs=8,
+        epochs=14,
     ),
     # python -m zoo.fit vit
     Recipe(
