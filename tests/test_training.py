@@ -1,10 +1,13 @@
 """What training adds to a network."""
 
+import subprocess
+
 import keras
 import numpy as np
 import pytest
 
 from zoo.models import googlenet
+from zoo.training import runs
 from zoo.training.auxiliary import trainable
 
 
@@ -27,3 +30,19 @@ def test_auxiliary_heads():
     model.train_on_batch(pixels, labels)
     for variable, old in zip(model.trainable_variables, before, strict=True):
         assert np.abs(variable - old).max() > 0, variable.path
+
+
+def test_commit_has_a_plus_where_the_package_was_changed(tmp_path, monkeypatch):
+    """Not where a result was recorded, which every evaluation does."""
+    for name in ("zoo/training/runs.py", "logs/results.jsonl"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("1")
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b"]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "first"]):
+        subprocess.run([*git, *words], check=True)
+    head = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout
+    monkeypatch.setattr(runs, "__file__", str(tmp_path / "zoo/training/runs.py"))
+    (tmp_path / "logs/results.jsonl").write_text("2")
+    assert runs.commit() == head[:12]
+    (tmp_path / "zoo/training/runs.py").write_text("2")
+    assert runs.commit() == head[:12] + "+"

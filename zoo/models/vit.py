@@ -119,13 +119,16 @@ def block(x, heads: int, dropout: float, name: str, first_only: bool = False):
 
 
 def attention(x, heads: int, name: str, first_only: bool = False):
-    """Every token, or the first only, asks all tokens, in `heads` ways at once (appendix A): (B, T, D) to the same."""
+    """Every token asks all tokens, in `heads` ways at once (appendix A): (B, T, D) to (B, T, D).
+
+    With `first_only` the first token alone asks: (B, T, D) to (B, 1, D).
+    """
     width = x.shape[-1]
     asked = layers.Dense(3 * width, name=f"{name}_qkv")(x)
     query, key, value = ops.split(layers.Reshape((-1, 3 * heads, width // heads), name=f"{name}_heads")(asked), 3, 2)
     if first_only:
         query = query[:, :1]
-    y = ops.dot_product_attention(query, key, value)  # (B, T, heads, D / heads)
+    y = ops.dot_product_attention(query, key, value)  # (B, T or 1, heads, D / heads)
     return layers.Dense(width, name=f"{name}_out")(layers.Reshape((-1, width), name=f"{name}_join")(y))
 
 
