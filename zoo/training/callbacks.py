@@ -1,4 +1,4 @@
-"""The callbacks of a fit besides Keras' own: the guard against divergence and the keeper of the best epoch."""
+"""The callbacks of a fit besides Keras' own: a guard against divergence, moving statistics, the best epoch's keeper."""
 
 import math
 
@@ -34,6 +34,28 @@ class Guard(keras.callbacks.Callback):
                 raise UserError(diverged(self.run, f"{name} is {value}", (epoch + 1) * self.steps))
 
 
+class Follow(keras.callbacks.Callback):
+    """Lets batch normalisation's moving statistics forget what is older than about half an epoch.
+
+    Keras' momentum of 0.99 averages over a hundred steps. Where an epoch has only a few, the network would be judged
+    by what its layers put out epochs ago, or by the 0 and 1 with which the statistics began.
+    """
+
+    def __init__(self, steps: int):
+        super().__init__()
+        self.longest = max(0.0, 1 - 2 / steps)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        norms = (layer for layer in self.model.layers if isinstance(layer, keras.layers.BatchNormalization))
+        self.built = [(layer, layer.momentum) for layer in norms]
+        for layer, momentum in self.built:
+            layer.momentum = min(momentum, self.longest)
+
+    def on_epoch_end(self, epoch, logs=None):
+        for layer, momentum in self.built:  # so that what is saved is as it was built
+            layer.momentum = momentum
+
+
 class KeepBest(keras.callbacks.Callback):
     """Saves the network, without its optimizer, after each epoch that early stopping calls the best so far.
 
@@ -54,7 +76,7 @@ class KeepBest(keras.callbacks.Callback):
 
 def standard(recipe: Recipe, run: Run, steps: int) -> list[keras.callbacks.Callback]:
     """Keras' callbacks that the recipe asks for, the guard and the keeper, in the order in which they must act."""
-    chosen = [Guard(run, steps)]
+    chosen = [Guard(run, steps), Follow(steps)]
     if isinstance(recipe, FineTuning):
         chosen.append(Thaw(recipe))
     if recipe.optimizer.ema is not None:
