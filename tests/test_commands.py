@@ -18,6 +18,9 @@ from conftest import ROOT, assert_complaint, environment
 from PIL import Image
 
 from zoo.command import main
+from zoo.errors import UserError
+from zoo.training import runs
+from zoo.training.runs import Run
 
 ROOTLESS = pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() == 0, reason="the administrator may write anywhere"
@@ -220,12 +223,25 @@ def test_damaged_runs(copy, zoo_command):
     strange = record | {"recipe": record["recipe"] | {"data": record["recipe"]["data"] | {"unheard": 1}}}
     (copy / "run.json").write_text(json.dumps(strange))
     assert_complaint(zoo_command("evaluate", copy), "another version of zoo")
+    elsewhere = {"recipe": record["recipe"] | {"name": "../elsewhere"}}
+    for part in ({"recipe": None}, {"labels": [1, 2]}, {"labels": ["a"]}, {"data": None}, {"spec": []}, elsewhere):
+        (copy / "run.json").write_text(json.dumps(record | part))
+        with pytest.raises(UserError, match="is damaged: its recipe, data or labels are not what fit writes"):
+            runs.open_for_reading(copy)
 
 
-def test_damaged_model(copy, zoo_command):
+def test_damaged_model(run, copy, zoo_command):
     whole = (copy / "model.keras").read_bytes()
     (copy / "model.keras").write_bytes(whole[: len(whole) // 2])
     assert_complaint(zoo_command("predict", copy, copy / "projector.png"), "model.keras is damaged", "type `python -m")
+    pixels, wide = keras.Input((28, 28, 1)), keras.Input((28, 28, 3))
+    fewer, other = (keras.Model(x, keras.layers.Dense(3)(keras.layers.Flatten()(x))) for x in (pixels, wide))
+    nan = Run(Path(run[0])).model()
+    nan.get_layer("features").bias.assign([np.nan] * 128)
+    for model, words in ((fewer, r"outputs are .*3.* those of the run"), (other, "inputs"), (nan, "not a number")):
+        model.save(copy / "model.keras")
+        with pytest.raises(UserError, match=words):
+            Run(copy).model()
     (copy / "model.keras").unlink()
     assert_complaint(zoo_command("evaluate", copy), "has lost its model.keras", "--fresh")
     (copy / "summary.json").unlink()

@@ -1,5 +1,7 @@
 """Sources and the pipeline: the right pictures, all of them, in an order that follows from (seed, step) alone."""
 
+import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -220,6 +222,30 @@ def folder_with(tmp_path, **classes: int):
 def test_folder_that_cannot_be_learned_from(tmp_path, classes, words):
     with pytest.raises(UserError, match=words):
         _ = Images(folder=folder_with(tmp_path, **classes)).spec
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="only Linux has file names that are not text")
+def test_names_that_are_not_text(tmp_path):
+    Image.new("L", (9, 9)).save(folder_with(tmp_path, cat=3, dog=3) / "dog" / os.fsdecode(b"caf\xe9.png"))
+    with pytest.raises(UserError, match="letters in its name that are not UTF-8: rename it"):
+        _ = Images(folder=tmp_path).spec
+
+
+def test_chosen_classes_without_validation_pictures(tmp_path, data_directory):
+    folder = folder_with(tmp_path, cat=3, dog=3, owl=3)
+    ranked = sorted(("0.png", "1.png", "2.png"), key=lambda name: hashlib.sha256(name.encode()).digest())
+    for label in ("cat", "dog"):
+        (folder / label / ranked[1]).write_bytes(b"the one to validate, broken")
+    source = Images(folder=folder, directory=data_directory, only=("cat", "dog"))
+    assert source.count("train") == 2
+    with pytest.raises(UserError, match="has no validation pictures: give it more"):
+        source.load("validation")
+
+
+def test_numbers_that_are_none(tmp_path):
+    Image.fromarray(np.full((9, 9), np.nan, np.float32)).save(tmp_path / "x.tiff")
+    with pytest.raises(OSError, match="not a number"):
+        read_picture(tmp_path / "x.tiff", (9, 9, 1))
 
 
 def test_more_pictures_than_memory_stream_from_disk(data_directory, monkeypatch):

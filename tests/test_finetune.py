@@ -165,12 +165,15 @@ def test_what_cannot_be_tuned(base, data, data_directory, tmp_path):
 def test_changed_base(base, data, tmp_path):
     copy = Run(shutil.copytree(base.path, tmp_path / "copy"))
     run = tune(copy, data, tmp_path / "logs", epochs=1)
-    (run.path / "summary.json").unlink()
+    before = replace(recipe_for(copy), data=data)
     model = copy.model()
-    model.get_layer("logits").bias.assign_add([1.0] * 5)
+    kernel = next(layer for layer in model.layers if layer.weights).kernel
+    kernel.assign(2 * kernel)
     model.save(copy.path / "model.keras")
     again = tune(copy, data, tmp_path / "logs", epochs=1)
     assert again.path != run.path  # other weights are another recipe
+    with pytest.raises(UserError, match="has changed since this began: type the same command"):
+        fit(before, logs=tmp_path / "more")  # such as that of a base which is still being trained
 
 
 def test_command(base, data_directory, tmp_path, zoo_command):

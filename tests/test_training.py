@@ -6,9 +6,12 @@ import keras
 import numpy as np
 import pytest
 
+from zoo.errors import UserError
+from zoo.layers import BatchNormalization
 from zoo.models import googlenet
-from zoo.training import runs
+from zoo.training import devices, runs
 from zoo.training.auxiliary import trainable
+from zoo.training.callbacks import Follow
 
 
 def test_auxiliary_heads():
@@ -30,6 +33,41 @@ def test_auxiliary_heads():
     model.train_on_batch(pixels, labels)
     for variable, old in zip(model.trainable_variables, before, strict=True):
         assert np.abs(variable - old).max() > 0, variable.path
+
+
+def test_moving_statistics_follow_where_an_epoch_has_few_steps():
+    """After 2 epochs of 4 steps they are near those of the data; what is saved has the momentum it was built with."""
+    inputs = keras.Input((4, 4, 3))
+    flat = keras.layers.GlobalAveragePooling2D()(BatchNormalization(name="norm")(inputs))
+    model = keras.Model(inputs, keras.layers.Dense(2)(flat))
+    model.compile("sgd", keras.losses.CategoricalCrossentropy(from_logits=True))
+    pixels = np.random.default_rng(0).normal(7, 3, (32, 4, 4, 3)).astype("float32")
+    norm, seen = model.get_layer("norm"), []
+    saving = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(norm.momentum))
+    model.fit(pixels, np.eye(2)[[0, 1] * 16], batch_size=8, epochs=2, callbacks=[Follow(steps=4), saving], verbose=0)
+    np.testing.assert_allclose(norm.moving_mean, pixels.mean((0, 1, 2)), rtol=0.1)
+    np.testing.assert_allclose(norm.moving_variance, pixels.var((0, 1, 2)), rtol=0.2)
+    assert seen == [0.99, 0.99]
+    for steps, momentum in ((1, 0.0), (4, 0.5), (100, 0.98), (1000, 0.99)):
+        follow = Follow(steps)
+        follow.set_model(model)
+        follow.on_epoch_begin(0)
+        assert norm.momentum == pytest.approx(momentum)
+        follow.on_epoch_end(0)
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_other_backends_are_refused(backend, monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: backend)
+    with pytest.raises(UserError, match=f"Keras' backend is {backend}, but training wants tensorflow"):
+        devices.configure(0, "float32")
+
+
+def test_a_persons_keras_json_changes_no_numbers():
+    keras.config.set_floatx("float16")
+    keras.config.set_image_data_format("channels_first")
+    devices.configure(0, "float32")
+    assert (keras.config.floatx(), keras.config.image_data_format()) == ("float32", "channels_last")
 
 
 def test_commit_has_a_plus_where_the_package_was_changed(tmp_path, monkeypatch):

@@ -1,5 +1,7 @@
 """Published weights: the file format, the mapping, and what is said when they do not fit."""
 
+import shutil
+
 import h5py
 import keras
 import numpy as np
@@ -84,6 +86,45 @@ def test_damaged_files(published, tmp_path):
             pretrained("resnet50", weights=broken)
     with pytest.raises(UserError, match="there is no such file: wanted imagenet or"):
         pretrained("resnet50", weights=tmp_path / "nowhere.h5")
+    shutil.copy(path, tmp_path / "kept.weights.h5")
+    with pytest.raises(UserError, match=r"must be called something\.h5, and not something\.weights\.h5"):
+        pretrained("resnet50", weights=tmp_path / "kept.weights.h5")
+
+
+def damage(file: h5py.File, how: str) -> None:
+    """Of one layer in a file of published weights."""
+    group = file["conv1_bn"]
+    place = {weight.split("/")[-1].split(":")[0]: weight for weight in group.attrs["weight_names"]}
+    if how == "nan":
+        file["conv1_conv"][file["conv1_conv"].attrs["weight_names"][0]][0, 0, 0, 0] = np.nan
+    elif how == "negative variance":
+        group[place["moving_variance"]][0] = -1.0
+    elif how == "numbers for names":
+        group.attrs["weight_names"] = np.arange(4)
+    elif how == "a group for numbers":
+        del group[place["gamma"]]
+        group.create_group(place["gamma"])
+    else:
+        del group[place["gamma"]]
+        group[place["gamma"]] = np.ones(64, int)
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("nan", "conv1_conv/kernel holds numbers that no training leaves"),
+        ("negative variance", "conv1_bn/moving_variance holds numbers that no training leaves"),
+        ("numbers for names", "or not in the format of published weights"),
+        ("a group for numbers", "or not in the format of published weights"),
+        ("whole numbers", "is of int64"),
+    ],
+)
+def test_damaged_numbers(how, words, published, tmp_path):
+    path, _ = published
+    with h5py.File(shutil.copy(path, tmp_path / "damaged.h5"), "r+") as file:
+        damage(file, how)
+    with pytest.raises(UserError, match=f"is damaged.*{words}"):
+        pretrained("resnet50", weights=tmp_path / "damaged.h5")
 
 
 def test_what_nobody_publishes(published):

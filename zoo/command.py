@@ -156,7 +156,7 @@ def in_a_line(error: Exception) -> str | None:
     if disk_is_full(error):
         return "the disk is full; what was saved is whole: make room and type the same command again, without --fresh"
     if isinstance(error, OSError):
-        if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
+        if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG):
             return None
         return f"{error.strerror}: {error.filename or 'a file'}; choose another place, or close what holds it"
     if isinstance(error, tf.errors.OpError) and not isinstance(error, tf.errors.ResourceExhaustedError):

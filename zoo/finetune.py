@@ -75,6 +75,8 @@ def recipe_for(base: Run | Path | str, weights: str | None = None) -> FineTuning
     base = str(base.path if isinstance(base, Run) else base)
     if not weights:
         base = short(Path(base))
+    elif weights != "imagenet":
+        weights = short(Path(weights))
     model = load(base, weights)
     name = base if weights else runs.open_for_reading(Path(base)).record["recipe"]["name"]
     return FineTuning(
@@ -89,7 +91,7 @@ def recipe_for(base: Run | Path | str, weights: str | None = None) -> FineTuning
 
 
 def short(path: Path) -> str:
-    """The path as seen from here, so that one run has one name however it is typed."""
+    """The path as seen from here, so that one run or file has one name however it is typed."""
     try:
         return os.path.relpath(path)
     except ValueError:  # another drive of Windows
@@ -111,16 +113,18 @@ def transferred(
         classes: labels to tell apart.
         base: folder of a run, or with `weights` the name of a network.
         weights: "imagenet" or a file in that format.
-        digest: of the base's weights: other weights make another recipe.
+        digest: of the base's weights below its head: other weights make another recipe.
 
     Returns:
         An uncompiled functional model: (batch, height, width, channels) pixels in 0..255
         to (batch, classes) float32 logits.
 
     Raises:
-        ValueError: the pictures have another size than the base's.
+        ValueError: the pictures have another size than the base's, or the base is no longer what it was.
     """
     trained = load(base, weights, tuple(input_shape[:2]))
+    if digest and digest != digest_of(trained):
+        raise ValueError(f"{base} has changed since this began: type the same command when it has been trained")
     height, width, channels = trained.input_shape[1:]
     if tuple(input_shape[:2]) != (height, width):
         raise ValueError(
@@ -172,10 +176,11 @@ def load(base: str, weights: str | None, size: tuple[int, int] | None = None) ->
 
 
 def digest_of(model: keras.Model) -> str:
-    """Twelve hexadecimal digits that change with any weight."""
+    """Twelve hexadecimal digits that change with any weight below the head."""
     whole = hashlib.sha256()
-    for weight in model.weights:
-        whole.update(ops.convert_to_numpy(weight).tobytes())
+    for layer in model.layers:
+        for weight in layer.weights if layer.name != "logits" else ():
+            whole.update(ops.convert_to_numpy(weight).tobytes())
     return whole.hexdigest()[:12]
 
 

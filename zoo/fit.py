@@ -21,6 +21,7 @@ from zoo.training.resume import Resume, create_variables, signals
 from zoo.training.runs import Run
 from zoo.training.thaw import FineTuning
 
+FEW = 100  # steps of a whole training that deserve a word
 EXECUTION = 32  # steps, at most, that TensorFlow goes through between two looks from Python
 
 
@@ -50,7 +51,7 @@ def build(recipe: Recipe) -> keras.Model:
     try:
         return trainable(recipe.model(**spec))
     except (ValueError, TypeError, tf.errors.OpError) as error:
-        if isinstance(error, UserError):
+        if isinstance(error, UserError | tf.errors.ResourceExhaustedError):
             raise
         raise UserError(f"{recipe.model.func.__name__} cannot be built: {' '.join(str(error).split())}") from error
 
@@ -143,6 +144,10 @@ def train(model: keras.Model, recipe: Recipe, run: Run, profile: tuple[int, int]
     chosen = resume.after([*callbacks.standard(recipe, run, steps), board])
     if resume.step:
         print(f"resuming {run.path} after {resume.epoch} epochs, at step {resume.step}")
+    else:
+        print(f"training {run.path}: {recipe.epochs} x {steps} steps; the first takes longest", flush=True)
+    if recipe.epochs * steps < FEW:
+        print(f"these are few steps to learn in: more --epochs, or a --data.batch below {batch}, may teach more")
     weights = recipe.task.weights(source.arrays("train")[1], len(source.labels))
     with signals(resume):
         # Where a stop cut an epoch short, one `fit` ends that epoch and the next goes on from there.
@@ -164,8 +169,9 @@ def train(model: keras.Model, recipe: Recipe, run: Run, profile: tuple[int, int]
 
 
 def data_facts(source) -> dict:
-    """What must not change while a run is about these data: examples of each split, and a digest of train."""
-    return {split: source.count(split) for split in source.splits} | {"digest": source.digest("train")}
+    """What must not change while a run is about these data: examples of each split, digests of what a fit reads."""
+    counts = {split: source.count(split) for split in source.splits}
+    return counts | {"digest": source.digest("train"), "validation_digest": source.digest("validation")}
 
 
 def describe(recipe: Recipe, precision: str, command: str | None) -> dict:
@@ -216,7 +222,7 @@ def told(recipe: Recipe, run: Run) -> str:
     path = shlex.quote(str(run.path))
     return f"""
 {recipe.data.title}: {data}, {len(run.record["labels"])} classes
-{summary["epochs"]} epochs in {summary["seconds"]:.0f} s
+{summary["epochs"]} epoch{"s" * (summary["epochs"] > 1)} in {summary["seconds"]:.0f} s
 {"last" if recipe.monitor == "last" else "best"}: epoch {best["epoch"]}, validation {values}
 next:
   python -m zoo.evaluate {path}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -97,7 +98,7 @@ def predict(
 def expand(paths: Iterable[Path]) -> Iterator[tuple[Path, str | None]]:
     """Each picture, and what is wrong with a path that cannot lead to one."""
     for path in paths:
-        if not path.is_dir():
+        if not os.path.isdir(path):  # which, unlike Path's, never raises
             yield path, None
             continue
         found = find_pictures(path)

@@ -7,6 +7,7 @@ walked from the output back, and the n-th layer with weights here is the n-th th
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -130,16 +131,18 @@ def read_weights(reference: keras.Model, name: str, path: Path) -> keras.Model:
     Raises:
         UserError: the file is missing, damaged or holds the weights of another network.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise UserError(f"--weights came as {path}, but there is no such file: wanted imagenet or a .h5 file")
+    if path.suffix not in (".h5", ".hdf5") or path.name.endswith(".weights.h5"):  # Keras goes by the name
+        raise UserError(f"--weights came as {path}, but must be called something.h5, and not something.weights.h5")
     try:
         with h5py.File(path) as file:
             names = [str(n, "utf-8") if isinstance(n, bytes) else n for n in file.attrs["layer_names"]]
-            stored = [(n, [file[n][w].shape for w in file[n].attrs["weight_names"]]) for n in names]
-    except (OSError, KeyError, ValueError) as error:
+            stored = [(n, [shape_of(file[n][w]) for w in file[n].attrs["weight_names"]]) for n in names]
+    except Exception as error:  # h5py has all kinds for what is not as it was written
         raise UserError(f"{path} is damaged, or not in the format of published weights ({error})") from error
     # By place and shape, as Keras reads them: many of the published names are numbers that a program once counted.
-    found = [(layer, [tuple(shape) for shape in shapes]) for layer, shapes in stored if shapes]
+    found = [(layer, shapes) for layer, shapes in stored if shapes]
     wanted = [(layer.name, [tuple(w.shape) for w in layer.weights]) for layer in reference.layers if layer.weights]
     different = [
         f"{there} has {in_words(have)} where {name}'s {here} takes {in_words(take)}"
@@ -155,7 +158,22 @@ def read_weights(reference: keras.Model, name: str, path: Path) -> keras.Model:
         reference.load_weights(path)
     except Exception as error:  # h5py and Keras each have errors of their own for a file that was cut
         raise UserError(f"{path} is damaged ({' '.join(str(error).split())[:200]})") from error
+    for weight in reference.weights:
+        numbers = keras.ops.convert_to_numpy(weight)
+        if not np.isfinite(numbers).all() or (weight.name == "moving_variance" and numbers.min() < 0):
+            raise UserError(f"{path} is damaged: {weight.path} holds numbers that no training leaves")
     return reference
+
+
+def shape_of(stored: h5py.Dataset) -> tuple[int, ...]:
+    """Of floating-point numbers in a file.
+
+    Raises:
+        ValueError: they are something else.
+    """
+    if stored.dtype.kind != "f":
+        raise ValueError(f"{stored.name} is of {stored.dtype}")
+    return tuple(stored.shape)
 
 
 def in_words(shapes: list[tuple[int, ...]]) -> str:
@@ -218,11 +236,12 @@ def layers_with_weights(output) -> Iterator[keras.Layer]:
 
 @contextlib.contextmanager
 def impatient() -> Iterator[None]:
-    """Lets a server that does not answer fail; Keras itself waits for ever."""
+    """Lets a server that does not answer fail, for which Keras waits for ever; what it prints is no answer of ours."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(PATIENCE)
     try:
-        yield
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
     finally:
         socket.setdefaulttimeout(before)
 

@@ -7,6 +7,7 @@ a folder of any size then streams like every other data set.
 import hashlib
 import json
 import sys
+from itertools import chain
 from pathlib import Path
 
 import tensorflow_datasets as tfds
@@ -40,6 +41,11 @@ def classes_of(folder: Path) -> dict[str, list[Path]]:
         raise UserError(f"no pictures in {folder}: wanted one sub-folder a class, such as {folder / 'cat' / '1.jpg'}")
     if len(names) == 1:
         raise UserError(f"{folder} has one class, {names[0]}: a classifier needs a sub-folder for each of 2 or more")
+    for path in chain(*found.values()):
+        try:
+            str(path.relative_to(folder)).encode()
+        except UnicodeEncodeError:  # such as one out of an old ZIP file
+            raise UserError(f"{path} has letters in its name that are not UTF-8: rename it") from None
     for name, pictures in found.items():
         if len(pictures) < 3:
             raise UserError(

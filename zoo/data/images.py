@@ -51,8 +51,8 @@ class Images:
             raise ValueError(f"--data.batch came as {self.batch}, but must be at least 1")
         if self.limit is not None and self.limit < 1:
             raise ValueError(f"--data.limit came as {self.limit}, but must be at least 1")
-        if self.size is not None and min(self.size) < 1:
-            raise ValueError(f"--data.size came as {self.size}, but both sides must be at least 1 pixel")
+        if self.size is not None and (len(self.size) != 2 or min(self.size) < 1):
+            raise ValueError(f"--data.size came as {self.size}, but must be two sides of at least 1 pixel")
 
     @property
     def title(self) -> str:
@@ -161,6 +161,8 @@ class Images:
                 raise UserError(
                     f"{self._prepared.data_path} is damaged: delete it and type the same command"
                 ) from error
+            if not len(cache[split][1]):
+                raise UserError(f"{self.title} has no {split} pictures: give it more")
             absent = set(range(len(self.labels))) - set(cache[split][1].tolist())
             if split == "train" and self.folder and absent:
                 names = ", ".join(self.labels[label] for label in sorted(absent))
@@ -208,8 +210,6 @@ class Images:
 
     def _read(self, split: str) -> tuple[np.ndarray, np.ndarray]:
         count, shape = self._prepared.info.splits[self.splits[split]].num_examples, self.spec["input_shape"]
-        if not count:
-            raise UserError(f"{self.title} has no {split} pictures: give it more")
         labels = np.empty(count, np.int64)
         if count * int(np.prod(shape)) <= IN_MEMORY:
             pixels = np.empty((count, *shape), np.uint8)

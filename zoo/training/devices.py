@@ -8,11 +8,25 @@ import keras
 import psutil
 import tensorflow as tf
 
+from zoo.errors import UserError
+
 PACKAGES = ("tensorflow", "keras", "tensorflow-datasets", "numpy")
 
 
 def configure(seed: int, precision: str) -> str:
-    """Seeds everything and sets Keras' precision; returns the precision that "auto" came to be."""
+    """Seeds everything and sets Keras' precision; returns the precision that "auto" came to be.
+
+    Raises:
+        UserError: Keras' backend is not TensorFlow, on whose data and steps all this runs.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise UserError(
+            f"Keras' backend is {keras.backend.backend()}, but training wants tensorflow: unset KERAS_BACKEND, "
+            "or mend ~/.keras/keras.json"
+        )
+    # What a person's keras.json says otherwise would be another network, or other numbers, under the same name.
+    keras.config.set_floatx("float32")
+    keras.config.set_image_data_format("channels_last")
     keras.utils.set_random_seed(seed)
     if tf.config.list_physical_devices("GPU"):
         tf.config.experimental.enable_op_determinism()

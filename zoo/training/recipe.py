@@ -19,20 +19,24 @@ from zoo.training.optimizer import Optimizer
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """Everything that decides a result."""
+    """Everything that decides a result.
+
+    The data are a source: it has `spec`, `labels`, `batch`, `splits`, `count(split)`, `digest(split)` and
+    `load(split, ...)`, as `zoo.data.Images` has.
+    """
 
     name: Annotated[str, tyro.conf.Suppress]
     """Under which name runs are filed."""
     model: partial
-    """The builder with its hyperparameters."""
+    """The network."""
     data: Any
-    """The source: has `spec`, `labels`, `batch`, `count(split)`, `load(split, ...)`."""
+    """The data."""
     task: Any
     """Loss and metrics."""
     optimizer: Optimizer = dataclasses.field(default_factory=Optimizer)
     """How the weights are moved."""
     epochs: int = 10
-    """Passes over the training data, to within 2.5 % or half a batch."""
+    """Passes over the training data, each rounded to whole steps."""
     patience: int = 0
     """Epochs without a better value after which training stops; 0: never."""
     monitor: str = "val_loss"

@@ -5,19 +5,23 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import subprocess
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import filelock
 import keras
+import numpy as np
 
 from zoo.errors import UserError, disk_is_full
 from zoo.training.recipe import Recipe
 
 FORMAT = 1  # of a run's files; a reader of another format refuses
 RECORD = {"recipe", "id", "command", "precision", "spec", "labels", "data", "machine", "versions", "commit"}
+NAME = re.compile(r"\w[\w.+-]*")  # of a recipe: a part of the name of a folder
 SUMMARY = {"epochs", "steps", "seconds", "best"}
 
 
@@ -61,7 +65,11 @@ class Run:
                 raise UserError(f"{self.path} has lost its model.keras; {self.how_to_go_on('--fresh')}")
             raise UserError(f"{self.path} has no model.keras yet: no epoch was finished; {self.how_to_go_on()}")
         try:
-            return keras.saving.load_model(path, compile=False, safe_mode=True)
+            if not zipfile.is_zipfile(path):  # of which Keras says that there is no such file
+                raise ValueError("not a whole archive")
+            model = keras.saving.load_model(path, compile=False, safe_mode=True)
+            check_model(model, self.record["spec"])
+            return model
         except Exception as error:
             reason = " ".join(str(error).split())
             if "safe_mode" in reason or "unsafe" in reason.lower():
@@ -91,7 +99,34 @@ def open_for_reading(path: Path) -> Run:
         raise UserError(f"{path / 'run.json'} is damaged: it lacks {', '.join(sorted(RECORD - record.keys()))}")
     if found != FORMAT:
         raise UserError(f"{path} was made by another version of zoo (format {found}, this one reads {FORMAT})")
+    if not is_record(record):
+        raise UserError(f"{path / 'run.json'} is damaged: its recipe, data or labels are not what fit writes")
     return run
+
+
+def is_record(record: dict) -> bool:
+    """Whether what later verbs read of a record is what a fit writes; a name that leads elsewhere is not."""
+    recipe, spec, labels = record["recipe"], record["spec"], record["labels"]
+    return (
+        all(isinstance(part, dict) for part in (recipe, spec, record["data"]))
+        and isinstance(labels, list)
+        and all(isinstance(label, str) for label in labels)
+        and spec.get("classes") == len(labels)
+        and NAME.fullmatch(str(recipe.get("name"))) is not None
+    )
+
+
+def check_model(model: keras.Model, spec: dict) -> None:
+    """Raises ValueError where a network does not lead from the run's inputs to a number for each of its classes."""
+    if isinstance(model, keras.Sequential):
+        raise ValueError("it is no functional network")
+    have = [tuple(tensor.shape) for tensor in (*model.inputs, *model.outputs)]
+    want = [(None, *spec["input_shape"]), (None, spec["classes"])]
+    if have != want:
+        raise ValueError(f"its inputs and outputs are {have}, those of the run {want}")
+    for weight in model.weights:
+        if not np.isfinite(keras.ops.convert_to_numpy(weight)).all():
+            raise ValueError(f"{weight.path} holds what is not a number")
 
 
 def choose(recipe: Recipe, logs: Path, fresh: bool) -> Run:
@@ -154,6 +189,7 @@ def begin(run: Run, described: dict) -> None:
 def check_data(run: Run, now: dict) -> None:
     """Raises UserError where the data are no longer those with which the run began."""
     then = run.record["data"]
+    now = {what: now.get(what) for what in then}
     if then != now:
         raise UserError(f"the data of {run.path} have changed ({then} then, {now} now): start anew with --fresh")
 
