@@ -145,7 +145,7 @@ def train(model: keras.Model, recipe: Recipe, run: Run, profile: tuple[int, int]
     if resume.step:
         print(f"resuming {run.path} after {resume.epoch} epochs, at step {resume.step}")
     else:
-        print(f"training {run.path}: {recipe.epochs} x {steps} steps; the first takes longest", flush=True)
+        print(f"training {run.path}: {recipe.epochs} epochs of {steps} steps; the first step takes longest", flush=True)
     if recipe.epochs * steps < FEW:
         print(f"these are few steps to learn in: more --epochs, or a --data.batch below {batch}, may teach more")
     weights = recipe.task.weights(source.arrays("train")[1], len(source.labels))
