@@ -224,7 +224,15 @@ def test_damaged_runs(copy, zoo_command):
     (copy / "run.json").write_text(json.dumps(strange))
     assert_complaint(zoo_command("evaluate", copy), "another version of zoo")
     elsewhere = {"recipe": record["recipe"] | {"name": "../elsewhere"}}
-    for part in ({"recipe": None}, {"labels": [1, 2]}, {"labels": ["a"]}, {"data": None}, {"spec": []}, elsewhere):
+    for part in (
+        {"recipe": None},
+        {"labels": [1, 2]},
+        {"labels": ["a"]},
+        {"data": {}},
+        {"spec": []},
+        {"command": 1},
+        elsewhere,
+    ):
         (copy / "run.json").write_text(json.dumps(record | part))
         with pytest.raises(UserError, match="is damaged: its recipe, data or labels are not what fit writes"):
             runs.open_for_reading(copy)
@@ -235,10 +243,21 @@ def test_damaged_model(run, copy, zoo_command):
     (copy / "model.keras").write_bytes(whole[: len(whole) // 2])
     assert_complaint(zoo_command("predict", copy, copy / "projector.png"), "model.keras is damaged", "type `python -m")
     pixels, wide = keras.Input((28, 28, 1)), keras.Input((28, 28, 3))
-    fewer, other = (keras.Model(x, keras.layers.Dense(3)(keras.layers.Flatten()(x))) for x in (pixels, wide))
+    fewer, other = (
+        keras.Model(x, keras.layers.Dense(outputs)(keras.layers.Flatten()(x)))
+        for x, outputs in ((pixels, 3), (wide, 10))
+    )
+    row = keras.Sequential([keras.layers.Dense(10)])
+    row.build((None, 784))
     nan = Run(Path(run[0])).model()
     nan.get_layer("features").bias.assign([np.nan] * 128)
-    for model, words in ((fewer, r"outputs are .*3.* those of the run"), (other, "inputs"), (nan, "not a number")):
+    wrong = {
+        r"outputs are \[\[3\]\], the run has 10 classes": fewer,
+        r"inputs are \[\[28, 28, 3\]\]": other,
+        "features/bias holds what is not a number": nan,
+        "no functional network": row,
+    }
+    for words, model in wrong.items():
         model.save(copy / "model.keras")
         with pytest.raises(UserError, match=words):
             Run(copy).model()

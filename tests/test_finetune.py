@@ -165,8 +165,11 @@ def test_what_cannot_be_tuned(base, data, data_directory, tmp_path):
 def test_changed_base(base, data, tmp_path):
     copy = Run(shutil.copytree(base.path, tmp_path / "copy"))
     run = tune(copy, data, tmp_path / "logs", epochs=1)
-    before = replace(recipe_for(copy), data=data)
+    before, kept = replace(recipe_for(copy), data=data), recipe_for(copy).id()
     model = copy.model()
+    model.get_layer("logits").bias.assign_add([1.0] * 5)
+    model.save(copy.path / "model.keras")
+    assert recipe_for(copy).id() == kept  # the head is made anew
     kernel = next(layer for layer in model.layers if layer.weights).kernel
     kernel.assign(2 * kernel)
     model.save(copy.path / "model.keras")

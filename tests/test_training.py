@@ -1,14 +1,20 @@
 """What training adds to a network."""
 
+import contextlib
+import os
 import subprocess
+import sys
+from dataclasses import replace
 
 import keras
 import numpy as np
 import pytest
+from conftest import ROOT
 
 from zoo.errors import UserError
 from zoo.layers import BatchNormalization
 from zoo.models import googlenet
+from zoo.recipes import RECIPES
 from zoo.training import devices, runs
 from zoo.training.auxiliary import trainable
 from zoo.training.callbacks import Follow
@@ -63,11 +69,32 @@ def test_other_backends_are_refused(backend, monkeypatch):
         devices.configure(0, "float32")
 
 
-def test_a_persons_keras_json_changes_no_numbers():
-    keras.config.set_floatx("float16")
-    keras.config.set_image_data_format("channels_first")
-    devices.configure(0, "float32")
-    assert (keras.config.floatx(), keras.config.image_data_format()) == ("float32", "channels_last")
+def test_a_persons_keras_json_changes_no_numbers(tmp_path):
+    (tmp_path / "keras.json").write_text('{"floatx": "float16", "image_data_format": "channels_first"}')
+    words = "import zoo, keras; print(keras.config.floatx(), keras.config.image_data_format())"
+    place = {"env": os.environ | {"KERAS_HOME": str(tmp_path)}, "cwd": ROOT}
+    told = subprocess.check_output([sys.executable, "-c", words], **place)
+    assert told.split() == [b"float32", b"channels_last"]
+
+
+def test_a_recipe_is_called_what_a_folder_can_be():
+    for name in ("../elsewhere", "my net", ""):
+        with pytest.raises(ValueError, match="a recipe was called"):
+            replace(RECIPES["cnn"], name=name)
+
+
+def test_changed_validation_pictures(tmp_path):
+    """They choose the epoch that is kept. A run of the version that did not write their digest down goes on."""
+    then = {"train": 8, "validation": 2, "test": 2, "digest": "a"}
+    for data, now, refused in (
+        (then | {"validation_digest": "b"}, then | {"validation_digest": "b"}, False),
+        (then | {"validation_digest": "b"}, then | {"validation_digest": "c"}, True),
+        (then, then | {"validation_digest": "c"}, False),
+        (then, then | {"digest": "c", "validation_digest": "c"}, True),
+    ):
+        runs.write_json(tmp_path / "run.json", {"data": data})
+        with pytest.raises(UserError, match="have changed") if refused else contextlib.nullcontext():
+            runs.check_data(runs.Run(tmp_path), now)
 
 
 def test_commit_has_a_plus_where_the_package_was_changed(tmp_path, monkeypatch):

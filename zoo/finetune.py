@@ -120,11 +120,12 @@ def transferred(
         to (batch, classes) float32 logits.
 
     Raises:
-        ValueError: the pictures have another size than the base's, or the base is no longer what it was.
+        ValueError: the pictures have another size than the base's.
+        UserError: the base is no longer what it was.
     """
     trained = load(base, weights, tuple(input_shape[:2]))
     if digest and digest != digest_of(trained):
-        raise ValueError(f"{base} has changed since this began: type the same command when it has been trained")
+        raise UserError(f"{base} has changed since this began: type the same command when it has been trained")
     height, width, channels = trained.input_shape[1:]
     if tuple(input_shape[:2]) != (height, width):
         raise ValueError(

@@ -21,7 +21,7 @@ from zoo.training.resume import Resume, create_variables, signals
 from zoo.training.runs import Run
 from zoo.training.thaw import FineTuning
 
-FEW = 100  # steps of a whole training that deserve a word
+FEW = 100  # a training of fewer steps deserves a word
 EXECUTION = 32  # steps, at most, that TensorFlow goes through between two looks from Python
 
 
@@ -145,9 +145,10 @@ def train(model: keras.Model, recipe: Recipe, run: Run, profile: tuple[int, int]
     if resume.step:
         print(f"resuming {run.path} after {resume.epoch} epochs, at step {resume.step}")
     else:
-        print(f"training {run.path}: {recipe.epochs} epochs of {steps} steps; the first step takes longest", flush=True)
-    if recipe.epochs * steps < FEW:
-        print(f"these are few steps to learn in: more --epochs, or a --data.batch below {batch}, may teach more")
+        print(f"training {run.path}: --epochs {recipe.epochs}, steps an epoch {steps}; the first step takes longest")
+        if recipe.epochs * steps < FEW:
+            smaller = f", or a --data.batch below {batch}" if batch > 1 else ""
+            print(f"so few steps may teach it little: give it more --epochs{smaller}")
     weights = recipe.task.weights(source.arrays("train")[1], len(source.labels))
     with signals(resume):
         # Where a stop cut an epoch short, one `fit` ends that epoch and the next goes on from there.

@@ -138,7 +138,7 @@ def read_weights(reference: keras.Model, name: str, path: Path) -> keras.Model:
     try:
         with h5py.File(path) as file:
             names = [str(n, "utf-8") if isinstance(n, bytes) else n for n in file.attrs["layer_names"]]
-            stored = [(n, [shape_of(file[n][w]) for w in file[n].attrs["weight_names"]]) for n in names]
+            stored = [(n, [shape_of_floats(file[n][w]) for w in file[n].attrs["weight_names"]]) for n in names]
     except Exception as error:  # h5py has all kinds for what is not as it was written
         raise UserError(f"{path} is damaged, or not in the format of published weights ({error})") from error
     # By place and shape, as Keras reads them: many of the published names are numbers that a program once counted.
@@ -165,8 +165,8 @@ def read_weights(reference: keras.Model, name: str, path: Path) -> keras.Model:
     return reference
 
 
-def shape_of(stored: h5py.Dataset) -> tuple[int, ...]:
-    """Of floating-point numbers in a file.
+def shape_of_floats(stored: h5py.Dataset) -> tuple[int, ...]:
+    """The shape of floating-point numbers in a file.
 
     Raises:
         ValueError: they are something else.

@@ -43,7 +43,7 @@ def classes_of(folder: Path) -> dict[str, list[Path]]:
         raise UserError(f"{folder} has one class, {names[0]}: a classifier needs a sub-folder for each of 2 or more")
     for path in chain(*found.values()):
         try:
-            str(path.relative_to(folder)).encode()
+            str(path).encode()
         except UnicodeEncodeError:  # such as one out of an old ZIP file
             raise UserError(f"{path} has letters in its name that are not UTF-8: rename it") from None
     for name, pictures in found.items():

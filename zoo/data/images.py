@@ -156,17 +156,17 @@ class Images:
         cache = self.__dict__.setdefault("_arrays", {})  # a frozen record; what it names never changes
         if split not in cache:
             try:
-                cache[split] = self._chosen(split, *self._read(split))
+                pixels, labels = self._chosen(split, *self._read(split))
             except tf.errors.DataLossError as error:
                 raise UserError(
                     f"{self._prepared.data_path} is damaged: delete it and type the same command"
                 ) from error
-            if not len(cache[split][1]):
-                raise UserError(f"{self.title} has no {split} pictures: give it more")
-            absent = set(range(len(self.labels))) - set(cache[split][1].tolist())
+            self._check_some(split, len(labels))
+            absent = set(range(len(self.labels))) - set(labels.tolist())
             if split == "train" and self.folder and absent:
                 names = ", ".join(self.labels[label] for label in sorted(absent))
                 raise UserError(f"no picture to train on could be read of {names}: see what was skipped above")
+            cache[split] = pixels, labels
         return cache[split]
 
     def digest(self, split: str) -> str:
@@ -210,6 +210,7 @@ class Images:
 
     def _read(self, split: str) -> tuple[np.ndarray, np.ndarray]:
         count, shape = self._prepared.info.splits[self.splits[split]].num_examples, self.spec["input_shape"]
+        self._check_some(split, count)
         labels = np.empty(count, np.int64)
         if count * int(np.prod(shape)) <= IN_MEMORY:
             pixels = np.empty((count, *shape), np.uint8)
@@ -228,6 +229,10 @@ class Images:
                 os.replace(part, folder / f"{name}.npy")
         pixels = np.load(folder / f"{name}.npy", mmap_mode="r")
         return pixels, np.load(folder / f"{name}.labels.npy")
+
+    def _check_some(self, split: str, count: int) -> None:
+        if not count:
+            raise UserError(f"{self.title} has no {split} pictures: give it more")
 
     def _chosen(self, split: str, pixels: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Those of the classes and of the number that are wanted, with labels that count the classes wanted."""

@@ -21,7 +21,7 @@ USUAL = Optimizer("adamw", rate=1e-3, warmup=0.1, weight_decay=0.01)
 QUICK = Optimizer("adamw", rate=2e-3, warmup=0.1, weight_decay=0.01)
 # Half of it, and no gradient longer than 1, for what is deep and not normalised.
 CAREFUL = Optimizer("adamw", rate=5e-4, warmup=0.1, weight_decay=0.01, clip=1.0)
-# Batches so small that an epoch of digits makes 78 steps: what is deep needs many, and a picture costs it the same.
+# Batches so small that an epoch of digits makes 78 steps: what is deep needs many.
 SMALL = 16
 SMOOTH = Classification(label_smoothing=0.1)  # Szegedy 2015, section 7
 

@@ -46,7 +46,7 @@ class Follow(keras.callbacks.Callback):
         self.longest = max(0.0, 1 - 2 / steps)
 
     def on_epoch_begin(self, epoch, logs=None):
-        norms = (layer for layer in self.model.layers if isinstance(layer, keras.layers.BatchNormalization))
+        norms = (layer for layer in self.model._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization))
         self.built = [(layer, layer.momentum) for layer in norms]
         for layer, momentum in self.built:
             layer.momentum = min(momentum, self.longest)
@@ -76,9 +76,8 @@ class KeepBest(keras.callbacks.Callback):
 
 def standard(recipe: Recipe, run: Run, steps: int) -> list[keras.callbacks.Callback]:
     """Keras' callbacks that the recipe asks for, the guard and the keeper, in the order in which they must act."""
-    chosen = [Guard(run, steps), Follow(steps)]
-    if isinstance(recipe, FineTuning):
-        chosen.append(Thaw(recipe))
+    # What is tuned keeps the statistics of the many pictures on which it was trained.
+    chosen = [Guard(run, steps), Thaw(recipe) if isinstance(recipe, FineTuning) else Follow(steps)]
     if recipe.optimizer.ema is not None:
         chosen.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
     if recipe.monitor == "last":

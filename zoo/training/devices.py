@@ -8,6 +8,7 @@ import keras
 import psutil
 import tensorflow as tf
 
+from zoo import __version__
 from zoo.errors import UserError
 
 PACKAGES = ("tensorflow", "keras", "tensorflow-datasets", "numpy")
@@ -24,9 +25,6 @@ def configure(seed: int, precision: str) -> str:
             f"Keras' backend is {keras.backend.backend()}, but training wants tensorflow: unset KERAS_BACKEND, "
             "or mend ~/.keras/keras.json"
         )
-    # What a person's keras.json says otherwise would be another network, or other numbers, under the same name.
-    keras.config.set_floatx("float32")
-    keras.config.set_image_data_format("channels_last")
     keras.utils.set_random_seed(seed)
     if tf.config.list_physical_devices("GPU"):
         tf.config.experimental.enable_op_determinism()
@@ -72,5 +70,7 @@ def processor() -> str:
 
 
 def versions() -> dict:
-    """Python and the packages that decide a result."""
-    return {"python": platform.python_version()} | {name: metadata.version(name) for name in PACKAGES}
+    """Python, zoo and the packages that decide a result."""
+    return {"python": platform.python_version(), "zoo": __version__} | {
+        name: metadata.version(name) for name in PACKAGES
+    }

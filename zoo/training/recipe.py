@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import inspect
 import json
+import re
 import types
 import typing
 from functools import partial
@@ -16,13 +17,14 @@ import tyro
 
 from zoo.training.optimizer import Optimizer
 
+NAME = re.compile(r"\w[\w.+-]*")  # of a recipe: runs are folders of that name
+
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
     """Everything that decides a result.
 
-    The data are a source: it has `spec`, `labels`, `batch`, `splits`, `count(split)`, `digest(split)` and
-    `load(split, ...)`, as `zoo.data.Images` has.
+    The data are a source, which has what `zoo.data.Images` has.
     """
 
     name: Annotated[str, tyro.conf.Suppress]
@@ -36,7 +38,7 @@ class Recipe:
     optimizer: Optimizer = dataclasses.field(default_factory=Optimizer)
     """How the weights are moved."""
     epochs: int = 10
-    """Passes over the training data, each rounded to whole steps."""
+    """Passes over the training data, each rounded to whole steps, by 2.5 % at most where there are many."""
     patience: int = 0
     """Epochs without a better value after which training stops; 0: never."""
     monitor: str = "val_loss"
@@ -50,6 +52,10 @@ class Recipe:
     """Decides weights, order, augmentation and dropout."""
 
     def __post_init__(self):
+        if not NAME.fullmatch(self.name):
+            raise ValueError(
+                f"a recipe was called {self.name!r}, but must be letters, digits and . _ + - (a folder's name)"
+            )
         if self.epochs < 1:
             raise ValueError(f"--epochs came as {self.epochs}, but must be at least 1")
         if self.patience < 0:

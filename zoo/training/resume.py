@@ -20,7 +20,7 @@ import keras
 import numpy as np
 
 from zoo.errors import UserError
-from zoo.training.runs import Run, replacing, write_json
+from zoo.training.runs import Run, replacing, sound, write_json
 
 INTERVAL = 60  # seconds between two saves within an epoch
 MEMORY = {  # what Keras' callbacks know, and forget when a training begins
@@ -170,11 +170,6 @@ def create_variables(model: keras.Model, sample: tuple) -> None:
 def name(at: int) -> str:
     """Of the variable at that place among all; positions, since Keras' paths need not be unique."""
     return f"v{at:05}"
-
-
-def sound(array: np.ndarray) -> bool:
-    """Whether every number is finite."""
-    return array.dtype.kind != "f" or bool(np.isfinite(array).all())
 
 
 def diverged(run: Run, what: str, step: int) -> str:

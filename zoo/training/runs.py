@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import subprocess
 import zipfile
 from collections.abc import Iterator
@@ -17,11 +16,11 @@ import keras
 import numpy as np
 
 from zoo.errors import UserError, disk_is_full
-from zoo.training.recipe import Recipe
+from zoo.training.recipe import NAME, Recipe
 
 FORMAT = 1  # of a run's files; a reader of another format refuses
 RECORD = {"recipe", "id", "command", "precision", "spec", "labels", "data", "machine", "versions", "commit"}
-NAME = re.compile(r"\w[\w.+-]*")  # of a recipe: a part of the name of a folder
+DATA = {"train", "validation", "test", "digest"}
 SUMMARY = {"epochs", "steps", "seconds", "best"}
 
 
@@ -64,11 +63,12 @@ class Run:
             if self.summary is not None:
                 raise UserError(f"{self.path} has lost its model.keras; {self.how_to_go_on('--fresh')}")
             raise UserError(f"{self.path} has no model.keras yet: no epoch was finished; {self.how_to_go_on()}")
+        spec = open_for_reading(self.path).record["spec"]
         try:
             if not zipfile.is_zipfile(path):  # of which Keras says that there is no such file
                 raise ValueError("not a whole archive")
             model = keras.saving.load_model(path, compile=False, safe_mode=True)
-            check_model(model, self.record["spec"])
+            check_model(model, spec)
             return model
         except Exception as error:
             reason = " ".join(str(error).split())
@@ -106,27 +106,36 @@ def open_for_reading(path: Path) -> Run:
 
 def is_record(record: dict) -> bool:
     """Whether what later verbs read of a record is what a fit writes; a name that leads elsewhere is not."""
-    recipe, spec, labels = record["recipe"], record["spec"], record["labels"]
+    recipe, data, spec, labels = (record[part] for part in ("recipe", "data", "spec", "labels"))
     return (
-        all(isinstance(part, dict) for part in (recipe, spec, record["data"]))
+        all(isinstance(part, dict) for part in (recipe, data, spec))
+        and isinstance(recipe.get("name"), str)
+        and NAME.fullmatch(recipe["name"]) is not None
+        and data.keys() >= DATA
+        and isinstance(record["command"], str | None)
         and isinstance(labels, list)
         and all(isinstance(label, str) for label in labels)
-        and spec.get("classes") == len(labels)
-        and NAME.fullmatch(str(recipe.get("name"))) is not None
+        and spec.get("classes", len(labels)) == len(labels)
     )
 
 
 def check_model(model: keras.Model, spec: dict) -> None:
-    """Raises ValueError where a network does not lead from the run's inputs to a number for each of its classes."""
+    """Raises ValueError where a network does not lead from the inputs of the run to what the run is about."""
     if isinstance(model, keras.Sequential):
         raise ValueError("it is no functional network")
-    have = [tuple(tensor.shape) for tensor in (*model.inputs, *model.outputs)]
-    want = [(None, *spec["input_shape"]), (None, spec["classes"])]
-    if have != want:
-        raise ValueError(f"its inputs and outputs are {have}, those of the run {want}")
+    inputs, outputs = ([list(tensor.shape[1:]) for tensor in ends] for ends in (model.inputs, model.outputs))
+    if "input_shape" in spec and inputs != [spec["input_shape"]]:
+        raise ValueError(f"its inputs are {inputs}, that of the run is {spec['input_shape']}")
+    if "classes" in spec and outputs != [[spec["classes"]]]:
+        raise ValueError(f"its outputs are {outputs}, the run has {spec['classes']} classes")
     for weight in model.weights:
-        if not np.isfinite(keras.ops.convert_to_numpy(weight)).all():
+        if not sound(keras.ops.convert_to_numpy(weight)):
             raise ValueError(f"{weight.path} holds what is not a number")
+
+
+def sound(array: np.ndarray) -> bool:
+    """Whether every number is finite."""
+    return array.dtype.kind != "f" or bool(np.isfinite(array).all())
 
 
 def choose(recipe: Recipe, logs: Path, fresh: bool) -> Run:
@@ -189,7 +198,8 @@ def begin(run: Run, described: dict) -> None:
 def check_data(run: Run, now: dict) -> None:
     """Raises UserError where the data are no longer those with which the run began."""
     then = run.record["data"]
-    now = {what: now.get(what) for what in then}
+    if "validation_digest" not in then:  # a run of a version that did not write it down
+        now = {what: value for what, value in now.items() if what != "validation_digest"}
     if then != now:
         raise UserError(f"the data of {run.path} have changed ({then} then, {now} now): start anew with --fresh")
 
