@@ -171,12 +171,14 @@ IMAGES = (
     Recipe(
         name="vgg11-cifar10",
         # 512 units are enough for one place of 512 channels, which is what five halvings leave of 32x32.
-        model=partial(vgg, batch_normalization=True, units=512),
-        # Large batches, because each step of muon orthogonalises four kernels of 512 channels.
-        data=Images("cifar10", batch=256, augment=MIRROR_SHIFT_AND_ERASE),
+        # Less dropout than the paper's half, which with erased rectangles left 10 % of what it trains on unlearned.
+        model=partial(vgg, batch_normalization=True, units=512, dropout=0.3),
+        data=Images("cifar10", batch=128, augment=MIRROR_AND_SHIFT),
         task=SMOOTH,
-        optimizer=Optimizer("muon", rate=3e-3, warmup=0.1, weight_decay=0.1),
-        epochs=16,
+        # Not muon, which spends almost half of a step on orthogonalising four kernels of 512 channels. Half the rate
+        # of He 2015, since the dense layers are not normalised; his decay, times the ten of its momentum.
+        optimizer=Optimizer("sgd", rate=0.05, warmup=0.1, momentum=0.9, nesterov=True, weight_decay=5e-3),
+        epochs=30,
         monitor="last",
         precision="mixed_bfloat16",
     ),
