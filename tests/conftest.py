@@ -51,6 +51,16 @@ def zoo_command(data_directory):
     return run
 
 
+@pytest.fixture(scope="session")
+def run(zoo_command, tmp_path_factory):
+    """A short run on digits, and what the command printed."""
+    logs = tmp_path_factory.mktemp("logs")
+    done = zoo_command("fit", "cnn", "--epochs", 3, "--logs", logs)
+    assert done.returncode == 0, done.stderr
+    path = done.stdout.splitlines()[-1].removeprefix("run: ")
+    return path, done.stdout
+
+
 def environment(data_directory: Path) -> dict[str, str]:
     """This process's environment, with the tests' data directory and the package on the path."""
     return os.environ | {"TFDS_DATA_DIR": str(data_directory), "PYTHONPATH": str(ROOT)}

@@ -3,44 +3,17 @@
 import importlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
-import zipfile
 from pathlib import Path
 
-import keras
-import numpy as np
 import pytest
 from conftest import ROOT, assert_complaint, environment
 from PIL import Image
 
 from zoo.command import main
-from zoo.errors import UserError
-from zoo.training import runs
-from zoo.training.runs import Run
-
-ROOTLESS = pytest.mark.skipif(
-    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="the administrator may write anywhere"
-)
-
-
-@pytest.fixture(scope="module")
-def run(zoo_command, tmp_path_factory):
-    """A short run on digits, and what the command printed."""
-    logs = tmp_path_factory.mktemp("logs")
-    done = zoo_command("fit", "cnn", "--epochs", 3, "--logs", logs)
-    assert done.returncode == 0, done.stderr
-    path = done.stdout.splitlines()[-1].removeprefix("run: ")
-    return path, done.stdout
-
-
-@pytest.fixture
-def copy(run, tmp_path):
-    """A copy of the run to damage."""
-    return shutil.copytree(run[0], tmp_path / "run")
 
 
 def test_fit_ends_with_what_to_do_next(run):
@@ -212,115 +185,3 @@ def test_data_out_of_reach_are_said_so_soon(zoo_command, tmp_path):
     assert_complaint(done, "mnist is not in", "nowhere.invalid cannot be reached", "--data.name digits")
     assert time.monotonic() - begun < 30  # 10 after the start of TensorFlow, on a busy machine
     assert not (tmp_path / "logs").exists()
-
-
-def test_damaged_runs(copy, zoo_command):
-    record = json.loads((copy / "run.json").read_text())
-    (copy / "run.json").write_text(json.dumps(record | {"format": 99}))
-    assert_complaint(zoo_command("evaluate", copy), "another version of zoo")
-    (copy / "run.json").write_text("{ half")
-    assert_complaint(zoo_command("evaluate", copy), "run.json is missing or damaged")
-    strange = record | {"recipe": record["recipe"] | {"data": record["recipe"]["data"] | {"unheard": 1}}}
-    (copy / "run.json").write_text(json.dumps(strange))
-    assert_complaint(zoo_command("evaluate", copy), "another version of zoo")
-    elsewhere = {"recipe": record["recipe"] | {"name": "../elsewhere"}}
-    for part in (
-        {"recipe": None},
-        {"labels": [1, 2]},
-        {"labels": ["a"]},
-        {"data": {}},
-        {"spec": []},
-        {"command": 1},
-        elsewhere,
-    ):
-        (copy / "run.json").write_text(json.dumps(record | part))
-        with pytest.raises(UserError, match="is damaged: its recipe, data or labels are not what fit writes"):
-            runs.open_for_reading(copy)
-
-
-def test_damaged_model(run, copy, zoo_command):
-    whole = (copy / "model.keras").read_bytes()
-    (copy / "model.keras").write_bytes(whole[: len(whole) // 2])
-    assert_complaint(zoo_command("predict", copy, copy / "projector.png"), "model.keras is damaged", "type `python -m")
-    pixels, wide = keras.Input((28, 28, 1)), keras.Input((28, 28, 3))
-    fewer, other = (
-        keras.Model(x, keras.layers.Dense(outputs)(keras.layers.Flatten()(x)))
-        for x, outputs in ((pixels, 3), (wide, 10))
-    )
-    row = keras.Sequential([keras.layers.Dense(10)])
-    row.build((None, 784))
-    nan = Run(Path(run[0])).model()
-    nan.get_layer("features").bias.assign([np.nan] * 128)
-    wrong = {
-        r"outputs are \[\[3\]\], the run has 10 classes": fewer,
-        r"inputs are \[\[28, 28, 3\]\]": other,
-        "features/bias holds what is not a number": nan,
-        "no functional network": row,
-    }
-    for words, model in wrong.items():
-        model.save(copy / "model.keras")
-        with pytest.raises(UserError, match=words):
-            Run(copy).model()
-    (copy / "model.keras").unlink()
-    assert_complaint(zoo_command("evaluate", copy), "has lost its model.keras", "--fresh")
-    (copy / "summary.json").unlink()
-    assert_complaint(zoo_command("evaluate", copy), "has no model.keras yet")
-
-
-def test_model_that_asks_to_run_code_is_refused(copy, zoo_command):
-    inputs = keras.Input((28, 28, 1))
-    keras.Model(inputs, keras.layers.Lambda(lambda x: 1 / 0 if x is None else x)(inputs)).save(copy / "model.keras")
-    assert_complaint(zoo_command("evaluate", copy), "refused", "asks to run code")
-
-
-def test_damaged_state(run, zoo_command, data_directory, tmp_path):
-    shutil.copytree(run[0], tmp_path / os.path.basename(run[0]))
-    path = tmp_path / os.path.basename(run[0])
-    (path / "summary.json").unlink()  # as if the training had not ended
-    whole = (path / "state.npz").read_bytes()
-    (path / "state.npz").write_bytes(whole[:1000])
-    done = zoo_command("fit", "cnn", "--epochs", 3, "--logs", tmp_path)
-    assert_complaint(done, "state.npz is damaged", "--fresh")
-    with zipfile.ZipFile(path / "state.npz", "w") as file:  # pickled arrays are never unpickled
-        np.lib.format.write_array(file.open("state.npy", "w"), np.array([object()], object), allow_pickle=True)
-    assert_complaint(zoo_command("fit", "cnn", "--epochs", 3, "--logs", tmp_path), "state.npz is damaged")
-
-
-def test_two_processes_on_one_run(zoo_command, data_directory, tmp_path):
-    words = ["cnn", "--epochs", "200", "--logs", str(tmp_path)]
-    first = subprocess.Popen(
-        [sys.executable, "-m", "zoo.fit", *words],
-        cwd=ROOT, env=environment(data_directory), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
-    try:
-        assert any(line.startswith("Epoch 2/") for line in first.stdout)
-        assert_complaint(zoo_command("fit", *words), "another process is training", "--fresh")
-    finally:
-        first.kill()
-        first.communicate()
-    # The lock has gone with the process.
-    second = subprocess.Popen(
-        [sys.executable, "-m", "zoo.fit", *words],
-        cwd=ROOT, env=environment(data_directory), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
-    try:
-        assert any(line.startswith("Epoch") for line in second.stdout)
-    finally:
-        second.kill()
-        second.communicate()
-
-
-@ROOTLESS
-@pytest.mark.parametrize("flag", ["--logs", "--data.directory"])
-def test_folders_that_cannot_be_written(flag, zoo_command, tmp_path):
-    (tmp_path / "closed").mkdir(mode=0o500)
-    done = zoo_command("fit", "cnn", flag, tmp_path / "closed" / "inside")
-    assert_complaint(done, "cannot write", flag)
-
-
-@pytest.mark.parametrize("flag", ["--logs", "--data.directory"])
-def test_folder_that_is_a_file(flag, zoo_command, tmp_path):
-    (tmp_path / "file").write_text("")
-    words = {"--logs": tmp_path / "logs"} | {flag: tmp_path / "file" / "inside"}
-    done = zoo_command("fit", "cnn", *(word for pair in words.items() for word in pair))
-    assert_complaint(done, "cannot write", flag)
