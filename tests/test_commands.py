@@ -38,6 +38,17 @@ def test_overview(zoo_command):
         assert word in done.stdout
 
 
+def test_words_after_the_overview(zoo_command):
+    assert_complaint(zoo_command("", "fit", "cnn"), "wanted `python -m zoo.fit cnn`")
+    assert_complaint(zoo_command("", "train", "cnn"), "it takes none")
+
+
+def test_backend_that_cannot_be_loaded(data_directory):
+    command, words = [sys.executable, "-m", "zoo.fit", "cnn"], environment(data_directory) | {"KERAS_BACKEND": "foo"}
+    done = subprocess.run(command, check=False, cwd=ROOT, env=words, capture_output=True, text=True)
+    assert_complaint(done, "Keras cannot load its backend", "foo", "unset KERAS_BACKEND")
+
+
 def test_help_shows_every_leaf(zoo_command):
     done = zoo_command("fit", "cnn", "--help")
     assert done.returncode == 0

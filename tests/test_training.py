@@ -5,17 +5,19 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 
 import keras
 import numpy as np
 import pytest
 from conftest import ROOT
 
+from zoo.data import Images
 from zoo.errors import UserError
 from zoo.layers import BatchNormalization
 from zoo.models import googlenet
 from zoo.recipes import RECIPES
-from zoo.training import devices, runs
+from zoo.training import Classification, Recipe, devices, runs
 from zoo.training.auxiliary import trainable
 from zoo.training.callbacks import Follow
 
@@ -81,6 +83,12 @@ def test_a_recipe_is_called_what_a_folder_can_be():
     for name in ("../elsewhere", "my net", ""):
         with pytest.raises(ValueError, match="a recipe was called"):
             replace(RECIPES["cnn"], name=name)
+
+
+def test_a_bare_builder_is_one_with_its_defaults():
+    bare, wrapped = (Recipe("mine", model, Images(), Classification()) for model in (googlenet, partial(googlenet)))
+    assert bare.id() == wrapped.id()
+    assert bare.leaves() == wrapped.leaves()
 
 
 def test_changed_validation_pictures(tmp_path):

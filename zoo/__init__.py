@@ -1,6 +1,7 @@
 """A zoo of neural networks in Keras, each one page, each trained by one command on real data."""
 
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -29,8 +30,19 @@ def hushed() -> Iterator[None]:
 if sys.argv[:1] == ["-m"]:  # `python -m zoo.VERB`: Ctrl-C while TensorFlow loads ends it without a traceback
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-with hushed():
-    import keras as _keras  # brings the backend, which is what prints
+try:
+    with hushed():
+        import keras as _keras  # brings the backend, which is what prints
+except (ImportError, ValueError) as error:
+    if sys.argv[:1] != ["-m"]:
+        raise
+    print(
+        f"zoo: Keras cannot load its backend ({error}): unset KERAS_BACKEND, or mend ~/.keras/keras.json",
+        file=sys.stderr,
+    )
+    raise SystemExit(2) from None
+for _library in ("absl", "tensorflow"):  # they warn of what is said better here, or is meant
+    logging.getLogger(_library).setLevel(logging.ERROR)
 # What a person's keras.json says otherwise would be another network, or other numbers, under the same name.
 _keras.config.set_floatx("float32")
 _keras.config.set_image_data_format("channels_last")

@@ -1,5 +1,8 @@
 """`python -m zoo`: the verbs and the recipes, one line each."""
 
+import shlex
+import sys
+
 from zoo import bench, evaluate, finetune, fit, predict
 from zoo.recipes import RECIPES
 
@@ -11,10 +14,23 @@ VERBS = {
     "bench RECIPE": bench,
 }
 
-print("verbs, each as `python -m zoo.VERB`; --help shows its options:")
-for name, module in VERBS.items():
-    print(f"  {name:20} {module.__doc__.split(':')[0]}")
-print("\nrecipes:")
-for name, recipe in RECIPES.items():
-    summary = recipe.model.func.__doc__.split("\n")[0]
-    print(f"  {name:20} {recipe.data.title}, {recipe.epochs} epochs. {summary}")
+
+def overview(words: list[str]) -> int:
+    """Prints the verbs and the recipes; words behind `python -m zoo` are a mistake, for each verb is a module."""
+    if words and words[0] not in ("-h", "--help"):
+        verb = words[0] in {name.split()[0] for name in VERBS}
+        wanted = f"wanted `python -m zoo.{shlex.join(words)}`" if verb else "it takes none, and lists the verbs"
+        print(f"zoo: words came after `python -m zoo`: {wanted}", file=sys.stderr)
+        return 2
+    print("verbs, each as `python -m zoo.VERB`; --help shows its options:")
+    for name, module in VERBS.items():
+        print(f"  {name:20} {module.__doc__.split(':')[0]}")
+    print("\nrecipes:")
+    for name, recipe in RECIPES.items():
+        summary = recipe.model.func.__doc__.split("\n")[0]
+        print(f"  {name:20} {recipe.data.title}, {recipe.epochs} epochs. {summary}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(overview(sys.argv[1:]))

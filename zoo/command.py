@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import errno
 import inspect
-import logging
 import os
 import signal
 import sys
@@ -123,8 +122,6 @@ def main(verb: Callable[[list[str]], int]) -> int:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for as long as the process lives
     for stream in filter(None, (sys.stdout, sys.stderr)):
         stream.reconfigure(errors="backslashreplace")  # a name that the terminal's alphabet lacks
-    for library in ("absl", "tensorflow"):  # they warn of what is said better here, or is meant
-        logging.getLogger(library).setLevel(logging.ERROR)
     try:
         return verb(sys.argv[1:])
     except (Stopped, KeyboardInterrupt) as stop:

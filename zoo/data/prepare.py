@@ -67,7 +67,7 @@ def report_skipped(builder: tfds.core.DatasetBuilder) -> tfds.core.DatasetBuilde
     """Says which pictures of a person's folder could not be read."""
     skipped = (builder.info.metadata or {}).get("skipped", [])
     if skipped:
-        print(f"skipped {len(skipped)} broken pictures: {', '.join(skipped)}", file=sys.stderr)
+        print(f"skipped {len(skipped)} broken picture{'s' * (len(skipped) > 1)}: {', '.join(skipped)}", file=sys.stderr)
     return builder
 
 

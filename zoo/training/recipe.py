@@ -52,6 +52,8 @@ class Recipe:
     """Decides weights, order, augmentation and dropout."""
 
     def __post_init__(self):
+        if inspect.isfunction(self.model):
+            object.__setattr__(self, "model", partial(self.model))
         if not NAME.fullmatch(self.name):
             raise ValueError(
                 f"a recipe was called {self.name!r}, but must be letters, digits and . _ + - (a folder's name)"
