@@ -1,5 +1,6 @@
 """Runs that are damaged, hostile, held by another process, or have no place to be written."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -102,26 +103,25 @@ def test_damaged_state(run, zoo_command, data_directory, tmp_path):
 
 def test_two_processes_on_one_run(zoo_command, data_directory, tmp_path):
     words = ["cnn", "--epochs", "200", "--logs", str(tmp_path)]
-    first = subprocess.Popen(
-        [sys.executable, "-m", "zoo.fit", *words],
-        cwd=ROOT, env=environment(data_directory), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
-    try:
-        assert any(line.startswith("Epoch 2/") for line in first.stdout)
+
+    @contextlib.contextmanager
+    def training(line):
+        """A process that has printed a line that begins so; killed at the end."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "zoo.fit", *words],
+            cwd=ROOT, env=environment(data_directory), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        )  # fmt: skip
+        try:
+            assert any(printed.startswith(line) for printed in process.stdout)
+            yield
+        finally:
+            process.kill()
+            process.communicate()
+
+    with training("Epoch 2/"):
         assert_complaint(zoo_command("fit", *words), "another process is training", "--fresh")
-    finally:
-        first.kill()
-        first.communicate()
-    # The lock has gone with the process.
-    second = subprocess.Popen(
-        [sys.executable, "-m", "zoo.fit", *words],
-        cwd=ROOT, env=environment(data_directory), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
-    try:
-        assert any(line.startswith("Epoch") for line in second.stdout)
-    finally:
-        second.kill()
-        second.communicate()
+    with training("Epoch"):
+        pass  # the lock has gone with the process
 
 
 @ROOTLESS
