@@ -18,6 +18,15 @@ def test_interval_is_wilsons():
         assert metrics.wilson(hits, count) == pytest.approx((low, high), abs=5e-5)
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 45, 180, 360, 1000, 10000])
+def test_interval_holds_the_rate(count):
+    for hits in {0, 1, count - 1, count}:
+        low, high = metrics.wilson(hits, count)
+        assert 0 <= low <= hits / count <= high <= 1, hits
+    assert metrics.wilson(0, count)[0] == 0
+    assert metrics.wilson(count, count)[1] == 1
+
+
 def test_report_agrees_with_scikit_learn():
     random = np.random.default_rng(0)
     truth, logits = random.integers(0, 3, 200), random.normal(size=(200, 3)).astype("float32")

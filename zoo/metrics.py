@@ -18,7 +18,8 @@ def wilson(hits: int, count: int) -> tuple[float, float]:
     rate, spread = hits / count, Z95**2 / count
     middle = (rate + spread / 2) / (1 + spread)
     half = Z95 * np.sqrt(rate * (1 - rate) / count + spread / (4 * count)) / (1 + spread)
-    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
+    # the interval holds the rate itself; at 0 and at 1 rounding alone would put it outside
+    return min(max(0.0, float(middle - half)), rate), max(min(1.0, float(middle + half)), rate)
 
 
 def calibration(hits: np.ndarray, confidence: np.ndarray) -> list[tuple[float, float, int]]:
