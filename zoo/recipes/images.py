@@ -174,7 +174,7 @@ IMAGES = (
         # 512 units are enough for one place of 512 channels, which is what five halvings leave of 32x32.
         # Less dropout than the paper's half, which left a tenth of what it trains on unlearned.
         model=partial(vgg, batch_normalization=True, units=512, dropout=0.3),
-        data=Images("cifar10", batch=64, augment=MIRROR_AND_SHIFT),
+        data=Images("cifar10", batch=128, augment=MIRROR_AND_SHIFT),
         task=SMOOTH,
         # Not muon, which spends almost half of a step on orthogonalising four kernels of 512 channels. Half the rate
         # of He 2015, since the dense layers are not normalised. Ten times the paper's decay (5e-4, section 3.1), which
