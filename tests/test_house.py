@@ -8,19 +8,21 @@ from pathlib import Path
 import pytest
 
 ZOO = Path(__file__).parents[1] / "zoo"
-VERBS = {"fit", "finetune", "evaluate", "predict", "bench", "__main__"}
+VERBS = {"fit", "finetune", "evaluate", "predict", "generate", "bench", "__main__"}
 # What each part may import of the zoo. A part may always import itself.
 MAY_KNOW = {
     "models": {"layers"},
     "layers": set(),
     "metrics": set(),
+    "decoding": set(),
     "errors": set(),
     "weights": {"errors", "models"},
     "data": {"errors"},
-    "training": {"errors", "metrics"},
+    "training": {"decoding", "errors", "metrics"},
     "recipes": {"models", "data", "training"},
     "command": {"errors", "recipes", "training"},
     **{verb: {"command", "data", "errors", "metrics", "recipes", "training", "weights", "fit"} for verb in VERBS},
+    "generate": {"command", "data", "decoding", "errors", "models", "training"},
     "__main__": VERBS | {"recipes"},
 }
 FILES = sorted(ZOO.rglob("*.py"))

@@ -19,10 +19,11 @@ import pytest
 from conftest import ROOT, environment
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from zoo.data import Augment, Images
+from zoo.data import Augment, Images, Text
 from zoo.finetune import recipe_for
 from zoo.fit import fit
-from zoo.models import bigmodel
+from zoo.models import bigmodel, gpt
+from zoo.recipes import RECIPES
 from zoo.training import Classification, Optimizer, Recipe, Run, resume
 
 KILLS = int(os.environ.get("ZOO_KILLS", "4"))  # a test of minutes; ZOO_KILLS=20 for the long form
@@ -185,6 +186,19 @@ def crash_at_every_save(train, tmp_path: Path, monkeypatch) -> None:
 @pytest.mark.parametrize("case", CASES)
 def test_crash_at_every_save(case, data_directory, tmp_path, monkeypatch):
     recipe = small(data_directory, **CASES[case])
+    crash_at_every_save(lambda logs: fit(recipe, logs=logs), tmp_path, monkeypatch)
+
+
+def test_crash_at_every_save_of_a_language_model(tmp_path, monkeypatch):
+    text = tmp_path / "my.txt"
+    text.write_text("the cat sat on the mat and the dog sat on the log\n" * 40)
+    recipe = replace(
+        RECIPES["gpt"],
+        model=partial(gpt, dropout=0.1),
+        data=Text(file=text, context=8, batch=4, epoch=100),
+        optimizer=Optimizer("muon"),
+        epochs=3,
+    )
     crash_at_every_save(lambda logs: fit(recipe, logs=logs), tmp_path, monkeypatch)
 
 

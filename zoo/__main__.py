@@ -3,7 +3,7 @@
 import shlex
 import sys
 
-from zoo import bench, evaluate, finetune, fit, predict
+from zoo import bench, evaluate, finetune, fit, generate, predict
 from zoo.recipes import RECIPES
 
 VERBS = {
@@ -11,6 +11,7 @@ VERBS = {
     "finetune RUN": finetune,
     "evaluate RUN": evaluate,
     "predict RUN FILE...": predict,
+    "generate RUN": generate,
     "bench RECIPE": bench,
 }
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import tyro
 
 from zoo.command import main, read
-from zoo.data import SOURCES
+from zoo.data import SOURCES, Text
+from zoo.data.text import TOKENIZER
 from zoo.errors import UserError
 from zoo.fit import data_facts
-from zoo.training import TASKS, figures, runs
+from zoo.training import TASKS, runs
 from zoo.training.recipe import revive
 from zoo.training.runs import Run
 
@@ -42,49 +42,34 @@ def evaluate(run: Run | Path | str, split: str = "test") -> dict:
         UserError: the run or its data are missing, damaged or of another version.
     """
     run = runs.open_for_reading(Path(run.path if isinstance(run, Run) else run))
-    record, model = run.record, run.model()
-    try:
-        source = revive(SOURCES[record["recipe"]["data"]["is"]], record["recipe"]["data"])
-        task = revive(TASKS[record["recipe"]["task"]["is"]], record["recipe"]["task"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{run.path} was made by another version of zoo ({error}): train it again") from error
+    source, task = recalled(run)
     if split not in ("validation", "test"):
         raise UserError(f"--split came as {split}, but must be test or validation")
     runs.check_data(run, data_facts(source))
-    data = source.load(split)
-    truth = np.concatenate([targets.numpy().argmax(-1) for _, targets in data])
-    logits = model.predict(data, verbose=0)
-    return task.report(truth, logits, source.labels) | {"digest": source.digest(split)}
+    return task.report(run.model(), source, split) | {"digest": source.digest(split)}
 
 
-def table(report: dict) -> str:
-    """The report for a person to read."""
-    lines = [
-        f"accuracy           {report['accuracy']:.2%} of {report['examples']} examples, "
-        f"95 % interval {report['accuracy_low']:.2%} to {report['accuracy_high']:.2%}",
-        f"loss               {report['loss']:.4f} nats",
-        f"calibration error  {report['calibration_error']:.4f}",
-        "",
-    ]
-    width = max(5, *(len(row["name"]) for row in report["classes"]))
-    lines.append(f"{'class':{width}}  precision  recall     f1  examples")
-    lines += [
-        f"{row['name']:{width}}  {row['precision']:9.4f}  {row['recall']:6.4f}  {row['f1']:.3f}  {row['examples']:8}"
-        for row in report["classes"]
-    ]
-    if len(report["classes"]) <= figures.WRITTEN:
-        cell = max(len(str(max(map(max, report["confusion"])))) + 1, 4)
-        lines += ["", "confusion (rows: truth, columns: answer, in the order above)"]
-        lines += [
-            f"{row['name']:{width}} " + "".join(f"{count or '.':>{cell}}" for count in counts)
-            for row, counts in zip(report["classes"], report["confusion"], strict=True)
-        ]
-    return "\n".join(lines)
+def recalled(run: Run) -> tuple:
+    """The data and the task that the run wrote down.
+
+    Raises:
+        UserError: it is of another version.
+    """
+    recipe = run.record["recipe"]
+    try:
+        source = revive(SOURCES[recipe["data"]["is"]], recipe["data"])
+        task = revive(TASKS[recipe["task"]["is"]], recipe["task"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{run.path} was made by another version of zoo ({error}): train it again") from error
+    # The tokenizer is the one with which the network learned.
+    kept = {"tokenizer": run.path / TOKENIZER} if isinstance(source, Text) else {}
+    return replace(source, **kept), task
 
 
 def result(run: Run, split: str, report: dict) -> dict:
     """A line of results.jsonl: the figures with all that is needed to get them again."""
     record, summary = run.record, run.summary or {}
+    data = record["recipe"]["data"]
     scalars = {key: value for key, value in report.items() if isinstance(value, int | float)}
     return {
         "kind": "evaluation",
@@ -93,13 +78,13 @@ def result(run: Run, split: str, report: dict) -> dict:
         # Where things lay on this machine helps nobody to get the result again.
         "command": re.sub(r" --(logs|data\.directory) ('[^']*'|\S+)", "", record["command"] or ""),
         "data": {
-            "name": Path(record["recipe"]["data"]["folder"] or record["recipe"]["data"]["name"]).name,
+            "name": Path(data.get("folder") or data.get("file") or data["name"]).name,
             "split": split,
             "train_examples": record["data"]["train"],
             "train_digest": record["data"]["digest"],
             "digest": report["digest"],
         }
-        | {key: record["recipe"]["data"][key] for key in ("only", "limit") if record["recipe"]["data"].get(key)},
+        | {key: data[key] for key in ("only", "limit") if data.get(key)},
         "seed": record["recipe"]["seed"],
         "metrics": scalars,
         "epochs": summary.get("epochs"),
@@ -114,11 +99,11 @@ def run_command(argv: list[str]) -> int:
     """Evaluates what the command line names."""
     options = read(Options, "evaluate", argv)
     run = runs.open_for_reading(options.run)
-    report = evaluate(run, options.split)
+    report, task = evaluate(run, options.split), recalled(run)[1]
     runs.write_json(run.path / f"{options.split}.json", report)
     picture = run.path / f"{options.split}.png"
     with runs.replacing(picture) as part:
-        figures.report(report, part)
+        task.draw(report, part)
     if options.record:
         with open(run.path.parent / "results.jsonl", "a", encoding="utf-8") as file:
             file.write(json.dumps(result(run, options.split, report)) + "\n")
@@ -127,7 +112,7 @@ def run_command(argv: list[str]) -> int:
         return 0
     if run.summary is None:
         print(f"not finished: this is the best of {len(run.history)} epochs so far; {run.how_to_go_on()} to go on\n")
-    print(table(report))
+    print(task.table(report))
     print(f"\npicture: {picture}")
     return 0
 

@@ -112,7 +112,7 @@ def fit(
     model = build(recipe)
     described = describe(recipe, precision, command)
     with runs.locked(run):
-        runs.begin(run, described)
+        runs.begin(run, described, recipe.data.files())
         train(model, recipe, run, profile)
     return run
 
@@ -121,7 +121,7 @@ def train(model: keras.Model, recipe: Recipe, run: Run, profile: tuple[int, int]
     """The training itself, from where the run stands to its end."""
     source = recipe.data
     batch = min(source.batch, source.count("train"))
-    steps, per_execution = epoch_steps(source.count("train"), batch)
+    steps, per_execution = epoch_steps(source.epoch_size, batch)
     resume = Resume(run, steps)
     # Both an epoch and the rest of a cut one must be a whole number of executions.
     resume.per_execution = 1 if profile else math.gcd(per_execution, resume.unfinished)
@@ -130,7 +130,7 @@ def train(model: keras.Model, recipe: Recipe, run: Run, profile: tuple[int, int]
     validation = source.load("validation")
     sample = next(iter(source.load("train", seed=recipe.seed)))
     create_variables(model, sample)
-    panel = recipe.task.panel(source.labels, validation)
+    panel = recipe.task.panel(source, validation)
     board = Board(
         run.path,
         recipe=recipe.leaves(),
@@ -149,7 +149,7 @@ def train(model: keras.Model, recipe: Recipe, run: Run, profile: tuple[int, int]
         if recipe.epochs * steps < FEW:
             smaller = f", or a --data.batch below {batch}" if batch > 1 else ""
             print(f"so few steps may teach it little: give it more --epochs{smaller}")
-    weights = recipe.task.weights(source.arrays("train")[1], len(source.labels))
+    weights = recipe.task.weights(source)
     with signals(resume):
         # Where a stop cut an epoch short, one `fit` ends that epoch and the next goes on from there.
         while resume.epoch < recipe.epochs and not resume.stopped:
@@ -184,7 +184,7 @@ def describe(recipe: Recipe, precision: str, command: str | None) -> dict:
         "command": command,
         "precision": precision,
         "spec": source.spec,
-        "labels": source.labels,
+        "labels": list(source.labels),
         "data": data_facts(source),
         "machine": devices.machine(),
         "versions": devices.versions(),
@@ -222,12 +222,12 @@ def told(recipe: Recipe, run: Run) -> str:
     data = ", ".join(f"{run.record['data'][split]} {split}" for split in ("train", "validation", "test"))
     path = shlex.quote(str(run.path))
     return f"""
-{recipe.data.title}: {data}, {len(run.record["labels"])} classes
+{recipe.data.title}: {data}, {recipe.data.told}
 {summary["epochs"]} epoch{"s" * (summary["epochs"] > 1)} in {summary["seconds"]:.0f} s
 {"last" if recipe.monitor == "last" else "best"}: epoch {best["epoch"]}, validation {values}
 next:
   python -m zoo.evaluate {path}
-  python -m zoo.predict {path} PICTURE...
+  python -m zoo.{recipe.task.USE.format(run=path)}
   tensorboard --logdir {shlex.quote(str(run.path.parent))}
 run: {run.path}"""
 

@@ -63,6 +63,8 @@ def predict(
     else:
         check_is_no_network(str(run))
         run = runs.open_for_reading(Path(run.path if isinstance(run, Run) else run))
+        if "classes" not in run.record["spec"]:
+            raise UserError(f"{run.path} tells no classes of pictures: try `python -m zoo.generate {run.path}`")
         model, labels = run.model(), run.record["labels"]
     shape = tuple(model.input_shape[1:])
     waiting: list[tuple[Path, np.ndarray | str]] = []

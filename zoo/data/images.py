@@ -17,8 +17,8 @@ from zoo.data.digits import Digits
 from zoo.data.folder import SIZE, PictureFolder
 from zoo.data.pictures import fit
 from zoo.data.pipeline import single_pass, training_stream
-from zoo.data.prepare import alone, prepare
-from zoo.errors import UserError, nearest
+from zoo.data.prepare import alone, known_builder, prepare, split_names
+from zoo.errors import UserError
 
 EVALUATED = 250  # pictures that go through the network at once where nothing is learned
 IN_MEMORY = 2 * 2**30  # bytes of pixels; more than that stays on disk and is read as it is needed
@@ -59,6 +59,11 @@ class Images:
         """What the data are called in a report."""
         return self.folder.name if self.folder else self.name
 
+    @property
+    def told(self) -> str:
+        """What a person is told of the data besides the counts."""
+        return f"{len(self.labels)} classes"
+
     @cached_property
     def builder(self) -> tfds.core.DatasetBuilder:
         """The TFDS builder; nothing is downloaded yet.
@@ -71,14 +76,7 @@ class Images:
             return PictureFolder(self.folder, self.size, directory)
         if self.name == "digits":
             return Digits(data_dir=directory)
-        known = tfds.list_builders(with_community_datasets=False)
-        if self.name.split("/")[0].split(":")[0] not in known:
-            raise UserError(f"no data set is called {self.name!r}{nearest(self.name, ['digits', *known])}")
-        try:
-            builder = tfds.builder(self.name, data_dir=directory)
-        except Exception as error:  # an unknown version or configuration: TFDS has many ways to say so
-            reason = " ".join(str(error).split())[:300]
-            raise UserError(f"--data.name came as {self.name}, which TFDS refuses: {reason}") from error
+        builder = known_builder(self.name, directory, "digits")
         features = dict(builder.info.features.items())
         if not (
             isinstance(features.get("image"), tfds.features.Image)
@@ -113,22 +111,22 @@ class Images:
     @cached_property
     def splits(self) -> dict[str, str]:
         """TFDS's words for train, validation and test; what a set does not have is cut from train."""
-        have = self._prepared.info.splits
-        if "train" not in have:
-            raise UserError(f"{self.title} has no split to train on: it has {', '.join(have)}")
-        end = 100 if "test" in have else 90
-        start = end if "validation" in have else end - 10
-        return {
-            "train": f"train[:{start}%]",
-            "validation": "validation" if "validation" in have else f"train[{start}%:{end}%]",
-            "test": "test" if "test" in have else "train[90%:]",
-        }
+        return split_names(self._prepared, self.title)
 
     def count(self, split: str) -> int:
         """Examples of train, validation or test."""
         if self.only or self.limit:
             return len(self.arrays(split)[1])
         return self._prepared.info.splits[self.splits[split]].num_examples
+
+    @property
+    def epoch_size(self) -> int:
+        """Pictures that count as an epoch: all."""
+        return self.count("train")
+
+    def files(self) -> dict[str, str]:
+        """What a run keeps of the data for later verbs besides its record: nothing."""
+        return {}
 
     def load(self, split: str, *, seed: int = 0, step: int = 0, stopwatch: tf.Variable | None = None):
         """Batches of (uint8 or float32 pixels, one-hot labels) as a tf.data.Dataset.

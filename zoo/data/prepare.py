@@ -17,7 +17,7 @@ from tensorflow_datasets.core.download import resource
 from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError
 from tensorflow_datasets.core.download.util import DownloadError
 
-from zoo.errors import UserError, disk_is_full
+from zoo.errors import UserError, disk_is_full, nearest
 
 PATIENCE = 5  # seconds for a server to answer before the data count as out of reach
 
@@ -55,6 +55,45 @@ def prepare(builder: tfds.core.DatasetBuilder) -> tfds.core.DatasetBuilder:
     return report_skipped(builder)
 
 
+def known_builder(name: str, directory: Path | str | None, ours: str) -> tfds.core.DatasetBuilder:
+    """TFDS's builder of that name; nothing is downloaded yet.
+
+    Args:
+        name: as TFDS has it.
+        directory: where TFDS keeps data; None: where it usually does.
+        ours: another name that is known to the source.
+
+    Raises:
+        UserError: there is no such data set.
+    """
+    known = tfds.list_builders(with_community_datasets=False)
+    if name.split("/", maxsplit=1)[0].split(":", maxsplit=1)[0] not in known:
+        raise UserError(f"no data set is called {name!r}{nearest(name, [ours, *known])}")
+    try:
+        return tfds.builder(name, data_dir=directory)
+    except Exception as error:  # an unknown version or configuration: TFDS has many ways to say so
+        reason = " ".join(str(error).split())[:300]
+        raise UserError(f"--data.name came as {name}, which TFDS refuses: {reason}") from error
+
+
+def split_names(builder: tfds.core.DatasetBuilder, title: str) -> dict[str, str]:
+    """TFDS's words for train, validation and test of a prepared set; what it does not have is cut from train.
+
+    Raises:
+        UserError: there is nothing to train on.
+    """
+    have = builder.info.splits
+    if "train" not in have:
+        raise UserError(f"{title} has no split to train on: it has {', '.join(have)}")
+    end = 100 if "test" in have else 90
+    start = end if "validation" in have else end - 10
+    return {
+        "train": f"train[:{start}%]",
+        "validation": "validation" if "validation" in have else f"train[{start}%:{end}%]",
+        "test": "test" if "test" in have else "train[90%:]",
+    }
+
+
 @contextlib.contextmanager
 def alone(directory: Path) -> Iterator[None]:
     """Waits until no other process prepares data in that directory; a crash leaves no lock behind."""
@@ -84,7 +123,8 @@ def out_of_reach(builder: tfds.core.DatasetBuilder, directory: Path) -> None:
                 f"{builder.name} is not in {directory} and its server {urlsplit(url).hostname} cannot be reached "
                 f"({problem}): fetch it once where there is a network with "
                 f"`python -c \"import tensorflow_datasets as t; t.load('{builder.name}')\"` and copy the folder "
-                f"{builder.name}, or use --data.name digits, which needs no network"
+                f"{builder.name}, or use --data.name {'pydocs' if 'text' in builder.info.features else 'digits'}, "
+                "which needs no network"
             )
         return  # One server that answers is enough; what else fails, TFDS tells.
 

@@ -3,10 +3,11 @@
 from zoo.models.alexnet import alexnet
 from zoo.models.bigmodel import bigmodel
 from zoo.models.cnn import cnn
+from zoo.models.gpt import gpt
 from zoo.models.inception import googlenet, inception_v3
 from zoo.models.resnet import resnet
 from zoo.models.vgg import vgg
 from zoo.models.vit import vit
 from zoo.models.xception import xception
 
-__all__ = ["alexnet", "bigmodel", "cnn", "googlenet", "inception_v3", "resnet", "vgg", "vit", "xception"]
+__all__ = ["alexnet", "bigmodel", "cnn", "googlenet", "gpt", "inception_v3", "resnet", "vgg", "vit", "xception"]

@@ -1,7 +1,8 @@
 """The recipes by name."""
 
 from zoo.recipes.images import IMAGES
+from zoo.recipes.text import TEXT
 
 __all__ = ["RECIPES"]
 
-RECIPES = {recipe.name: recipe for recipe in (*IMAGES,)}
+RECIPES = {recipe.name: recipe for recipe in (*IMAGES, *TEXT)}

@@ -106,3 +106,14 @@ def projector(
     embedding.sprite.image_path = "sprites.png"
     embedding.sprite.single_image_dim.extend([SPRITE, SPRITE])
     plugin.visualize_embeddings(str(path), config)
+
+
+def curve(values: list[float], path: Path, *, across: str, up: str, mean: float) -> None:
+    """Writes the values, one for each of 0, 1, 2, ..., and their mean as a PNG file."""
+    figure = Figure(figsize=(7, 4.5), dpi=100, layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot(range(len(values)), values)
+    axes.axhline(mean, color="gray", linestyle="--", label=f"mean {mean:.4f}")
+    axes.set(xlabel=across, ylabel=up)
+    axes.legend()
+    figure.savefig(path)

@@ -7,8 +7,8 @@ from typing import Literal
 import keras
 from keras.optimizers import schedules
 
-UNDECAYED = ["bias", "gamma", "beta", "tokens/"]  # in a variable's path: biases, normalisation, ViT's positions
-NO_MATRICES = ["logits", "auxiliary[0-9]+/", "tokens/"]  # which muon leaves to Adam: last layers, and positions
+UNDECAYED = ["bias", "gamma", "beta", "tokens/", "positions/"]  # biases, normalisation, vectors of tokens and places
+NO_MATRICES = ["logits", "auxiliary[0-9]+/", "tokens/", "positions/"]  # muon leaves them to Adam, and last layers
 
 
 @dataclass(frozen=True)

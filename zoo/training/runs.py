@@ -128,6 +128,8 @@ def check_model(model: keras.Model, spec: dict) -> None:
         raise ValueError(f"its inputs are {inputs}, that of the run is {spec['input_shape']}")
     if "classes" in spec and outputs != [[spec["classes"]]]:
         raise ValueError(f"its outputs are {outputs}, the run has {spec['classes']} classes")
+    if "vocabulary" in spec and outputs != [[spec["context"], spec["vocabulary"]]]:
+        raise ValueError(f"its outputs are {outputs}, the run has {spec['vocabulary']} tokens")
     for weight in model.weights:
         if not sound(keras.ops.convert_to_numpy(weight)):
             raise ValueError(f"{weight.path} holds what is not a number")
@@ -177,13 +179,16 @@ def locked(run: Run) -> Iterator[None]:
         lock.release()
 
 
-def begin(run: Run, described: dict) -> None:
-    """Writes down what a new run is; a run that goes on must still be about the same data.
+def begin(run: Run, described: dict, files: dict[str, str]) -> None:
+    """Writes down what a new run is, with those files of text; a run that goes on must still be about the same data.
 
     Raises:
         UserError: the data have changed since, or the run is damaged or of another version.
     """
     if not (run.path / "run.json").exists():
+        for name, text in files.items():
+            with replacing(run.path / name) as part:
+                part.write_text(text, encoding="utf-8")
         write_json(run.path / "run.json", {"format": FORMAT} | described)
     record = open_for_reading(run.path).record
     check_data(run, described["data"])

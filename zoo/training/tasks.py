@@ -1,18 +1,22 @@
 """What a network is trained to do: its loss, its metrics, and the report on what it learned."""
 
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import ClassVar, Literal
 
 import keras
 import numpy as np
 
 from zoo import metrics
+from zoo.training import figures
 from zoo.training.panels import ClassificationPanel
 
 
 @dataclass(frozen=True)
 class Classification:
     """One class an example: softmax cross entropy of float32 logits against one-hot labels."""
+
+    USE: ClassVar = "predict {run} PICTURE..."  # what a trained network is good for
 
     label_smoothing: float = 0.0
     """Part of each label that is spread over all classes (Szegedy 2015, section 7), 0 to 1."""
@@ -38,17 +42,49 @@ class Classification:
         """What is shown while training."""
         return [keras.metrics.CategoricalAccuracy(name="accuracy")]
 
-    def weights(self, labels: np.ndarray, classes: int) -> dict[int, float] | None:
-        """Keras' `class_weight`, from the (N,) labels of the training part."""
+    def weights(self, source) -> dict[int, float] | None:
+        """Keras' `class_weight`, from the labels of the source's training part."""
         if self.class_weights == "equal":
             return None
+        labels, classes = source.arrays("train")[1], len(source.labels)
         counts = np.bincount(labels, minlength=classes)
         return {label: len(labels) / (classes * count) for label, count in enumerate(counts) if count}
 
-    def panel(self, labels: list[str], validation) -> ClassificationPanel:
+    def panel(self, source, validation) -> ClassificationPanel:
         """What TensorBoard shows besides curves."""
-        return ClassificationPanel(labels, validation)
+        return ClassificationPanel(source.labels, validation)
 
-    def report(self, truth: np.ndarray, logits: np.ndarray, names: list[str]) -> dict:
-        """All that `zoo.metrics.classification` tells of (N,) labels and (N, classes) logits."""
-        return metrics.classification(truth, logits, names)
+    def report(self, model: keras.Model, source, split: str) -> dict:
+        """All that `zoo.metrics.classification` tells of the network on a split of the source."""
+        data = source.load(split)
+        truth = np.concatenate([targets.numpy().argmax(-1) for _, targets in data])
+        return metrics.classification(truth, model.predict(data, verbose=0), source.labels)
+
+    def table(self, report: dict) -> str:
+        """The report for a person to read."""
+        lines = [
+            f"accuracy           {report['accuracy']:.2%} of {report['examples']} examples, "
+            f"95 % interval {report['accuracy_low']:.2%} to {report['accuracy_high']:.2%}",
+            f"loss               {report['loss']:.4f} nats",
+            f"calibration error  {report['calibration_error']:.4f}",
+            "",
+        ]
+        width = max(5, *(len(row["name"]) for row in report["classes"]))
+        lines.append(f"{'class':{width}}  precision  recall     f1  examples")
+        lines += [
+            f"{row['name']:{width}}  {row['precision']:9.4f}  {row['recall']:6.4f}  {row['f1']:.3f}  "
+            f"{row['examples']:8}"
+            for row in report["classes"]
+        ]
+        if len(report["classes"]) <= figures.WRITTEN:
+            cell = max(len(str(max(map(max, report["confusion"])))) + 1, 4)
+            lines += ["", "confusion (rows: truth, columns: answer, in the order above)"]
+            lines += [
+                f"{row['name']:{width}} " + "".join(f"{count or '.':>{cell}}" for count in counts)
+                for row, counts in zip(report["classes"], report["confusion"], strict=True)
+            ]
+        return "\n".join(lines)
+
+    def draw(self, report: dict, path: Path) -> None:
+        """The report as a picture in a PNG file."""
+        figures.report(report, path)

@@ -1,0 +1,254 @@
+"""Text: tokenizers, windows, and the verbs that deal with language models."""
+
+import json
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from conftest import assert_complaint
+
+from zoo.data import Text
+from zoo.data.tokens import learn
+from zoo.decoding import choose, write
+from zoo.errors import UserError
+from zoo.evaluate import evaluate
+from zoo.fit import fit
+from zoo.generate import generate
+from zoo.recipes import RECIPES
+
+SENTENCES = ["the cat sat on the mat\n", "the dog sat on the log\n", "a cat and a dog sat\n"]
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("text") / "my.txt"
+    path.write_text("".join(np.random.default_rng(0).choice(SENTENCES, 200)), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("characters", "two words\n\nand é, 漢\n"),
+        ("words", "two words\nand two more\n"),
+        ("bpe", "two  words\r\né 漢 🙂\n"),
+    ],
+)
+def test_tokenizers_give_the_text_back(kind, text):
+    tokenizer = learn(kind, text, 300)
+    numbers = tokenizer.encode(text).ids
+    assert tokenizer.decode(numbers) == text
+    assert max(numbers) < tokenizer.get_vocab_size() <= 300
+
+
+def test_words_that_are_too_rare_are_unknown():
+    tokenizer = learn("words", "a a a b b c\n", 3)
+    assert tokenizer.decode(tokenizer.encode("a b c").ids) == "a b <unk>"
+    assert tokenizer.get_vocab_size() == 3
+
+
+def test_characters_of_later_parts_are_unknown_but_not_an_error():
+    tokenizer = learn("characters", "abc", 0, later="abd")
+    assert tokenizer.decode(tokenizer.encode("abd").ids) == "ab<unk>"
+
+
+def test_pydocs(data_directory):
+    source = Text(directory=data_directory)
+    assert source.spec == {"vocabulary": source.codec.get_vocab_size(), "context": 64}
+    parts = [source.text(split) for split in ("train", "validation", "test")]
+    assert all(len(part) > 10_000 for part in parts)
+    assert "lambda" in parts[0]
+    assert not set(parts[1].split("\n\n")) & set(parts[2].split("\n\n")) - {""} or parts[1] != parts[2]
+    assert source.decode(source.numbers("validation")[:200]) == parts[1][:200]
+
+
+def test_every_token_is_told_once(file):
+    source = Text(file=file, context=7)
+    for split in ("validation", "test"):
+        numbers, told = source.numbers(split), []
+        for inputs, targets, weights in source.load(split).as_numpy_iterator():
+            told += targets[weights > 0].tolist()
+            assert set(np.unique(weights)) <= {0, 1}
+            np.testing.assert_array_equal(inputs[:, 1:][weights[:, 1:] > 0], targets[:, :-1][weights[:, 1:] > 0])
+        assert told == numbers[1:].tolist()
+
+
+def test_training_stream_seeks(file):
+    source = Text(file=file, context=7, batch=5)
+    batches = list(islice(source.load("train", seed=3).as_numpy_iterator(), 400))  # more than a pass
+    for step in (0, 1, 77, 399):
+        again = next(source.load("train", seed=3, step=step).as_numpy_iterator())
+        for ours, theirs in zip(again, batches[step], strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    numbers = source.numbers("train")
+    places = {tuple(numbers[at : at + 8]) for at in range(len(numbers) - 7)}
+    for inputs, targets in batches:
+        assert all((*row, last[-1]) in places for row, last in zip(inputs, targets, strict=True))
+        np.testing.assert_array_equal(inputs[:, 1:], targets[:, :-1])
+    other = next(source.load("train", seed=4).as_numpy_iterator())[0]
+    assert not np.array_equal(other, batches[0][0])
+
+
+def test_parts_of_a_file(file):
+    source, text = Text(file=file), file.read_text(encoding="utf-8")
+    assert "".join(source.text(split) for split in ("train", "validation", "test")) == text
+    assert len(source.text("train")) == len(text) * 8 // 10
+    assert source.characters("test") == len(source.text("test")) - 1
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "is empty: give a file with text"),
+        (b" \n", "is empty: give a file with text"),
+        (b"abc\xff\xfe", "is not UTF-8 text (byte 3 is 0xff)"),
+        (b"abc\0def", "is not text: it holds zero bytes"),
+        (b"too short a text", "tokens, which do not fill a window of 64 and one more"),
+        (None, "cannot be read: No such file"),
+    ],
+)
+def test_bad_files(content, words, tmp_path):
+    path = tmp_path / "bad.txt"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UserError) as caught:
+        fit(replace(RECIPES["gpt"], data=Text(file=path)), logs=tmp_path)
+    assert words in str(caught.value)
+
+
+def test_what_is_chosen():
+    logits, random = np.log([0.5, 0.3, 0.15, 0.05]), np.random.default_rng(0)
+
+    def shares(**how):
+        drawn = [choose(logits, random, **how) for _ in range(4000)]
+        return np.bincount(drawn, minlength=4) / 4000
+
+    assert choose(logits, random, temperature=0) == 0
+    np.testing.assert_allclose(shares(), [0.5, 0.3, 0.15, 0.05], atol=0.03)
+    np.testing.assert_allclose(shares(top_k=2), [0.625, 0.375, 0, 0], atol=0.03)
+    np.testing.assert_allclose(shares(top_p=0.75), [0.625, 0.375, 0, 0], atol=0.03)
+    np.testing.assert_allclose(shares(top_p=0.01), [1, 0, 0, 0])
+    sharp = np.array([0.5, 0.3, 0.15, 0.05]) ** 2
+    np.testing.assert_allclose(shares(temperature=0.5), sharp / sharp.sum(), atol=0.03)
+
+
+def test_writing_past_the_context():
+    """The network is a clock: behind a token comes the next number. Each call says what was seen."""
+    seen = []
+
+    def begin(text):
+        seen.append(("begin", text.tolist()))
+        return np.eye(20)[(text + 1) % 20]
+
+    def go_on(token, place):
+        seen.append((token, place))
+        return np.eye(20)[(token + 1) % 20]
+
+    told = list(islice(write(begin, go_on, [1, 2, 3, 4, 5], 4, lambda logits: int(logits.argmax())), 6))
+    assert told == [6, 7, 8, 9, 10, 11]
+    assert seen[:3] == [("begin", [2, 3, 4, 5]), ("begin", [5, 6, 0, 0]), (7, 2)]
+
+
+@pytest.fixture(scope="module")
+def run(file, tmp_path_factory):
+    recipe = replace(
+        RECIPES["gpt"], data=Text(file=file, context=16, batch=8), epochs=4, optimizer=RECIPES["gpt"].optimizer
+    )
+    return fit(recipe, logs=tmp_path_factory.mktemp("logs"))
+
+
+def test_evaluation_by_hand(run, file):
+    """The perplexity of the whole part, window by window, in numpy."""
+    report, model = evaluate(run), run.model()
+    numbers = Text(file=file, context=16).numbers("test")
+    nats = []
+    for at in range(0, len(numbers) - 1, 16):
+        window = np.zeros(16, np.int32)
+        window[: len(numbers[at : at + 16])] = numbers[at : at + 16]
+        logits = np.float64(model(window[None]))[0]
+        for place, target in enumerate(numbers[at + 1 : at + 17]):
+            nats.append(np.log(np.exp(logits[place]).sum()) - logits[place, target])
+    assert report["tokens"] == len(nats) == len(numbers) - 1
+    assert report["loss"] == pytest.approx(np.mean(nats), rel=1e-4)
+    assert report["perplexity"] == pytest.approx(np.exp(np.mean(nats)), rel=1e-4)
+    assert report["bits_per_character"] == pytest.approx(np.mean(nats) / np.log(2), rel=1e-4)
+    assert report["loss"] < 1  # of 2.9 for the 18 characters without learning
+    assert evaluate(run, "validation")["loss"] == pytest.approx(run.summary["best"]["val_loss"], rel=1e-3)
+
+
+def test_generation_is_the_likeliest_text(run):
+    """With the memory, and past the context, beside the network without memory."""
+    said = "".join(islice(generate(run, "the cat", temperature=0), 9))
+    source, model, text = Text(file=Path(run.record["recipe"]["data"]["file"])), run.model(), "the cat"
+    for _ in range(9):
+        window = np.zeros(16, np.int32)
+        window[: len(text)] = source.codec.encode(text).ids
+        text += source.decode([np.asarray(model(window[None]))[0, len(text) - 1].argmax()])
+    assert "the cat" + said == text
+    assert len("".join(islice(generate(run, "the cat"), 100))) == 100
+    assert "".join(islice(generate(run, seed=1), 50)) == "".join(islice(generate(run, seed=1), 50))
+    assert "".join(islice(generate(run, seed=1), 50)) != "".join(islice(generate(run, seed=2), 50))
+
+
+def test_commands(run, zoo_command):
+    done = zoo_command("generate", run.path, "--prompt", "a cat", "--tokens", 20)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout) == 21
+    done = zoo_command("generate", run.path, "--tokens", 5, "--json", "--prompt", "a cat and a dog sat on the mat")
+    assert "the prompt has 30 tokens; the network sees the last 16 of them" in done.stderr
+    assert len(json.loads(done.stdout)["text"]) == 5
+    done = zoo_command("evaluate", run.path)
+    assert "perplexity" in done.stdout
+    assert (run.path / "test.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("--prompt", "ZEBRA 7"), "the prompt holds 'Z', 'E'"),
+        (("--prompt", ""), "--prompt came empty"),
+        (("--temperature", "-1"), "--temperature came as -1.0, but must be 0 or more"),
+        (("--top-p", "0"), "--top-p came as 0.0, but must be above 0 and at most 1"),
+        (("--top-k", "0"), "--top-k came as 0, but must be at least 1"),
+        (("--tokens", "0"), "--tokens came as 0, but must be at least 1"),
+    ],
+)
+def test_complaints(run, zoo_command, words, complaint):
+    assert_complaint(zoo_command("generate", run.path, *words), complaint.replace("'Z', 'E'", "'Z' 'E'"))
+
+
+def test_other_verbs_say_what_a_language_model_is_for(run, zoo_command, tmp_path):
+    assert_complaint(zoo_command("predict", run.path, "cat.png"), "python -m zoo.generate")
+    (tmp_path / "tokenizer.json").write_text("{")
+    other = tmp_path / run.path.name
+    other.mkdir()
+    for name in ("run.json", "model.keras", "summary.json"):
+        (other / name).write_bytes((run.path / name).read_bytes())
+    assert_complaint(zoo_command("generate", other), "tokenizer.json is missing or is no tokenizer")
+
+
+def test_board(run):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # noqa: PLC0415
+
+    reader = EventAccumulator(str(run.path / "validation"), size_guidance={"tensors": 0})
+    reader.Reload()
+    (last,) = [event for event in reader.Tensors("sample") if event.step == 4]
+    sample = last.tensor_proto.string_val[0].decode()
+    assert "cat" in sample or "dog" in sample or "sat" in sample
+
+
+def test_bpe_and_words(file, tmp_path):
+    for kind in ("words", "bpe"):
+        recipe = replace(
+            RECIPES["gpt"], data=Text(file=file, context=8, tokens=kind, vocabulary=300), epochs=1, xla="off"
+        )
+        keras.utils.set_random_seed(0)
+        made = fit(recipe, logs=tmp_path)
+        report = evaluate(made)
+        assert report["bits_per_character"] == pytest.approx(
+            report["loss"] * report["tokens"] / np.log(2) / report["characters"]
+        )
+        assert "".join(islice(generate(made, "the cat"), 10)).strip()

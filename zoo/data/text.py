@@ -1,0 +1,274 @@
+"""Running text for language models, by TFDS name or from a person's file."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+from tokenizers import Tokenizer
+
+from zoo.data.pipeline import single_pass, training_stream
+from zoo.data.prepare import known_builder, prepare, split_names
+from zoo.data.pydocs import PyDocs
+from zoo.data.tokens import Kind, foreign, learn
+from zoo.errors import UserError
+
+EVALUATED = 64  # windows that go through the network at once where nothing is learned
+TOKENIZER = "tokenizer.json"  # the file of it in a run's folder
+
+
+@dataclass(frozen=True)
+class Text:
+    """Text to go on with: what comes in are windows of it, what is to come out the same a token later."""
+
+    name: str = "pydocs"
+    """TFDS name of a set with a `text`: pydocs (needs no network), tiny_shakespeare, ..."""
+    file: Path | None = None
+    """Own UTF-8 text instead: its last tenth is for the test, the tenth before that for validation."""
+    directory: Path | None = field(default=None, metadata={"local": True})
+    """Where TFDS keeps data; TFDS_DATA_DIR or ~/tensorflow_datasets if not given."""
+    tokens: Kind = "characters"
+    """characters, words, or bpe: byte-pair encoding."""
+    vocabulary: int = 10_000
+    """Tokens at most, of words and bpe."""
+    tokenizer: Path | None = field(default=None, metadata={"local": True})
+    """A tokenizer.json instead of learning one from the training part."""
+    context: int = 64
+    """Tokens of a window: so many are seen at once."""
+    batch: int = 12
+    """Windows a training step."""
+    epoch: int | None = None
+    """Windows that count as an epoch; as many as hold each token once if not given."""
+
+    def __post_init__(self):
+        for name in ("context", "batch", "epoch"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"--data.{name} came as {value}, but must be at least 1")
+        if self.tokens == "bpe" and self.vocabulary < 256:
+            raise ValueError(f"--data.vocabulary came as {self.vocabulary}, but bpe begins with the 256 bytes")
+        if self.vocabulary < 2:
+            raise ValueError(f"--data.vocabulary came as {self.vocabulary}, but must be at least 2")
+
+    @property
+    def title(self) -> str:
+        """What the data are called in a report."""
+        return self.file.name if self.file else self.name
+
+    @property
+    def told(self) -> str:
+        """What a person is told of the data besides the counts."""
+        return f"windows of {self.context} tokens, {self.spec['vocabulary']} different ones"
+
+    labels = ()  # there are no classes
+
+    @cached_property
+    def spec(self) -> dict:
+        """The builder's positional arguments."""
+        return {"vocabulary": self.codec.get_vocab_size(), "context": self.context}
+
+    @cached_property
+    def codec(self) -> Tokenizer:
+        """The tokenizer: the one that is given, or one learned from the training part.
+
+        Raises:
+            UserError: the file is not a tokenizer.
+        """
+        if self.tokenizer is None:
+            return learn(self.tokens, self.text("train"), self.vocabulary, self.text("validation") + self.text("test"))
+        return read_tokenizer(self.tokenizer)
+
+    def files(self) -> dict[str, str]:
+        """What a run keeps of the data, by name, for later verbs."""
+        return {TOKENIZER: self.codec.to_str()}
+
+    @cached_property
+    def splits(self) -> dict[str, str]:
+        """Names of train, validation and test, and where they come from."""
+        if self.file is not None:
+            return {"train": "the first eight tenths", "validation": "the ninth tenth", "test": "the last tenth"}
+        return split_names(self._prepared, self.title)
+
+    def text(self, split: str) -> str:
+        """All text of the split.
+
+        Raises:
+            UserError: there is none, or it is not text.
+        """
+        if self.file is None:
+            data = self._prepared.as_dataset(split=self.splits[split])
+            return "\n\n".join(example["text"].decode() for example in data.as_numpy_iterator())
+        text = self._own_text
+        at = {"train": (0, 8), "validation": (8, 9), "test": (9, 10)}[split]
+        return text[len(text) * at[0] // 10 : len(text) * at[1] // 10]
+
+    def numbers(self, split: str) -> np.ndarray:
+        """All tokens (N,) int32 of the split.
+
+        Raises:
+            UserError: they do not fill a window, or the tokenizer does not know some of it.
+        """
+        cache = self.__dict__.setdefault("_numbers", {})  # a frozen record; what it names never changes
+        if split not in cache:
+            text = self.text(split)
+            cache[split] = np.array(encode(self.codec, text, f"the {split} part of {self.title}"), np.int32)
+        if len(cache[split]) <= self.context:
+            raise UserError(
+                f"the {split} part of {self.title} has {len(cache[split])} tokens, which do not fill a window of "
+                f"{self.context} and one more: give it more text, or a smaller --data.context"
+            )
+        return cache[split]
+
+    def count(self, split: str) -> int:
+        """Windows of train, validation or test; the last may be shorter."""
+        return -(-(len(self.numbers(split)) - 1) // self.context)
+
+    @property
+    def epoch_size(self) -> int:
+        """Windows that count as an epoch."""
+        return self.epoch or self.count("train")
+
+    def load(self, split: str, *, seed: int = 0, step: int = 0, stopwatch: tf.Variable | None = None):
+        """Batches of (int32 tokens, the tokens after them), both (B, context), as a tf.data.Dataset.
+
+        Args:
+            split: train (for ever, windows from anywhere, no two an epoch from the same place), validation or test
+                (one pass; each token but the first is to be told once. The last window is filled up: as third of a
+                batch come weights (B, context), 0 there and 1 elsewhere).
+            seed: decides the windows of train.
+            step: at which of its batches train starts.
+            stopwatch: see `zoo.data.pipeline.training_stream`.
+        """
+        if split == "train":
+            return self._stream(self.numbers("train"), seed=seed, step=step, stopwatch=stopwatch)
+        count, numbers = self.count(split), self.numbers(split)
+        missing = count * self.context + 1 - len(numbers)
+        held = tf.constant(np.pad(numbers, (0, missing)))
+        weights = tf.constant(np.pad(np.ones(len(numbers) - 1, np.float32), (0, missing)))
+        inside = tf.range(self.context, dtype=tf.int64)
+
+        def read(windows):
+            places = windows[:, None] * self.context + inside
+            return tf.gather(held, places), tf.gather(held, places + 1), tf.gather(weights, places)
+
+        return single_pass(count, read, batch=EVALUATED)
+
+    def imitation(self, count: int, stopwatch: tf.Variable | None = None) -> tf.data.Dataset:
+        """The training stream of random tokens that fill `count` windows, to time what takes it."""
+        random = np.random.default_rng(0)
+        numbers = random.integers(0, self.spec["vocabulary"], count * self.context + 1, np.int32)
+        return self._stream(numbers, seed=0, step=0, stopwatch=stopwatch)
+
+    def characters(self, split: str) -> int:
+        """Characters of the tokens that `load` gives to tell: of all but the first."""
+        return len(self.text(split)) - len(self.codec.decode([int(self.numbers(split)[0])]))
+
+    def decode(self, numbers) -> str:
+        """The text of these tokens."""
+        return self.codec.decode([int(number) for number in numbers])
+
+    def digest(self, split: str) -> str:
+        """Twelve hexadecimal digits that change with any token of the split."""
+        return hashlib.sha256(self.numbers(split).tobytes()).hexdigest()[:12]
+
+    def _stream(self, numbers: np.ndarray, *, seed: int, step: int, stopwatch):
+        held, last = tf.constant(numbers), len(numbers) - self.context - 1
+        inside = tf.range(self.context + 1, dtype=tf.int64)
+
+        def cut(windows, seed, step):
+            # From anywhere within the window, so that another epoch cuts the text elsewhere.
+            key = tf.random.experimental.stateless_fold_in(tf.cast([seed, 0], tf.int64), step)
+            shift = tf.random.stateless_uniform(tf.shape(windows), key, maxval=self.context, dtype=tf.int64)
+            text = tf.gather(held, tf.minimum(windows * self.context + shift, last)[:, None] + inside)
+            return text[:, :-1], text[:, 1:]
+
+        count = -(-(len(numbers) - 1) // self.context)
+        return training_stream(
+            count,
+            lambda windows: (windows,),
+            batch=min(self.batch, count),
+            seed=seed,
+            step=step,
+            augment=cut,
+            stopwatch=stopwatch,
+        )
+
+    @cached_property
+    def builder(self) -> tfds.core.DatasetBuilder:
+        """The TFDS builder; nothing is downloaded yet.
+
+        Raises:
+            UserError: there is no such data set, or it does not hold text.
+        """
+        directory = self.directory or os.environ.get("TFDS_DATA_DIR") or None
+        if self.name == "pydocs":
+            return PyDocs(data_dir=directory)
+        builder = known_builder(self.name, directory, "pydocs")
+        features = dict(builder.info.features.items())
+        if not isinstance(features.get("text"), tfds.features.Text):
+            raise UserError(f"{self.name} does not hold text: its features are {', '.join(features)}")
+        return builder
+
+    @cached_property
+    def _prepared(self) -> tfds.core.DatasetBuilder:
+        return prepare(self.builder)
+
+    @cached_property
+    def _own_text(self) -> str:
+        """The person's file.
+
+        Raises:
+            UserError: it is missing, empty or not UTF-8 text.
+        """
+        try:
+            written = self.file.read_bytes()
+        except OSError as error:
+            raise UserError(f"--data.file came as {self.file}, which cannot be read: {error.strerror}") from error
+        try:
+            text = written.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise UserError(
+                f"{self.file} is not UTF-8 text (byte {error.start} is {written[error.start]:#04x}): "
+                "save it as UTF-8 plain text"
+            ) from error
+        if "\0" in text:
+            raise UserError(f"{self.file} is not text: it holds zero bytes")
+        if not text.strip():
+            raise UserError(f"{self.file} is empty: give a file with text")
+        return text.replace("\r\n", "\n")
+
+
+def encode(tokenizer: Tokenizer, text: str, what: str) -> list[int]:
+    """The numbers of the text's tokens.
+
+    Raises:
+        UserError: the tokenizer knows neither some of it nor a token for what is unknown.
+    """
+    try:
+        return tokenizer.encode(text).ids
+    except Exception as error:  # the library has no error of its own
+        unknown = foreign(tokenizer, text)
+        if not unknown:
+            raise
+        raise UserError(
+            f"{what} holds {' '.join(map(repr, unknown[:10]))}, which the tokenizer does not know: "
+            f"it was learned from text with {tokenizer.get_vocab_size()} other tokens"
+        ) from error
+
+
+def read_tokenizer(path: Path) -> Tokenizer:
+    """The tokenizer of a tokenizer.json.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    try:
+        return Tokenizer.from_str(path.read_text(encoding="utf-8"))
+    except Exception as error:  # the library has no error of its own
+        raise UserError(f"{path} is missing or is no tokenizer: {' '.join(str(error).split())[:200]}") from error

@@ -1,0 +1,117 @@
+"""Language modelling: which token comes next."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from zoo.decoding import choose, read
+from zoo.training import figures
+
+SAMPLE = 300  # tokens that the network writes after each epoch
+TEMPERATURE = 0.8  # at which it writes them: a little bolder than it is sure
+
+
+@dataclass(frozen=True)
+class LanguageModel:
+    """The next token at each place: mean softmax cross entropy of float32 logits (B, T, vocabulary)."""
+
+    USE: ClassVar = "generate {run} --prompt TEXT"  # what a trained network is good for
+    monitors: ClassVar = ("val_loss",)
+
+    def loss(self) -> keras.Loss:
+        """Mean cross entropy in nats a token."""
+        return keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="mean_with_sample_weight")
+
+    def metrics(self) -> list[keras.Metric]:
+        """What is shown while training besides the loss: nothing, for the perplexity is its exponential."""
+        return []
+
+    def weights(self, source) -> None:
+        """All tokens count the same."""
+
+    def panel(self, source, validation) -> LanguagePanel:
+        """What TensorBoard shows besides curves."""
+        return LanguagePanel(source)
+
+    def report(self, model: keras.Model, source, split: str) -> dict:
+        """How well the network tells all tokens of a split of the source, but the first, window by window.
+
+        Returns:
+            loss (nats a token), perplexity (its exponential), bits_per_character, accuracy (of the likeliest token),
+            tokens, characters, context, and loss_by_place (nats at each place of a window, with so many tokens seen).
+        """
+        places = np.zeros((3, source.context))  # nats, hits, tokens
+        for inputs, targets, weights in source.load(split):
+            logits = model.predict_on_batch(inputs)
+            nats = keras.losses.sparse_categorical_crossentropy(targets, logits, from_logits=True).numpy()
+            hits = logits.argmax(-1) == targets.numpy()
+            places += [(np.float64(what) * weights.numpy()).sum(0) for what in (nats, hits, np.ones_like(nats))]
+        nats, hits, tokens = places.sum(1)
+        characters = source.characters(split)
+        return {
+            "loss": nats / tokens,
+            "perplexity": math.exp(nats / tokens),
+            "bits_per_character": nats / math.log(2) / characters,
+            "accuracy": hits / tokens,
+            "tokens": int(tokens),
+            "characters": characters,
+            "context": source.context,
+            "loss_by_place": (places[0] / np.maximum(places[2], 1)).tolist(),
+        }
+
+    def table(self, report: dict) -> str:
+        """The report for a person to read."""
+        return "\n".join(
+            (
+                f"loss                {report['loss']:.4f} nats a token, over all {report['tokens']:,} tokens of it, "
+                f"in windows of {report['context']}",
+                f"perplexity          {report['perplexity']:.2f}",
+                f"bits per character  {report['bits_per_character']:.4f}",
+                f"accuracy            {report['accuracy']:.2%} of the tokens were the likeliest",
+            )
+        )
+
+    def draw(self, report: dict, path: Path) -> None:
+        """The loss by how much of the text was seen, in a PNG file."""
+        figures.curve(
+            report["loss_by_place"], path, across="tokens seen before", up="loss (nats a token)", mean=report["loss"]
+        )
+
+
+class LanguagePanel:
+    """A batch of the text, and after each epoch what the network writes.
+
+    Args:
+        source: has `decode`, `context` and `numbers`.
+    """
+
+    def __init__(self, source):
+        self.source = source
+
+    def begin(self, sample: tuple) -> None:
+        """The first windows of a training batch."""
+        tf.summary.text("inputs", [self.shown(row) for row in sample[0][:4].numpy()], step=0)
+
+    def epoch(self, model: keras.Model, step: int) -> None:
+        """What the network writes from the first token of the validation part."""
+        context, random = self.source.context, np.random.default_rng(step)
+        forward = tf.function(lambda text: model(text[None], training=False)[0], jit_compile=True)
+        text = [int(self.source.numbers("validation")[0])]
+        while len(text) < SAMPLE:
+            logits = read(lambda filled: forward(tf.constant(filled)).numpy(), text[-context:], context)
+            text.append(choose(logits, random, temperature=TEMPERATURE))
+        tf.summary.text("sample", self.shown(text), step=step)
+
+    def finish(self, model: keras.Model, path: Path) -> None:
+        """Nothing: tokens have no pictures."""
+
+    def shown(self, tokens) -> str:
+        """The text of these tokens as TensorBoard's Markdown shows it, line by line."""
+        return "\n".join("    " + line for line in self.source.decode(tokens).splitlines())
