@@ -19,7 +19,8 @@ def groups(limited: bool = False) -> dict[tuple, list[dict]]:
     """The evaluations, those that differ in nothing but the seed together; limited: trained on a few of each class."""
     found: dict[tuple, list[dict]] = {}
     for line in LINES:
-        if line["kind"] == "evaluation" and ("limit" in line["data"]) == limited:
+        pictures = line["kind"] == "evaluation" and "perplexity" not in line["metrics"]
+        if pictures and ("limit" in line["data"]) == limited:
             command = re.sub(r" --(seed|logs) \S+", "", line["command"])
             found.setdefault((command, line["data"]["name"], line["data"]["split"]), []).append(line)
     return found
@@ -36,8 +37,32 @@ def row(command: str, name: str, split: str, lines: list[dict]) -> str:
 
 def accuracy(lines: list[dict]) -> str:
     """In percent, with the standard deviation where there are several seeds."""
-    percents = [100 * line["metrics"]["accuracy"] for line in lines]
-    return f"{mean(percents):.2f}" + (f" ± {stdev(percents):.2f}" if len(percents) > 1 else "")
+    return spread([100 * line["metrics"]["accuracy"] for line in lines], 2)
+
+
+def spread(values: list[float], digits: int) -> str:
+    """The mean, with the standard deviation where there are several."""
+    return f"{mean(values):.{digits}f}" + (f" ± {stdev(values):.{digits}f}" if len(values) > 1 else "")
+
+
+def test_language_models():
+    """The README states each of them, and no other."""
+    found: dict[tuple, list[dict]] = {}
+    for line in LINES:
+        if line["kind"] == "evaluation" and "perplexity" in line["metrics"]:
+            command = re.sub(r" --seed \S+", "", line["command"])
+            found.setdefault((command, line["data"]["name"], line["data"]["split"]), []).append(line)
+    rows = []
+    for (command, name, split), lines in found.items():
+        assert len({line["seed"] for line in lines}) == len(lines), "a seed is recorded twice"
+        metrics = [line["metrics"] for line in lines]
+        loss, bits = ([values[what] for values in metrics] for what in ("loss", "bits_per_character"))
+        rows.append(
+            f"| `{command}` | {name}, {split}, {metrics[0]['tokens']:,} | {metrics[0]['context']} | {spread(loss, 3)} "
+            f"| {spread(bits, 3)} | {len(lines)} | {lines[0]['steps']:,} | {mean(x['seconds'] for x in lines):.0f} |"
+        )
+    stated = [line for line in README.splitlines() if line.startswith("| `python -m zoo.fit gpt")]
+    assert sorted(stated) == sorted(rows)
 
 
 @pytest.mark.parametrize("key", groups(), ids=str)
@@ -48,7 +73,9 @@ def test_readme_states_what_was_measured(key):
 
 
 def test_readme_states_nothing_else():
-    stated = [line for line in README.splitlines() if line.startswith("| `python -m zoo.")]
+    stated = [
+        line for line in README.splitlines() if line.startswith("| `python -m zoo.") and "zoo.fit gpt" not in line
+    ]
     assert sorted(stated) == sorted(row(*key, lines) for key, lines in groups().items())
 
 

@@ -1,4 +1,4 @@
-"""Times a recipe's training step and inference: `python -m zoo.bench cnn`. No data are needed, only their shape."""
+"""Times a recipe's training step and inference: `python -m zoo.bench cnn`. Of the data only the shape is needed."""
 
 from __future__ import annotations
 

@@ -1,39 +1,50 @@
 """Choosing the next token from what a language model says of it, and writing on and on."""
 
+import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
+COLD = 1e-6  # a temperature below which nothing but the likeliest token is left
 
-def choose(
-    logits: np.ndarray,
-    random: np.random.Generator,
-    *,
-    temperature: float = 1.0,
-    top_k: int | None = None,
-    top_p: float | None = None,
-) -> int:
-    """The next token.
 
-    Args:
-        logits: (vocabulary,) of what may come next.
-        random: what the choice is drawn from.
-        temperature: by which the logits are divided: 0 takes the likeliest, below 1 is bolder than the model, above
-            1 more random.
-        top_k: draw among so many of the likeliest (Fan 2018, arXiv:1805.04833).
-        top_p: draw among the likeliest that together have this probability (Holtzman 2019, arXiv:1904.09751).
-    """
-    logits = np.asarray(logits, np.float64)
-    if temperature == 0:
-        return int(logits.argmax())
-    order = np.argsort(-logits, kind="stable")[:top_k]
-    scaled = (logits[order] - logits[order[0]]) / temperature
-    probabilities = np.exp(scaled) / np.exp(scaled).sum()
-    if top_p is not None:
-        # The first with which the sum reaches top_p is taken too.
-        kept = int(np.searchsorted(np.cumsum(probabilities), top_p)) + 1
-        order, probabilities = order[:kept], probabilities[:kept] / probabilities[:kept].sum()
-    return int(random.choice(order, p=probabilities))
+@dataclass(frozen=True)
+class Sampling:
+    """How the next token is chosen."""
+
+    temperature: float = 0.8
+    """0: always the likeliest token; below 1: bolder than the model; above 1: more random."""
+    top_k: int | None = None
+    """Draw among so many of the likeliest tokens (Fan 2018, arXiv:1805.04833)."""
+    top_p: float | None = None
+    """Draw among the likeliest tokens that together have this probability (Holtzman 2019, arXiv:1904.09751)."""
+    seed: int = 0
+    """Decides what is drawn."""
+
+    def __post_init__(self):
+        if not 0 <= self.temperature < math.inf:
+            raise ValueError(f"--temperature came as {self.temperature}, but must be 0 or more")
+        if self.top_k is not None and self.top_k < 1:
+            raise ValueError(f"--top-k came as {self.top_k}, but must be at least 1")
+        if self.top_p is not None and not 0 < self.top_p <= 1:
+            raise ValueError(f"--top-p came as {self.top_p}, but must be above 0 and at most 1")
+        if self.seed < 0:
+            raise ValueError(f"--seed came as {self.seed}, but must be 0 or more")
+
+    def choose(self, logits: np.ndarray, random: np.random.Generator) -> int:
+        """The next token, drawn with `random` from (vocabulary,) logits of what may come."""
+        logits = np.asarray(logits, np.float64)
+        order = np.argsort(-logits, kind="stable")[: self.top_k]
+        if self.temperature < COLD:
+            return int(order[0])
+        scaled = np.exp((logits[order] - logits[order[0]]) / self.temperature)
+        probabilities = scaled / scaled.sum()
+        if self.top_p is not None:
+            # The token with which the sum reaches top_p is taken too.
+            kept = int(np.searchsorted(np.cumsum(probabilities), self.top_p)) + 1
+            order, probabilities = order[:kept], probabilities[:kept] / probabilities[:kept].sum()
+        return int(random.choice(order, p=probabilities))
 
 
 def write(
@@ -55,19 +66,19 @@ def write(
         pick: logits (vocabulary,) to the next token.
     """
     text = list(prompt)[-context:]
-    logits = read(begin, text, context)
+    logits = behind(begin, text, context)
     while True:
         token = pick(logits)
         yield token
         text.append(token)
         if len(text) > context:
             text = text[-max(1, context // 2) :]
-            logits = read(begin, text, context)
+            logits = behind(begin, text, context)
         else:
             logits = go_on(token, len(text) - 1)
 
 
-def read(begin: Callable[[np.ndarray], np.ndarray], text: list[int], context: int) -> np.ndarray:
+def behind(begin: Callable[[np.ndarray], np.ndarray], text: list[int], context: int) -> np.ndarray:
     """The logits (vocabulary,) behind a text of at most `context` tokens."""
     filled = np.zeros(context, np.int32)
     filled[: len(text)] = text

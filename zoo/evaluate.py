@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import re
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
 from zoo.command import main, read
-from zoo.data import SOURCES, Text
-from zoo.data.text import TOKENIZER
+from zoo.data import SOURCES
 from zoo.errors import UserError
 from zoo.fit import data_facts
 from zoo.training import TASKS, runs
@@ -61,9 +60,7 @@ def recalled(run: Run) -> tuple:
         task = revive(TASKS[recipe["task"]["is"]], recipe["task"])
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{run.path} was made by another version of zoo ({error}): train it again") from error
-    # The tokenizer is the one with which the network learned.
-    kept = {"tokenizer": run.path / TOKENIZER} if isinstance(source, Text) else {}
-    return replace(source, **kept), task
+    return source.of_run(run.path), task
 
 
 def result(run: Run, split: str, report: dict) -> dict:
@@ -88,6 +85,7 @@ def result(run: Run, split: str, report: dict) -> dict:
         "seed": record["recipe"]["seed"],
         "metrics": scalars,
         "epochs": summary.get("epochs"),
+        "steps": summary.get("steps"),
         "seconds": round(summary["seconds"], 1) if summary else None,
         "machine": record["machine"],
         "versions": record["versions"],

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -17,97 +16,83 @@ import tensorflow as tf
 import tyro
 
 from zoo.command import main, read
-from zoo.data.text import TOKENIZER, encode, read_tokenizer
-from zoo.decoding import choose, write
+from zoo.data import TOKENIZER, encode, foreign, read_tokenizer
+from zoo.decoding import Sampling, write
 from zoo.errors import UserError
 from zoo.models.gpt import cached_step
-from zoo.training import runs
+from zoo.training import devices, runs
 from zoo.training.runs import Run
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(Sampling):
     """Writes on from a beginning with a run's language model."""
 
-    run: Annotated[Path, tyro.conf.Positional]
+    run: Annotated[Path, tyro.conf.Positional] = tyro.MISSING
     """Folder that fit named last, such as logs/gpt-1f3a9c."""
-    prompt: str = "\n"
-    """The beginning, which is not printed again."""
+    prompt: str | None = None
+    """The beginning, which is not printed again; a new line if none is given."""
     tokens: int = 500
     """How many to write."""
-    temperature: float = 0.8
-    """0: always the likeliest token; below 1: bolder than the model; above 1: more random."""
-    top_k: int | None = None
-    """Draw among so many of the likeliest tokens."""
-    top_p: float | None = None
-    """Draw among the likeliest tokens that together have this probability."""
-    seed: int = 0
-    """Decides what is drawn."""
     json: bool = False
     """Print one line of JSON instead of the text."""
 
     def __post_init__(self):
+        super().__post_init__()
         if self.tokens < 1:
             raise ValueError(f"--tokens came as {self.tokens}, but must be at least 1")
-        if not 0 <= self.temperature < math.inf:
-            raise ValueError(f"--temperature came as {self.temperature}, but must be 0 or more")
-        if self.top_k is not None and self.top_k < 1:
-            raise ValueError(f"--top-k came as {self.top_k}, but must be at least 1")
-        if self.top_p is not None and not 0 < self.top_p <= 1:
-            raise ValueError(f"--top-p came as {self.top_p}, but must be above 0 and at most 1")
-        if self.seed < 0:
-            raise ValueError(f"--seed came as {self.seed}, but must be 0 or more")
-        if not self.prompt:
-            raise ValueError("--prompt came empty: give at least a letter")
 
 
-def generate(
-    run: Run | Path | str,
-    prompt: str = "\n",
-    *,
-    temperature: float = 0.8,
-    top_k: int | None = None,
-    top_p: float | None = None,
-    seed: int = 0,
-) -> Iterator[str]:
-    """The text behind the prompt, piece by piece, for ever.
+def generate(run: Run | Path | str, prompt: str | None = None, sampling: Sampling | None = None) -> Iterator[str]:
+    """The text behind the prompt, piece by piece, for ever: a piece a token, empty where it is only part of a letter.
 
     A token costs the same however long the text is, until the network's context is full; then it reads the last half
     of it anew.
 
     Args:
         run: what fit made of a language model.
-        prompt: the beginning; of a long one the last tokens that fill the context.
-        temperature: 0 takes the likeliest token, below 1 is bolder than the model, above 1 more random.
-        top_k: draw among so many of the likeliest tokens.
-        top_p: draw among the likeliest tokens that together have this probability.
-        seed: decides what is drawn.
+        prompt: the beginning; of a long one the last tokens that fill the context. None: a new line.
+        sampling: how the next token is chosen.
 
     Raises:
         UserError: the run is missing, damaged, of another version or no language model, or its tokenizer does not
             know the prompt.
     """
+    devices.check_backend()
+    if any("\ud800" <= letter <= "\udfff" for letter in prompt or ""):
+        raise UserError("the prompt came with bytes that are not UTF-8: give it as UTF-8 text")
+    sampling = sampling or Sampling()
     run = runs.open_for_reading(Path(run.path if isinstance(run, Run) else run))
-    task = run.record["recipe"].get("task")
-    if not isinstance(task, dict) or task.get("is") != "LanguageModel":
-        raise UserError(f"{run.path} is no language model: it answers to `python -m zoo.predict {run.path}`")
+    if "vocabulary" not in run.record["spec"]:
+        raise UserError(f"{run.path} is no language model: it answers to `python -m zoo.predict {run.path} FILE`")
     tokenizer, model = read_tokenizer(run.path / TOKENIZER), run.model()
+    if max(tokenizer.get_vocab().values(), default=-1) >= model.output_shape[-1]:
+        raise UserError(f"{run.path / TOKENIZER} is not that of the run: {run.how_to_go_on('--fresh')}")
+    if prompt is None:
+        prompt = "\n" if not foreign(tokenizer, "\n") else tokenizer.decode([0])
+    unknown = foreign(tokenizer, prompt)
+    if unknown:
+        known = ", ".join(map(repr, list(tokenizer.get_vocab())[:20]))
+        raise UserError(
+            f"the prompt holds {' '.join(map(repr, unknown[:10]))}, which was not in the text that {run.path} learned "
+            f"from: take others, such as {known}"
+        )
     text, context = encode(tokenizer, prompt, "the prompt"), model.input_shape[1]
     if not text:
-        raise UserError(f"the prompt {prompt!r} holds no token: give at least a word")
+        raise UserError(f"the prompt came as {prompt!r}, which holds no token: give at least a word")
     if len(text) > context:
         print(f"the prompt has {len(text)} tokens; the network sees the last {context} of them", file=sys.stderr)
-    pick = partial(choose, random=np.random.default_rng(seed), temperature=temperature, top_k=top_k, top_p=top_p)
-    written, told = [], ""
+    pick = partial(sampling.choose, random=np.random.default_rng(sampling.seed))
+    before, new = text[-1:], []
     for token in write(*remembering(model), text, context, pick):
-        written.append(token)
-        # Some tokens are a part of a letter, which shows when it is whole.
-        now = tokenizer.decode(written)
+        new.append(token)
+        # How a token is written may depend on the one before, and some are a part of a letter.
+        now = tokenizer.decode(before + new)
         if now.endswith("\ufffd"):
             yield ""
-        else:
-            yield now[len(told) :]
-            told = now
+            continue
+        yield now[len(tokenizer.decode(before)) :]
+        before, new = new, []
 
 
 def remembering(model) -> tuple:
@@ -132,10 +117,10 @@ def remembering(model) -> tuple:
 def run_command(argv: list[str]) -> int:
     """Writes what the command line asks for."""
     options = read(Options, "generate", argv)
-    how = {"temperature": options.temperature, "top_k": options.top_k, "top_p": options.top_p, "seed": options.seed}
-    pieces = islice(generate(options.run, options.prompt, **how), options.tokens)
+    how = Sampling(options.temperature, options.top_k, options.top_p, options.seed)
+    pieces = islice(generate(options.run, options.prompt, how), options.tokens)
     if options.json:
-        print(json.dumps({"run": str(options.run), "prompt": options.prompt, "text": "".join(pieces)} | how))
+        print(json.dumps({"run": str(options.run), "prompt": options.prompt, "text": "".join(pieces)} | asdict(how)))
         return 0
     for piece in pieces:
         print(piece, end="", flush=True)

@@ -3,9 +3,21 @@
 from zoo.data.augment import Augment
 from zoo.data.images import Images
 from zoo.data.pictures import find_pictures, read_picture
-from zoo.data.text import Text
+from zoo.data.text import TOKENIZER, Text
+from zoo.data.tokens import encode, foreign, read_tokenizer
 
-__all__ = ["SOURCES", "Augment", "Images", "Text", "find_pictures", "read_picture"]
+__all__ = [
+    "SOURCES",
+    "TOKENIZER",
+    "Augment",
+    "Images",
+    "Text",
+    "encode",
+    "find_pictures",
+    "foreign",
+    "read_picture",
+    "read_tokenizer",
+]
 
 # By the name that a run writes down, so that a later verb finds the data again.
 SOURCES = {source.__name__: source for source in (Images, Text)}

@@ -124,6 +124,10 @@ class Images:
         """Pictures that count as an epoch: all."""
         return self.count("train")
 
+    def of_run(self, folder: Path) -> Images:
+        """The same: a run's folder keeps nothing of the data."""
+        return self
+
     def files(self) -> dict[str, str]:
         """What a run keeps of the data for later verbs besides its record: nothing."""
         return {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -16,10 +16,10 @@ from tokenizers import Tokenizer
 from zoo.data.pipeline import single_pass, training_stream
 from zoo.data.prepare import known_builder, prepare, split_names
 from zoo.data.pydocs import PyDocs
-from zoo.data.tokens import Kind, foreign, learn
+from zoo.data.tokens import Kind, encode, learn, read_tokenizer
 from zoo.errors import UserError
 
-EVALUATED = 64  # windows that go through the network at once where nothing is learned
+EVALUATED = 4096  # tokens that go through the network at once where nothing is learned
 TOKENIZER = "tokenizer.json"  # the file of it in a run's folder
 
 
@@ -37,17 +37,17 @@ class Text:
     """characters, words, or bpe: byte-pair encoding."""
     vocabulary: int = 10_000
     """Tokens at most, of words and bpe."""
-    tokenizer: Path | None = field(default=None, metadata={"local": True})
+    tokenizer: Path | None = None
     """A tokenizer.json instead of learning one from the training part."""
     context: int = 64
     """Tokens of a window: so many are seen at once."""
     batch: int = 12
     """Windows a training step."""
-    epoch: int | None = None
+    windows: int | None = None
     """Windows that count as an epoch; as many as hold each token once if not given."""
 
     def __post_init__(self):
-        for name in ("context", "batch", "epoch"):
+        for name in ("context", "batch", "windows"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"--data.{name} came as {value}, but must be at least 1")
@@ -71,7 +71,12 @@ class Text:
     @cached_property
     def spec(self) -> dict:
         """The builder's positional arguments."""
-        return {"vocabulary": self.codec.get_vocab_size(), "context": self.context}
+        numbers = self.codec.get_vocab().values()
+        if len(numbers) < 2:
+            raise UserError(
+                f"the tokenizer of {self.title} knows {len(numbers)} tokens: there is nothing to tell apart"
+            )
+        return {"vocabulary": max(numbers) + 1, "context": self.context}
 
     @cached_property
     def codec(self) -> Tokenizer:
@@ -81,8 +86,12 @@ class Text:
             UserError: the file is not a tokenizer.
         """
         if self.tokenizer is None:
-            return learn(self.tokens, self.text("train"), self.vocabulary, self.text("validation") + self.text("test"))
+            return learn(self.tokens, self.text("train"), self.vocabulary)
         return read_tokenizer(self.tokenizer)
+
+    def of_run(self, folder: Path) -> Text:
+        """The same with the tokenizer that a run's folder keeps."""
+        return replace(self, tokenizer=folder / TOKENIZER)
 
     def files(self) -> dict[str, str]:
         """What a run keeps of the data, by name, for later verbs."""
@@ -132,13 +141,13 @@ class Text:
     @property
     def epoch_size(self) -> int:
         """Windows that count as an epoch."""
-        return self.epoch or self.count("train")
+        return self.windows or self.count("train")
 
     def load(self, split: str, *, seed: int = 0, step: int = 0, stopwatch: tf.Variable | None = None):
         """Batches of (int32 tokens, the tokens after them), both (B, context), as a tf.data.Dataset.
 
         Args:
-            split: train (for ever, windows from anywhere, no two an epoch from the same place), validation or test
+            split: train (for ever, windows that begin anywhere), validation or test
                 (one pass; each token but the first is to be told once. The last window is filled up: as third of a
                 batch come weights (B, context), 0 there and 1 elsewhere).
             seed: decides the windows of train.
@@ -157,7 +166,7 @@ class Text:
             places = windows[:, None] * self.context + inside
             return tf.gather(held, places), tf.gather(held, places + 1), tf.gather(weights, places)
 
-        return single_pass(count, read, batch=EVALUATED)
+        return single_pass(count, read, batch=max(1, EVALUATED // self.context))
 
     def imitation(self, count: int, stopwatch: tf.Variable | None = None) -> tf.data.Dataset:
         """The training stream of random tokens that fill `count` windows, to time what takes it."""
@@ -165,9 +174,13 @@ class Text:
         numbers = random.integers(0, self.spec["vocabulary"], count * self.context + 1, np.int32)
         return self._stream(numbers, seed=0, step=0, stopwatch=stopwatch)
 
-    def characters(self, split: str) -> int:
-        """Characters of the tokens that `load` gives to tell: of all but the first."""
-        return len(self.text(split)) - len(self.codec.decode([int(self.numbers(split)[0])]))
+    def characters(self, split: str) -> int | None:
+        """Characters that the tokens which `load` gives to tell stand for; None where they lose some of the text."""
+        text, numbers = self.text(split), self.numbers(split)
+        if len(text) == len(numbers):
+            return len(numbers) - 1
+        told = self.decode(numbers[1:])
+        return len(told) if text.endswith(told) else None
 
     def decode(self, numbers) -> str:
         """The text of these tokens."""
@@ -242,33 +255,3 @@ class Text:
         if not text.strip():
             raise UserError(f"{self.file} is empty: give a file with text")
         return text.replace("\r\n", "\n")
-
-
-def encode(tokenizer: Tokenizer, text: str, what: str) -> list[int]:
-    """The numbers of the text's tokens.
-
-    Raises:
-        UserError: the tokenizer knows neither some of it nor a token for what is unknown.
-    """
-    try:
-        return tokenizer.encode(text).ids
-    except Exception as error:  # the library has no error of its own
-        unknown = foreign(tokenizer, text)
-        if not unknown:
-            raise
-        raise UserError(
-            f"{what} holds {' '.join(map(repr, unknown[:10]))}, which the tokenizer does not know: "
-            f"it was learned from text with {tokenizer.get_vocab_size()} other tokens"
-        ) from error
-
-
-def read_tokenizer(path: Path) -> Tokenizer:
-    """The tokenizer of a tokenizer.json.
-
-    Raises:
-        UserError: the file is missing or damaged.
-    """
-    try:
-        return Tokenizer.from_str(path.read_text(encoding="utf-8"))
-    except Exception as error:  # the library has no error of its own
-        raise UserError(f"{path} is missing or is no tokenizer: {' '.join(str(error).split())[:200]}") from error

@@ -1,31 +1,29 @@
 """Tokenizers: text to numbers and back, each in the form and the file of the `tokenizers` library."""
 
 from collections import Counter
+from pathlib import Path
 from typing import Literal
 
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+
+from zoo.errors import UserError
 
 Kind = Literal["characters", "words", "bpe"]
 UNKNOWN, LINE_END = "<unk>", "<eos>"
 
 
-def learn(kind: Kind, text: str, vocabulary: int, later: str = "") -> Tokenizer:
+def learn(kind: Kind, text: str, vocabulary: int) -> Tokenizer:
     """A tokenizer for that text.
 
     Args:
-        kind: characters: each its own token; words: what stands between white space, and the ends of lines; bpe:
-            byte-pair encoding of bytes (Sennrich 2015, arXiv:1508.07909; Radford 2019, section 2.2), which knows
-            every text.
+        kind: characters: each its own token, and one for those that come later; words: what stands between white
+            space, and the ends of lines; bpe: byte-pair encoding of bytes (Sennrich 2015, arXiv:1508.07909; Radford
+            2019, section 2.2), which knows every text.
         text: of the training part, which alone decides the tokens.
         vocabulary: tokens at most, of words and of bpe: the most frequent.
-        later: text that will be read besides; where it holds characters that `text` does not, there is one token
-            more, which stands for them.
     """
     if kind == "characters":
-        known = sorted(set(text))
-        if set(later) - set(known):
-            known.append(UNKNOWN)
-        tokenizer = of_words(known)
+        tokenizer = of_words([*sorted(set(text)), UNKNOWN])
         tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
         tokenizer.decoder = decoders.Fuse()
     elif kind == "words":
@@ -45,20 +43,47 @@ def learn(kind: Kind, text: str, vocabulary: int, later: str = "") -> Tokenizer:
         tokenizer.decoder = decoders.ByteLevel()
         alphabet = pre_tokenizers.ByteLevel.alphabet()
         trainer = trainers.BpeTrainer(vocab_size=vocabulary, initial_alphabet=alphabet, show_progress=False)
-        tokenizer.train_from_iterator(text.splitlines(keepends=True), trainer)
+        tokenizer.train_from_iterator([text], trainer)
     return tokenizer
 
 
 def of_words(known: list[str]) -> Tokenizer:
-    """A tokenizer with these tokens, numbered in their order; the rest is unknown, or an error where nothing is."""
-    numbers = {word: number for number, word in enumerate(known)}
-    return Tokenizer(models.WordLevel(numbers, unk_token=UNKNOWN if UNKNOWN in numbers else None))
+    """A tokenizer with these tokens, numbered in their order; the rest is unknown."""
+    return Tokenizer(models.WordLevel({word: number for number, word in enumerate(known)}, unk_token=UNKNOWN))
 
 
 def foreign(tokenizer: Tokenizer, text: str) -> list[str]:
-    """The characters or words of the text that the tokenizer does not know, each once."""
-    if not isinstance(tokenizer.model, models.WordLevel):
+    """The characters or words of the text for which the tokenizer has no token of their own, each once."""
+    if not isinstance(tokenizer.model, models.WordLevel) or tokenizer.pre_tokenizer is None:
         return []
     text = tokenizer.normalizer.normalize_str(text) if tokenizer.normalizer else text
     parts = (part for part, _ in tokenizer.pre_tokenizer.pre_tokenize_str(text))
     return [part for part in dict.fromkeys(parts) if tokenizer.token_to_id(part) is None]
+
+
+def encode(tokenizer: Tokenizer, text: str, what: str) -> list[int]:
+    """The numbers of the text's tokens.
+
+    Raises:
+        UserError: the tokenizer knows neither some of it nor a token for what is unknown.
+    """
+    try:
+        return tokenizer.encode(text, add_special_tokens=False).ids
+    except Exception as error:  # the library has no error of its own
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{what} cannot be read by the tokenizer ({reason}): take another --data.tokenizer") from error
+
+
+def read_tokenizer(path: Path) -> Tokenizer:
+    """The tokenizer of a tokenizer.json, which then reads texts of any length.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    try:
+        tokenizer = Tokenizer.from_str(path.read_text(encoding="utf-8"))
+    except Exception as error:  # the library has no error of its own
+        raise UserError(f"{path} is missing or is no tokenizer: {' '.join(str(error).split())[:200]}") from error
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer

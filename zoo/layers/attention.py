@@ -1,7 +1,7 @@
 """Attention (Vaswani 2017, arXiv:1706.03762, section 3.2), with a cache for writing token by token.
 
 Keras' MultiHeadAttention has no cache, and projects queries, keys and values one by one where one matrix product
-serves. Checked against: the formula in numpy; transformers' GPT-2 and torch.nn.MultiheadAttention.
+serves. Checked against: the formula in numpy; transformers' GPT-2.
 """
 
 import keras

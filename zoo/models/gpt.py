@@ -129,12 +129,12 @@ class Block(keras.Layer):
 
     def build(self, shape):
         """Makes the parts."""
-        heads, depth, dropout, bias, _ = self.settings.values()
+        depth, dropout, bias = (self.settings[name] for name in ("depth", "dropout", "bias"))
         width, dtype, small = shape[-1], self.dtype_policy, 0.02 / (2 * depth) ** 0.5
         self.norm1 = normalization(bias, name="norm1", dtype=dtype)
         self.norm2 = normalization(bias, name="norm2", dtype=dtype)
         self.attention = CausalAttention(
-            heads, bias=bias, dropout=dropout, out_stddev=small, name="attention", dtype=dtype
+            self.heads, bias=bias, dropout=dropout, out_stddev=small, name="attention", dtype=dtype
         )
         options = {"use_bias": bias, "dtype": dtype}
         self.widen = layers.Dense(4 * width, kernel_initializer=normal(), name="widen", **options)

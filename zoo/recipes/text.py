@@ -1,7 +1,5 @@
 """Recipes for text. `python -m zoo.fit NAME`."""
 
-from functools import partial
-
 from zoo.data import Text
 from zoo.models import gpt
 from zoo.training import LanguageModel, Optimizer, Recipe
@@ -11,9 +9,10 @@ TEXT = (
     # python -m zoo.fit gpt --data.file my.txt
     Recipe(
         name="gpt",
-        model=partial(gpt),
+        model=gpt,
         data=Text("pydocs"),
         task=LanguageModel(),
+        # Four times the usual rate, which so small a network bears, with nanoGPT's decay and clipping.
         optimizer=Optimizer("adamw", rate=4e-3, warmup=0.05, weight_decay=0.1, clip=1.0),
         epochs=5,
         xla="on",  # joins the many small operations
@@ -22,10 +21,10 @@ TEXT = (
     # nanoGPT's setting for two cores (Karpathy 2022): 2,000 steps of 12 windows; validation loss 1.88 there.
     Recipe(
         name="gpt-shakespeare",
-        model=partial(gpt),
-        data=Text("tiny_shakespeare", epoch=12 * 200),
+        model=gpt,
+        data=Text("tiny_shakespeare", windows=12 * 200),
         task=LanguageModel(),
-        # The steps are few, and muon makes more of each than adamw.
+        # Muon, since the steps are few.
         optimizer=Optimizer("muon", rate=4e-3, warmup=0.05, weight_decay=0.1, clip=1.0),
         epochs=10,
         monitor="last",

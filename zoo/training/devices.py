@@ -20,11 +20,7 @@ def configure(seed: int, precision: str) -> str:
     Raises:
         UserError: Keras' backend is not TensorFlow, on whose data and steps all this runs.
     """
-    if keras.backend.backend() != "tensorflow":
-        raise UserError(
-            f"Keras' backend is {keras.backend.backend()}, but training wants tensorflow: unset KERAS_BACKEND, "
-            "or mend ~/.keras/keras.json"
-        )
+    check_backend()
     keras.utils.set_random_seed(seed)
     if tf.config.list_physical_devices("GPU"):
         tf.config.experimental.enable_op_determinism()
@@ -32,6 +28,15 @@ def configure(seed: int, precision: str) -> str:
         precision = automatic_precision()
     keras.config.set_dtype_policy(precision)
     return precision
+
+
+def check_backend() -> None:
+    """Raises UserError where Keras' backend is not TensorFlow."""
+    if keras.backend.backend() != "tensorflow":
+        raise UserError(
+            f"Keras' backend is {keras.backend.backend()}, but this wants tensorflow: unset KERAS_BACKEND, "
+            "or mend ~/.keras/keras.json"
+        )
 
 
 def automatic_precision() -> str:

@@ -7,7 +7,7 @@ from typing import Literal
 import keras
 from keras.optimizers import schedules
 
-UNDECAYED = ["bias", "gamma", "beta", "tokens/", "positions/"]  # biases, normalisation, vectors of tokens and places
+UNDECAYED = ["bias", "gamma", "beta"]  # in a variable's name; vectors of tokens and places are decayed
 NO_MATRICES = ["logits", "auxiliary[0-9]+/", "tokens/", "positions/"]  # muon leaves them to Adam, and last layers
 
 

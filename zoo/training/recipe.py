@@ -24,7 +24,7 @@ NAME = re.compile(r"\w[\w.+-]*")  # of a recipe: runs are folders of that name
 class Recipe:
     """Everything that decides a result.
 
-    The data are a source, which has what `zoo.data.Images` has.
+    The data are a source: it has what `zoo.data.Images` and `zoo.data.Text` share, and what its task asks for.
     """
 
     name: Annotated[str, tyro.conf.Suppress]

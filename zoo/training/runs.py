@@ -186,12 +186,12 @@ def begin(run: Run, described: dict, files: dict[str, str]) -> None:
         UserError: the data have changed since, or the run is damaged or of another version.
     """
     if not (run.path / "run.json").exists():
-        for name, text in files.items():
-            with replacing(run.path / name) as part:
-                part.write_text(text, encoding="utf-8")
         write_json(run.path / "run.json", {"format": FORMAT} | described)
     record = open_for_reading(run.path).record
     check_data(run, described["data"])
+    for name, text in files.items():
+        with replacing(run.path / name) as part:
+            part.write_text(text, encoding="utf-8")
     for what in ("versions", "precision"):
         if record[what] != described[what]:
             raise UserError(
