@@ -198,6 +198,7 @@ def test_crash_at_every_save_of_a_language_model(tmp_path, monkeypatch):
         data=Text(file=text, context=8, batch=4, windows=100),
         optimizer=Optimizer("muon"),
         epochs=3,
+        xla="off",  # which each of the many sessions would wait for
     )
     crash_at_every_save(lambda logs: fit(recipe, logs=logs), tmp_path, monkeypatch)
 
