@@ -195,7 +195,7 @@ def test_crash_at_every_save_of_a_language_model(tmp_path, monkeypatch):
     recipe = replace(
         RECIPES["gpt"],
         model=partial(gpt, dropout=0.1),
-        data=Text(file=text, context=8, batch=4, windows=100),
+        data=Text(file=text, context=8, batch=4, windows=32),
         optimizer=Optimizer("muon"),
         epochs=3,
         xla="off",  # which each of the many sessions would wait for
