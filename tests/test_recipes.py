@@ -13,13 +13,13 @@ import pytest
 from PIL import Image
 
 from zoo import fit as fit_module
-from zoo.data import Augment, Images
+from zoo.data import SOURCES, Augment, Images
 from zoo.errors import UserError
 from zoo.evaluate import evaluate
 from zoo.fit import epoch_steps, fit
 from zoo.predict import predict
 from zoo.recipes import RECIPES
-from zoo.training import Classification, Optimizer, callbacks
+from zoo.training import TASKS, Classification, Optimizer, callbacks
 from zoo.training.recipe import plain, revive
 
 
@@ -138,8 +138,8 @@ def test_steps_of_an_epoch(examples, batch):
 def test_recipe_is_written_and_read_back(name):
     recipe = RECIPES[name]
     record = json.loads(json.dumps(recipe.record()))
-    assert revive(Images, record["data"]) == recipe.data
-    assert revive(Classification, record["task"]) == recipe.task
+    assert revive(SOURCES[record["data"]["is"]], record["data"]) == recipe.data
+    assert revive(TASKS[record["task"]["is"]], record["task"]) == recipe.task
     assert revive(Optimizer, record["optimizer"]) == recipe.optimizer
     assert record["model"] == plain(recipe.model)
 
