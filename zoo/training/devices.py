@@ -34,8 +34,8 @@ def check_backend() -> None:
     """Raises UserError where Keras' backend is not TensorFlow."""
     if keras.backend.backend() != "tensorflow":
         raise UserError(
-            f"Keras' backend is {keras.backend.backend()}, but training and generate want tensorflow: unset KERAS_BACKEND, "
-            "or mend ~/.keras/keras.json"
+            f"Keras' backend is {keras.backend.backend()}, but training and generate want tensorflow: "
+            "unset KERAS_BACKEND, or mend ~/.keras/keras.json"
         )
 
 
