@@ -6,8 +6,24 @@ from zoo.models.cnn import cnn
 from zoo.models.gpt import gpt
 from zoo.models.inception import googlenet, inception_v3
 from zoo.models.resnet import resnet
+from zoo.models.rnn import gru, lstm, recurrent, rnn
 from zoo.models.vgg import vgg
 from zoo.models.vit import vit
 from zoo.models.xception import xception
 
-__all__ = ["alexnet", "bigmodel", "cnn", "googlenet", "gpt", "inception_v3", "resnet", "vgg", "vit", "xception"]
+__all__ = [
+    "alexnet",
+    "bigmodel",
+    "cnn",
+    "googlenet",
+    "gpt",
+    "gru",
+    "inception_v3",
+    "lstm",
+    "recurrent",
+    "resnet",
+    "rnn",
+    "vgg",
+    "vit",
+    "xception",
+]
