@@ -17,12 +17,13 @@ MAY_KNOW = {
     "decoding": set(),
     "errors": set(),
     "weights": {"errors", "models"},
+    "gpt2": {"data", "errors", "models"},
     "data": {"errors"},
     "training": {"decoding", "errors", "metrics"},
     "recipes": {"models", "data", "training"},
     "command": {"errors", "recipes", "training"},
     **{verb: {"command", "data", "errors", "metrics", "recipes", "training", "weights", "fit"} for verb in VERBS},
-    "generate": {"command", "data", "decoding", "errors", "models", "training"},
+    "generate": {"command", "data", "decoding", "errors", "gpt2", "models", "training"},
     "__main__": VERBS | {"recipes"},
 }
 FILES = sorted(ZOO.rglob("*.py"))

@@ -239,3 +239,17 @@ def test_class_without_a_readable_picture(tiny, data_directory, tmp_path):
     with pytest.raises(UserError, match="no picture to train on could be read of class1"):
         fit(small(RECIPES["cnn"], folder, data_directory), logs=tmp_path / "logs")
     assert not (tmp_path / "logs").exists()
+
+
+@pytest.mark.parametrize("shape", [(3, 3, 24, 16), (8, 40), (40, 8)])
+@pytest.mark.parametrize("decades", [0, 4])
+def test_muon_orthogonalises_as_keras_does(shape, decades):
+    """Also where the gradient has directions of very different length."""
+    muon = Optimizer("muon").build(1)
+    gradient = np.random.default_rng(0).normal(size=shape).astype("float32").reshape(-1, shape[-1])
+    left, lengths, right = np.linalg.svd(gradient, full_matrices=False)
+    gradient = ((left * np.logspace(0, -decades, len(lengths))) @ right).astype("float32")
+    theirs = keras.optimizers.Muon().zeropower_via_newtonschulz5(keras.ops.convert_to_tensor(gradient), 5)
+    ours = muon.zeropower_via_newtonschulz5(keras.ops.convert_to_tensor(gradient.reshape(shape)), 5)
+    assert ours.shape == shape
+    assert np.allclose(np.reshape(ours, gradient.shape), theirs, atol=2e-3)

@@ -11,14 +11,17 @@ from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
+import keras
 import numpy as np
 import tensorflow as tf
 import tyro
+from tokenizers import Tokenizer
 
 from zoo.command import main, read
 from zoo.data import TOKENIZER, encode, foreign, read_tokenizer
 from zoo.decoding import Sampling, write
 from zoo.errors import UserError
+from zoo.gpt2 import HUB, published_gpt2
 from zoo.models.gpt import cached_step
 from zoo.training import devices, runs
 from zoo.training.runs import Run
@@ -29,7 +32,9 @@ class Options(Sampling):
     """Writes on from a beginning with a run's language model."""
 
     run: Annotated[Path, tyro.conf.Positional] = tyro.MISSING
-    """Folder that fit named last, such as logs/gpt-1f3a9c."""
+    """Folder that fit named last, such as logs/gpt-1f3a9c; or with --weights a published network, such as gpt2."""
+    weights: str | None = None
+    """Of a published network instead of a run: hub, or a folder with config.json and model.safetensors."""
     prompt: str | None = None
     """The beginning, which is not printed again; a new line if none is given."""
     tokens: int = 500
@@ -43,38 +48,36 @@ class Options(Sampling):
             raise ValueError(f"--tokens came as {self.tokens}, but must be at least 1")
 
 
-def generate(run: Run | Path | str, prompt: str | None = None, sampling: Sampling | None = None) -> Iterator[str]:
+def generate(
+    run: Run | Path | str, prompt: str | None = None, sampling: Sampling | None = None, *, weights: str | None = None
+) -> Iterator[str]:
     """The text behind the prompt, piece by piece, for ever: a piece a token, empty where it is only part of a letter.
 
     A token costs the same however long the text is, until the network's context is full; then it reads the last half
     of it anew.
 
     Args:
-        run: what fit made of a language model.
+        run: what fit made of a language model, or with `weights` the name of a published GPT-2.
         prompt: the beginning; of a long one the last tokens that fill the context. None: a new line.
         sampling: how the next token is chosen.
+        weights: "hub" or a folder; see `zoo.gpt2.published_gpt2`.
 
     Raises:
-        UserError: the run is missing, damaged, of another version or no language model, or its tokenizer does not
-            know the prompt.
+        UserError: the run is missing, damaged, of another version or no language model, the weights cannot be had,
+            or its tokenizer does not know the prompt.
     """
     devices.check_backend()
     if any("\ud800" <= letter <= "\udfff" for letter in prompt or ""):
         raise UserError("the prompt came with bytes that are not UTF-8: give it as UTF-8 text")
     sampling = sampling or Sampling()
-    run = runs.open_for_reading(Path(run.path if isinstance(run, Run) else run))
-    if "vocabulary" not in run.record["spec"]:
-        raise UserError(f"{run.path} is no language model: it answers to `python -m zoo.predict {run.path} FILE`")
-    tokenizer, model = read_tokenizer(run.path / TOKENIZER), run.model()
-    if max(tokenizer.get_vocab().values(), default=-1) >= model.output_shape[-1]:
-        raise UserError(f"{run.path / TOKENIZER} is not that of the run: {run.how_to_go_on('--fresh')}")
+    model, tokenizer = published_gpt2(str(run), weights) if weights else trained(run)
     if prompt is None:
         prompt = "\n" if not foreign(tokenizer, "\n") else tokenizer.decode([0])
     unknown = foreign(tokenizer, prompt)
     if unknown:
         known = ", ".join(map(repr, list(tokenizer.get_vocab())[:20]))
         raise UserError(
-            f"the prompt holds {' '.join(map(repr, unknown[:10]))}, which was not in the text that {run.path} learned "
+            f"the prompt holds {' '.join(map(repr, unknown[:10]))}, which was not in the text that {run} learned "
             f"from: take others, such as {known}"
         )
     text, context = encode(tokenizer, prompt, "the prompt"), model.input_shape[1]
@@ -93,6 +96,23 @@ def generate(run: Run | Path | str, prompt: str | None = None, sampling: Samplin
             continue
         yield now[len(tokenizer.decode(before)) :]
         before, new = new, []
+
+
+def trained(run: Run | Path | str) -> tuple[keras.Model, Tokenizer]:
+    """The language model of a run and its tokenizer.
+
+    Raises:
+        UserError: the run is missing, damaged, of another version or no language model.
+    """
+    if str(run) in HUB and not Path(run).exists():
+        raise UserError(f"{run} is a published network and not a run: give its weights too, with --weights hub")
+    run = runs.open_for_reading(Path(run.path if isinstance(run, Run) else run))
+    if "vocabulary" not in run.record["spec"]:
+        raise UserError(f"{run.path} is no language model: it answers to `python -m zoo.predict {run.path} FILE`")
+    tokenizer, model = read_tokenizer(run.path / TOKENIZER), run.model()
+    if max(tokenizer.get_vocab().values(), default=-1) >= model.output_shape[-1]:
+        raise UserError(f"{run.path / TOKENIZER} is not that of the run: {run.how_to_go_on('--fresh')}")
+    return model, tokenizer
 
 
 def remembering(model) -> tuple:
@@ -118,7 +138,7 @@ def run_command(argv: list[str]) -> int:
     """Writes what the command line asks for."""
     options = read(Options, "generate", argv)
     how = Sampling(options.temperature, options.top_k, options.top_p, options.seed)
-    pieces = islice(generate(options.run, options.prompt, how), options.tokens)
+    pieces = islice(generate(options.run, options.prompt, how, weights=options.weights), options.tokens)
     if options.json:
         print(json.dumps({"run": str(options.run), "prompt": options.prompt, "text": "".join(pieces)} | asdict(how)))
         return 0

@@ -1,12 +1,17 @@
 """GPT beside transformers' GPT-2 in PyTorch: the same weights, the same logits."""
 
+import json
+import shutil
 import sys
 
-import keras
 import numpy as np
 import pytest
 from compare import randomize, relative
 
+from zoo.data import read_tokenizer
+from zoo.data.tokens import learn
+from zoo.errors import UserError
+from zoo.gpt2 import names_of, published_gpt2
 from zoo.models import gpt
 from zoo.models.gpt import VARIANTS, cached_step
 
@@ -19,27 +24,6 @@ transformers = pytest.importorskip(
 VOCABULARY, CONTEXT = 97, 24
 
 
-def weights_of(ours: keras.Model) -> dict:
-    """Ours under the names of transformers' GPT-2, whose dense kernels are (in, out) too."""
-    tokens, positions = ours.get_layer("tokens"), ours.get_layer("positions")
-    found = {"wte.weight": tokens.embeddings, "wpe.weight": positions.positions}
-
-    def pair(name, layer, scale="kernel"):
-        found[f"{name}.weight"], found[f"{name}.bias"] = getattr(layer, scale), getattr(layer, "bias", None)
-
-    blocks = [layer for layer in ours.layers if layer.name.startswith("block")]
-    for number, block in enumerate(blocks):
-        pair(f"h.{number}.attn.c_attn", block.attention.qkv)
-        pair(f"h.{number}.attn.c_proj", block.attention.out)
-        pair(f"h.{number}.mlp.c_fc", block.widen)
-        pair(f"h.{number}.mlp.c_proj", block.narrow)
-        for name, norm in (("ln_1", block.norm1), ("ln_2", block.norm2)):
-            found[f"h.{number}.{name}.weight"], found[f"h.{number}.{name}.bias"] = norm.gamma, norm.beta
-    last = ours.get_layer("last_norm")
-    found["ln_f.weight"], found["ln_f.bias"] = last.gamma, last.beta
-    return {name: torch.tensor(np.asarray(weight)) for name, weight in found.items()}
-
-
 @pytest.mark.parametrize("variant", ["nano", "mini"])
 def test_gpt2(variant):
     width, depth, heads = VARIANTS[variant]
@@ -49,7 +33,7 @@ def test_gpt2(variant):
         vocab_size=VOCABULARY, n_positions=CONTEXT, n_embd=width, n_layer=depth, n_head=heads
     )
     theirs = transformers.GPT2LMHeadModel(config).eval()
-    moved = weights_of(ours)
+    moved = {name: torch.tensor(np.asarray(weight)) for name, weight in names_of(ours).items()}
     assert {name for name, _ in theirs.transformer.named_parameters()} == moved.keys()
     theirs.transformer.load_state_dict(moved, strict=False)
     assert ours.count_params() == sum(weight.numel() for weight in theirs.parameters())
@@ -60,3 +44,61 @@ def test_gpt2(variant):
     start, step = cached_step(ours)
     _, caches = step(text[:, :10], 0, start(3))
     assert relative(step(text[:, 10:], 10, caches)[0], expected[:, 10:]) < 1e-4
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    """A folder as people publish them, of transformers' own making: network, its weights and a tokenizer."""
+    folder = tmp_path_factory.mktemp("published")
+    width, depth, heads = VARIANTS["nano"]
+    tokenizer = learn("bpe", "To be, or not to be: that is the question. " * 20, 300)
+    vocabulary = tokenizer.get_vocab_size()
+    config = transformers.GPT2Config(
+        vocab_size=vocabulary, n_positions=CONTEXT, n_embd=width, n_layer=depth, n_head=heads
+    )
+    theirs = transformers.GPT2LMHeadModel(config).eval()
+    theirs.save_pretrained(folder)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    tokenizer.model.save(str(folder))  # vocab.json and merges.txt
+    return folder, theirs
+
+
+@pytest.mark.parametrize("form", ["tokenizer.json", "vocab.json"])
+def test_a_published_folder(published, form, tmp_path):
+    folder, theirs = shutil.copytree(published[0], tmp_path / "copy"), published[1]
+    if form == "vocab.json":
+        (folder / "tokenizer.json").unlink()
+    ours, tokenizer = published_gpt2("whatever", folder)
+    text = "To be, or not to be: é"
+    numbers = tokenizer.encode(text).ids
+    assert tokenizer.decode(numbers) == text
+    assert numbers == read_tokenizer(published[0] / "tokenizer.json").encode(text).ids
+    with torch.no_grad():
+        expected = theirs(torch.tensor([numbers])).logits.numpy()
+    filled = np.zeros((1, CONTEXT), "int32")
+    filled[0, : len(numbers)] = numbers
+    assert relative(np.asarray(ours(filled))[:, : len(numbers)], expected) < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda folder: (folder / "model.safetensors").write_bytes(b"no"), "missing or damaged"),
+        (lambda folder: (folder / "model.safetensors").unlink(), "missing or damaged"),
+        (lambda folder: (folder / "config.json").write_text("{"), "missing or damaged"),
+        (lambda folder: change(folder, model_type="llama"), "model_type 'llama' \\(wanted 'gpt2'\\)"),
+        (lambda folder: change(folder, n_embd=96), "width, depth and heads \\(96, 4, 4\\)"),
+        (lambda folder: change(folder, n_positions=7), "wpe.weight is \\(24, 128\\), wanted \\(7, 128\\)"),
+        (lambda folder: change(folder, n_layer=None), "gives no"),
+    ],
+)
+def test_what_is_no_gpt2(published, spoil, words, tmp_path):
+    folder = shutil.copytree(published[0], tmp_path / "copy")
+    spoil(folder)
+    with pytest.raises(UserError, match=words):
+        published_gpt2("gpt2", folder)
+
+
+def change(folder, **settings):
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | settings))

@@ -32,6 +32,7 @@ VARIANTS = {
     "medium": Variant(1024, 24, 16),
     "large": Variant(1280, 36, 20),
     "xl": Variant(1600, 48, 25),
+    "distil": Variant(768, 6, 12),  # DistilGPT-2 (Sanh 2019, arXiv:1910.01108, of BERT)
 }
 
 
@@ -51,7 +52,7 @@ def gpt(
     Args:
         vocabulary: tokens that there are.
         context: tokens that it sees at once.
-        variant: nano, mini, small, medium, large or xl.
+        variant: nano, mini, small, medium, large, xl or distil.
         dropout: fraction dropped while training, of the vectors that come in and within each block.
         bias: whether dense layers and normalisations have one; GPT-2 has, nanoGPT found it no better.
         gelu: exact, or tanh for the approximation of GPT-2 (Hendrycks 2016, section 2).

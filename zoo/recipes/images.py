@@ -177,11 +177,8 @@ IMAGES = (
         model=partial(vgg, batch_normalization=True, units=512, dropout=0.2),
         data=Images("cifar10", batch=128, augment=MIRROR_SHIFT_AND_ERASE),
         task=SMOOTH,
-        # Not muon, which spends almost half of a step on orthogonalising four kernels of 512 channels. Half the rate
-        # of He 2015, since the dense layers are not normalised. Ten times the paper's decay (5e-4, section 3.1), which
-        # is part of a gradient that momentum makes ten times longer; this one is not. Twice that again left a twelfth
-        # of what it trains on unlearned.
-        optimizer=Optimizer("sgd", rate=0.05, warmup=0.1, momentum=0.9, nesterov=True, weight_decay=5e-3),
+        # As resnet20-cifar10. Momentum at 0.05 rested at 90.3 to 90.6 % of the validation pictures in three settings.
+        optimizer=Optimizer("muon", rate=4e-3, warmup=0.1, weight_decay=0.1),
         epochs=30,
         monitor="last",
         precision="mixed_bfloat16",

@@ -110,9 +110,24 @@ class Muon(keras.optimizers.Muon):
         return not convolution and super()._should_use_adamw(variable)
 
     def zeropower_via_newtonschulz5(self, x, steps: int):
-        """The nearest orthogonal matrix, by Newton and Schulz."""
-        matrix = super().zeropower_via_newtonschulz5(keras.ops.reshape(x, (-1, x.shape[-1])), steps)
-        return keras.ops.reshape(matrix, x.shape)
+        """Nearly the nearest orthogonal matrix, by Newton and Schulz, as Keras does it and in a fraction of the time.
+
+        Each of its steps multiplies by a polynomial of the matrix times its transpose. These commute, so all steps are
+        made on that small square, and the matrix itself, nine times as long for a convolution, is touched twice.
+        """
+        ops, matrix = keras.ops, keras.ops.reshape(x, (-1, x.shape[-1]))
+        tall = matrix.shape[0] > matrix.shape[1]
+        if tall:
+            matrix = ops.transpose(matrix)
+        matrix = matrix / (ops.norm(matrix) + 1e-7)
+        square = ops.matmul(matrix, ops.transpose(matrix))
+        product = one = ops.eye(matrix.shape[0], dtype=matrix.dtype)
+        for _ in range(steps):
+            factor = self.muon_a * one + self.muon_b * square + self.muon_c * ops.matmul(square, square)
+            product = ops.matmul(factor, product)
+            square = ops.matmul(factor, ops.matmul(square, factor))
+        matrix = ops.matmul(product, matrix)
+        return ops.reshape(ops.transpose(matrix) if tall else matrix, x.shape)
 
     def lr_adjust(self, x):
         """Makes a step as long as Adam's (Liu 2025, arXiv:2502.16982, section 2.2)."""

@@ -1,0 +1,165 @@
+"""GPT-2 as its makers and others published it, in our network: a folder in the form of transformers, or from the hub.
+
+`tests/references` proves the mapping: the same logits as transformers' own network.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import huggingface_hub
+import keras
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+from zoo.data import read_tokenizer
+from zoo.errors import UserError
+from zoo.models.gpt import VARIANTS, Block, gpt
+
+# Where the hub keeps what OpenAI published (Radford 2019), and a smaller one taught by it (Sanh 2019).
+HUB = {name: f"openai-community/{name}" for name in ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl")}
+HUB["distilgpt2"] = "distilbert/distilgpt2"
+CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
+# What our network does, in the words of their configuration, where it says anything.
+FORM = {
+    "model_type": "gpt2",
+    "activation_function": "gelu_new",
+    "layer_norm_epsilon": 1e-5,
+    "scale_attn_weights": True,
+    "scale_attn_by_inverse_layer_idx": False,
+    "tie_word_embeddings": True,
+    "add_cross_attention": False,
+}
+
+
+def published_gpt2(name: str, weights: str | Path) -> tuple[keras.Model, Tokenizer]:
+    """Our network with published weights, and the tokenizer that goes with it.
+
+    Args:
+        name: on the hub: of HUB, such as gpt2, or OWNER/NAME; of a folder it is not looked at.
+        weights: "hub", downloaded once to where the hub keeps things; or a folder with config.json,
+            model.safetensors and tokenizer.json (or vocab.json and merges.txt).
+
+    Raises:
+        UserError: something cannot be had, is damaged, or is not a GPT-2.
+    """
+    folder = Path(weights)
+    if str(weights) == "hub":
+        return published_gpt2(name, fetch(HUB.get(name, name)))
+    if not folder.is_dir():
+        raise UserError(f"--weights came as {weights}, but there is no such folder: wanted hub, or a folder")
+    config = read_json(folder / CONFIG)
+    wrong = [
+        f"{key} {config[key]!r} (wanted {value!r})" for key, value in FORM.items() if config.get(key, value) != value
+    ]
+    if wrong:
+        raise UserError(f"{folder / CONFIG} is not that of a GPT-2 of the published form: {', '.join(wrong)}")
+    try:
+        size = tuple(int(config[key]) for key in ("n_embd", "n_layer", "n_head"))
+        vocabulary, context = int(config["vocab_size"]), int(config["n_positions"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{folder / CONFIG} is not that of a GPT-2: it gives no {error}") from error
+    known = {tuple(sizes): variant for variant, sizes in VARIANTS.items()}
+    if size not in known or config.get("n_inner") not in (None, 4 * size[0]):
+        raise UserError(
+            f"{folder / CONFIG} has width, depth and heads {size}, but the known ones are "
+            f"{', '.join(map(str, known))}, with dense layers four times as wide"
+        )
+    tokenizer = tokenizer_of(folder)
+    model = gpt(vocabulary, context, variant=known[size], bias=True, gelu="tanh")
+    fill(model, folder / WEIGHTS)
+    return model, tokenizer
+
+
+def fetch(repository: str) -> Path:
+    """The folder of a repository of the hub, downloaded where it is not there yet.
+
+    Raises:
+        UserError: it cannot be had.
+    """
+    wanted = [CONFIG, WEIGHTS, TOKENIZER, "vocab.json", "merges.txt"]
+    try:
+        return Path(huggingface_hub.snapshot_download(repository, allow_patterns=wanted, etag_timeout=5))
+    except Exception as error:  # no network, no such repository, a server that fails: the library has many errors
+        raise UserError(
+            f"{repository} could not be fetched from the hub ({' '.join(str(error).split())[:200]}): run this once "
+            "where there is a network, or give a folder with --weights FOLDER"
+        ) from error
+
+
+def fill(model: keras.Model, path: Path) -> None:
+    """Sets the weights of our network to those of the file.
+
+    Raises:
+        UserError: the file is missing, damaged or of another network; says where first.
+    """
+    wanted = names_of(model)
+    try:
+        with safe_open(path, framework="numpy") as file:
+            there = {name.removeprefix("transformer."): name for name in file.keys()}  # noqa: SIM118 - no mapping
+            missing = [name for name in wanted if name not in there]
+            if missing:
+                raise UserError(f"{path} holds another network: it has no {', '.join(missing[:3])}")
+            for name, weight in wanted.items():
+                numbers = file.get_tensor(there[name])
+                if numbers.shape != weight.shape:
+                    raise UserError(
+                        f"{path} holds another network: {name} is {numbers.shape}, wanted {tuple(weight.shape)}"
+                    )
+                if "float" not in numbers.dtype.name or not np.isfinite(numbers).all():
+                    raise UserError(f"{path} is damaged: {name} holds what no training leaves")
+                weight.assign(numbers.astype("float32"))
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{path} is missing or damaged ({' '.join(str(error).split())[:200]})") from error
+
+
+def names_of(model: keras.Model) -> dict[str, keras.Variable]:
+    """Our weights under the names of transformers' GPT-2, whose dense kernels are (in, out) too."""
+    last = model.get_layer("last_norm")
+    found = {"wte.weight": model.get_layer("tokens").embeddings, "wpe.weight": model.get_layer("positions").positions}
+    for number, block in enumerate(layer for layer in model.layers if isinstance(layer, Block)):
+        at = f"h.{number}"
+        for name, norm in ((f"{at}.ln_1", block.norm1), (f"{at}.ln_2", block.norm2)):
+            found |= {f"{name}.weight": norm.gamma, f"{name}.bias": norm.beta}
+        for name, dense in (
+            (f"{at}.attn.c_attn", block.attention.qkv),
+            (f"{at}.attn.c_proj", block.attention.out),
+            (f"{at}.mlp.c_fc", block.widen),
+            (f"{at}.mlp.c_proj", block.narrow),
+        ):
+            found |= {f"{name}.weight": dense.kernel, f"{name}.bias": dense.bias}
+    return found | {"ln_f.weight": last.gamma, "ln_f.bias": last.beta}
+
+
+def tokenizer_of(folder: Path) -> Tokenizer:
+    """The byte-pair tokenizer that lies in the folder, in either of the two forms in which GPT-2's is published.
+
+    Raises:
+        UserError: it is missing or damaged.
+    """
+    if (folder / TOKENIZER).exists() or not (folder / "vocab.json").exists():
+        return read_tokenizer(folder / TOKENIZER)
+    try:
+        tokenizer = Tokenizer(models.BPE.from_file(str(folder / "vocab.json"), str(folder / "merges.txt")))
+    except Exception as error:  # the library has no error of its own
+        raise UserError(f"{folder} holds no tokenizer ({' '.join(str(error).split())[:200]})") from error
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
+
+
+def read_json(path: Path) -> dict:
+    """The object in the file.
+
+    Raises:
+        UserError: it is missing or damaged.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} is missing or damaged ({error})") from error
+    if not isinstance(found, dict):
+        raise UserError(f"{path} is damaged: it holds no settings")
+    return found
