@@ -165,12 +165,14 @@ def load(base: str, weights: str | None, size: tuple[int, int] | None = None) ->
     """The trained network; a published one, whose head is not kept, for pictures of that size.
 
     Raises:
-        UserError: there is none, or it does not end in a layer called "logits".
+        UserError: there is none, or it sees no pictures or does not end in a layer called "logits".
     """
     if weights:
         return pretrained(base, weights=weights, input_shape=size and (*size, 3), new_head=size is not None)
     check_is_no_network(base)
     model = runs.open_for_reading(Path(base)).model()
+    if len(model.input_shape) != 4:
+        raise UserError(f"{base} holds no network of pictures, and finetune goes on with those alone")
     if "logits" not in [layer.name for layer in model.layers]:
         raise UserError(f"{base} holds a network without a layer called logits: its head cannot be replaced")
     return model

@@ -17,6 +17,7 @@ import tyro
 
 from zoo.training.optimizer import Optimizer
 
+MANY = 2**31  # what TensorFlow counts with
 NAME = re.compile(r"\w[\w.+-]*")  # of a recipe: runs are folders of that name
 
 
@@ -58,12 +59,12 @@ class Recipe:
             raise ValueError(
                 f"a recipe was called {self.name!r}, but must be letters, digits and . _ + - (a folder's name)"
             )
-        if self.epochs < 1:
-            raise ValueError(f"--epochs came as {self.epochs}, but must be at least 1")
+        if not 1 <= self.epochs < MANY:
+            raise ValueError(f"--epochs came as {self.epochs}, but must be at least 1, and less than {MANY}")
         if self.patience < 0:
             raise ValueError(f"--patience came as {self.patience}, but must be 0 (never stop early) or more")
-        if not 0 <= self.seed < 2**31:
-            raise ValueError(f"--seed came as {self.seed}, but must be from 0 to {2**31 - 1}")
+        if not 0 <= self.seed < MANY:
+            raise ValueError(f"--seed came as {self.seed}, but must be from 0 to {MANY - 1}")
         known = (*self.task.monitors, "last")
         if self.monitor not in known:
             raise ValueError(f"--monitor came as {self.monitor}, but must be one of {', '.join(known)}")
