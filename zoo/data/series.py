@@ -75,7 +75,12 @@ class Series:
 
     @property
     def spec(self) -> dict:
-        """The builder's positional arguments."""
+        """The builder's positional arguments.
+
+        Raises:
+            UserError: the data cannot be learned from, which is said before anything is built.
+        """
+        _ = self.moments
         return {"input_shape": (self.window, 1), "outputs": self.horizon}
 
     @property
@@ -141,7 +146,8 @@ class Series:
         if self.scale is not None:
             return read_scale(self.scale)[1:]
         known = self.series[self.part("train")]
-        mean, deviation = float(known.mean()), float(known.std())
+        with np.errstate(over="ignore"):  # answered below
+            mean, deviation = float(known.mean()), float(known.std())
         if known.min() == known.max() or not 0 < deviation < math.inf:
             raise UserError(
                 f"the training part of {self.title} has a mean of {mean:g} and a deviation of {deviation:g}: "
