@@ -53,9 +53,9 @@ def test_sunspots(data_directory):
     table = sunspots.load_pandas().data
     np.testing.assert_array_equal(source.series, table["SUNACTIVITY"])
     assert table["YEAR"].tolist() == list(range(1700, 2009))
-    assert source.spec == {"input_shape": (22, 1), "outputs": 1}
+    assert source.spec == {"input_shape": (11, 1), "outputs": 1}
     assert [source.part(split) for split in source.splits] == [slice(0, 247), slice(247, 278), slice(278, 309)]
-    assert [source.count(split) for split in source.splits] == [247 - 22, 31, 31]
+    assert [source.count(split) for split in source.splits] == [247 - 11, 31, 31]
 
 
 def test_scaled_by_the_training_part_alone(waves):
@@ -228,7 +228,7 @@ ROWS = "".join(f"{day},{day % 7}.5\n" for day in range(100))
         ("day,sales\n1,inf\n", "sales", "has 'inf' in the column sales: wanted a finite number"),
         ("day,sales\n1,1e999\n", "sales", "has '1e999' in the column sales: wanted a finite number"),
         ('day,sales\n1,"2\n', "sales", "is not a CSV file"),
-        (f"day,sales\n{ROWS[:100]}", "sales", "need 23"),
+        (f"day,sales\n{ROWS[:100]}", "sales", "need 12"),
         ("sales\n" + "0.1\n" * 100, None, "a mean of 0.1 and a deviation of"),
         ("sales\n" + "1e200\n-1e200\n" * 50, None, "a deviation of inf: sales must change"),
         (None, None, "cannot be read: No such file"),

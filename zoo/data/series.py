@@ -42,7 +42,7 @@ class Series:
     """A scale.json of another run instead of the mean and deviation of the training part."""
     directory: Path | None = field(default=None, metadata={"local": True})
     """Where TFDS keeps data; TFDS_DATA_DIR or ~/tensorflow_datasets if not given."""
-    window: int = 22
+    window: int = 11
     """Steps that are seen at once."""
     horizon: int = 1
     """Steps after them that are told, all at once."""
