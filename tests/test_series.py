@@ -160,7 +160,7 @@ def test_a_series_that_repeats_itself(tmp_path):
     assert report["seasonal_rmse"] == 0
     assert report["seasonal_ratio"] is None
     json.dumps(report, allow_nan=False)
-    assert "none: no error" in Forecast().table(report)
+    assert any(line.split()[-2:] == ["0", "none"] for line in Forecast().table(report).splitlines())
 
 
 def test_a_run_keeps_the_scale(run, waves, tmp_path):
@@ -228,7 +228,7 @@ ROWS = "".join(f"{day},{day % 7}.5\n" for day in range(100))
         ("day,sales\n1,inf\n", "sales", "has 'inf' in the column sales: wanted a finite number"),
         ("day,sales\n1,1e999\n", "sales", "has '1e999' in the column sales: wanted a finite number"),
         ('day,sales\n1,"2\n', "sales", "is not a CSV file"),
-        (f"day,sales\n{ROWS[:100]}", "sales", "need 12"),
+        (f"day,sales\n{ROWS[:60]}", "sales", "need 12"),
         ("sales\n" + "0.1\n" * 100, None, "a mean of 0.1 and a deviation of"),
         ("sales\n" + "1e200\n-1e200\n" * 50, None, "a deviation of inf: sales must change"),
         (None, None, "cannot be read: No such file"),

@@ -89,14 +89,13 @@ class Forecast:
             f"{report['variable']}: {report['windows']:,} windows, {report['horizon']} "
             f"step{'s' * (report['horizon'] > 1)} told from each; errors in the unit of the data",
             "",
-            f"{'forecast':20}  mean absolute  root mean square  network's by this",
+            f"{'forecast':20}  mean absolute  root mean square   ratio",
         ]
         for name, key in rows.items():
-            ratio = report.get(f"{key}ratio") if key else 1
-            lines.append(
-                f"{name:20}  {report[f'{key}mae']:13.6g}  {report[f'{key}rmse']:16.6g}  "
-                f"{'none: no error' if ratio is None else f'{ratio:.3f}':>17}"
-            )
+            ratio = report[f"{key}ratio"] if key else ""
+            shown = f"{ratio:.3f}" if isinstance(ratio, float) else "none" if ratio is None else ratio
+            lines.append(f"{name:20}  {report[f'{key}mae']:13.6g}  {report[f'{key}rmse']:16.6g}  {shown:>6}")
+        lines += ["", "ratio: the network's root mean square by that of the row; below 1 the network is better"]
         if report["horizon"] > 1:
             lines += ["", f"{'step ahead':>10}  " + "  ".join(f"{name:>18}" for name in rows) + "  (root mean square)"]
             steps = zip(*(report[f"{key}rmse_by_step"] for key in rows.values()), strict=True)
