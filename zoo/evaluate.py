@@ -75,7 +75,7 @@ def result(run: Run, split: str, report: dict) -> dict:
         # Where things lay on this machine helps nobody to get the result again.
         "command": re.sub(r" --(logs|data\.directory) ('[^']*'|\S+)", "", record["command"] or ""),
         "data": {
-            "name": Path(data.get("folder") or data.get("file") or data["name"]).name,
+            "name": Path(data.get("folder") or data.get("file") or data.get("csv") or data["name"]).name,
             "split": split,
             "train_examples": record["data"]["train"],
             "train_digest": record["data"]["digest"],

@@ -1,0 +1,271 @@
+"""Time series to forecast: yearly sunspot numbers, or a column of a person's CSV file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import tensorflow as tf
+
+from zoo.data.pipeline import single_pass, training_stream
+from zoo.data.prepare import prepare
+from zoo.data.sunspots import Sunspots
+from zoo.data.table import read_table
+from zoo.errors import UserError
+
+EVALUATED = 1024  # windows that go through the network at once where nothing is learned
+SCALE = "scale.json"  # the file of it in a run's folder
+
+
+@dataclass(frozen=True)
+class Series:
+    """Numbers in the order of time: what comes in are windows of them, what is to come out the steps after each.
+
+    The first eight tenths are to train on, the ninth is for validation, the last for the test. A window may reach back
+    over the border of its part, what it is to tell never does.
+    """
+
+    name: Literal["sunspots"] = "sunspots"
+    """sunspots: yearly, 1700 to 2008 (needs no network)."""
+    csv: Path | None = None
+    """Own CSV file instead, UTF-8, names in its first line, oldest row first."""
+    column: str | None = None
+    """Name of the column to forecast; not needed where the file has only one."""
+    scale: Path | None = None
+    """A scale.json of another run instead of the mean and deviation of the training part."""
+    directory: Path | None = field(default=None, metadata={"local": True})
+    """Where TFDS keeps data; TFDS_DATA_DIR or ~/tensorflow_datasets if not given."""
+    window: int = 11
+    """Steps that are seen at once."""
+    horizon: int = 1
+    """Steps after them that are told, all at once."""
+    season: int = 11
+    """Steps after which the series repeats itself, for the seasonal-naive forecast; sunspots: about 11 years."""
+    batch: int = 16
+    """Windows a training step."""
+
+    def __post_init__(self):
+        for name in ("window", "horizon", "season", "batch"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"--data.{name} came as {getattr(self, name)}, but must be at least 1")
+        if self.column is not None and self.csv is None:
+            raise ValueError(f"--data.column came as {self.column}, but no --data.csv FILE whose column it is")
+
+    @property
+    def title(self) -> str:
+        """What the data are called in a report."""
+        return self.csv.name if self.csv else self.name
+
+    @property
+    def told(self) -> str:
+        """What a person is told of the data besides the counts."""
+        return (
+            f"windows of {self.window} steps to tell the next {self.horizon}; "
+            f"mean {self.moments[0]:.6g}, deviation {self.moments[1]:.6g}"
+        )
+
+    labels = ()  # there are no classes
+
+    @property
+    def spec(self) -> dict:
+        """The builder's positional arguments.
+
+        Raises:
+            UserError: the data cannot be learned from, which is said before anything is built.
+        """
+        _ = self.moments
+        return {"input_shape": (self.window, 1), "outputs": self.horizon}
+
+    @property
+    def splits(self) -> dict[str, str]:
+        """Names of train, validation and test, and where they come from."""
+        return {"train": "the first eight tenths", "validation": "the ninth tenth", "test": "the last tenth"}
+
+    @property
+    def variable(self) -> str:
+        """What the numbers are called."""
+        return self._column[0]
+
+    @property
+    def series(self) -> np.ndarray:
+        """All numbers (N,) float64, in the unit of the data.
+
+        Raises:
+            UserError: the file or its column cannot be used.
+        """
+        return self._column[1]
+
+    @cached_property
+    def _column(self) -> tuple[str, np.ndarray]:
+        if self.csv is not None:
+            table = read_table(self.csv)
+            name = table.find(self.column)
+            return name, table.numbers(name)
+        directory = self.directory or os.environ.get("TFDS_DATA_DIR") or None
+        data = prepare(Sunspots(data_dir=directory)).as_dataset(split="train", batch_size=-1)
+        return self.name, data[self.name].numpy()
+
+    def part(self, split: str) -> slice:
+        """Where the numbers of train, validation or test lie in the series.
+
+        Raises:
+            UserError: they are too few for a window, or for what is to be told.
+        """
+        count = len(self.series)
+        borders = (0, count * 8 // 10, count * 9 // 10, count)
+        needed = max(self.window, self.season) + self.horizon
+        if borders[1] < needed or borders[2] - borders[1] < self.horizon:
+            raise UserError(
+                f"{self.title} has {count} rows: of the first eight tenths, {borders[1]}, a --data.window of "
+                f"{self.window} or a --data.season of {self.season} and a --data.horizon of {self.horizon} need "
+                f"{needed}, and the ninth tenth, {borders[2] - borders[1]}, must hold the horizon: "
+                "give it more rows, or make these smaller"
+            )
+        at = ("train", "validation", "test").index(split)
+        return slice(borders[at], borders[at + 1])
+
+    def starts(self, split: str) -> np.ndarray:
+        """Where the first number to be told lies in the series, for each window of the split in turn: (windows,)."""
+        part = self.part(split)
+        return np.arange(part.start or self.window, part.stop - self.horizon + 1)
+
+    @cached_property
+    def moments(self) -> tuple[float, float]:
+        """Mean and deviation of the training part, or those of the scale that is given.
+
+        Raises:
+            UserError: the training part never changes, or the scale cannot be read.
+        """
+        if self.scale is not None:
+            return read_scale(self.scale)[1:]
+        known = self.series[self.part("train")]
+        with np.errstate(over="ignore"):  # answered below
+            mean, deviation = float(known.mean()), float(known.std())
+        if known.min() == known.max() or not 0 < deviation < math.inf:
+            raise UserError(
+                f"the training part of {self.title} has a mean of {mean:g} and a deviation of {deviation:g}: "
+                f"{self.variable} must change, within what numbers can hold, to be forecast"
+            )
+        return mean, deviation
+
+    def scaled(self, numbers: np.ndarray) -> np.ndarray:
+        """Numbers in the unit of the data as the network takes them: less the mean, by the deviation, float32."""
+        mean, deviation = self.moments
+        return np.float32((np.float64(numbers) - mean) / deviation)
+
+    def unscaled(self, numbers: np.ndarray) -> np.ndarray:
+        """What the network tells in the unit of the data, float64."""
+        mean, deviation = self.moments
+        return np.float64(numbers) * deviation + mean
+
+    def of_run(self, folder: Path) -> Series:
+        """The same with the scale that a run's folder keeps."""
+        return replace(self, scale=folder / SCALE)
+
+    def files(self) -> dict[str, str]:
+        """What a run keeps of the data, by name, for later verbs."""
+        mean, deviation = self.moments
+        return {SCALE: json.dumps({"column": self.variable, "mean": mean, "deviation": deviation}) + "\n"}
+
+    def count(self, split: str) -> int:
+        """Windows of train, validation or test."""
+        return len(self.starts(split))
+
+    @property
+    def epoch_size(self) -> int:
+        """Windows that count as an epoch."""
+        return self.count("train")
+
+    def load(self, split: str, *, seed: int = 0, step: int = 0, stopwatch: tf.Variable | None = None):
+        """Batches of scaled float32 (B, window, 1) and (B, horizon), the steps after them, as a tf.data.Dataset.
+
+        Args:
+            split: train (for ever, in a new order each pass), validation or test (one pass in the order of time).
+            seed: decides the orders of train.
+            step: at which of its batches train starts.
+            stopwatch: see `zoo.data.pipeline.training_stream`.
+        """
+        numbers, starts = self.scaled(self.series), self.starts(split)
+        if split == "train":
+            # Not a number of the later parts is even at hand.
+            return self._stream(numbers[self.part("train")], seed=seed, step=step, stopwatch=stopwatch)
+        return single_pass(len(starts), self._windows(numbers, starts[0]), batch=EVALUATED)
+
+    def imitation(self, count: int, stopwatch: tf.Variable | None = None) -> tf.data.Dataset:
+        """The training stream of `count` windows of random numbers, to time what takes it."""
+        numbers = np.random.default_rng(0).standard_normal(count + self.window + self.horizon - 1, np.float32)
+        return self._stream(numbers, seed=0, step=0, stopwatch=stopwatch)
+
+    def digest(self, split: str) -> str:
+        """Twelve hexadecimal digits that change with any number of the split."""
+        return hashlib.sha256(self.series[self.part(split)].astype("<f8").tobytes()).hexdigest()[:12]
+
+    def find(self, folder: Path) -> list[Path]:
+        """The CSV files below the folder, in a fixed order; hidden files are left out."""
+        found = (path for path in folder.rglob("*") if path.suffix.lower() == ".csv" and path.is_file())
+        return sorted(p for p in found if not any(x.startswith(".") for x in p.relative_to(folder).parts))
+
+    def read(self, path: Path, shape: tuple[int, int]) -> np.ndarray:
+        """The last window of a CSV file, scaled: float32 of `shape` (steps, 1).
+
+        Its column is the one that the run was trained on, or the only one that it has.
+
+        Raises:
+            OSError: the file cannot be read; the text says why.
+        """
+        try:
+            table = read_table(path)
+            only = len(table.names) == 1
+            # The scale knows the column where the data may have gone.
+            wanted = None if only else read_scale(self.scale)[0] if self.scale else self.variable
+            numbers = table.numbers(table.find(wanted))[-shape[0] :]
+        except UserError as error:
+            raise OSError(str(error)) from error
+        if len(numbers) < shape[0]:
+            raise OSError(f"{path} has {len(numbers)} rows, but a window is {shape[0]}")
+        return self.scaled(numbers).reshape(shape)
+
+    def _windows(self, numbers: np.ndarray, first: int):
+        """Reads the windows by their number; the first has its first number to be told at `first`."""
+        held = tf.constant(numbers)
+        inside = tf.range(-self.window, self.horizon, dtype=tf.int64)
+
+        def read(windows):
+            steps = tf.gather(held, windows[:, None] + int(first) + inside)  # (B, window + horizon)
+            return steps[:, : self.window, None], steps[:, self.window :]
+
+        return read
+
+    def _stream(self, numbers: np.ndarray, *, seed: int, step: int, stopwatch):
+        count = len(numbers) - self.window - self.horizon + 1
+        return training_stream(
+            count,
+            self._windows(numbers, self.window),
+            batch=min(self.batch, count),
+            seed=seed,
+            step=step,
+            stopwatch=stopwatch,
+        )
+
+
+def read_scale(path: Path) -> tuple[str, float, float]:
+    """The name of the column, the mean and the deviation that a run keeps.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        column, mean, deviation = str(kept["column"]), float(kept["mean"]), float(kept["deviation"])
+        if not (math.isfinite(mean) and 0 < deviation < math.inf):
+            raise ValueError(f"mean {mean}, deviation {deviation}")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} is missing or is no scale of a series ({error}): give the file of a run") from error
+    return column, mean, deviation

@@ -1,0 +1,108 @@
+"""CSV files of a person, read strictly: a number for every row, or an error that names the row."""
+
+import csv
+import io
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from zoo.errors import UserError, nearest
+
+DELIMITERS = ",;\t"  # the one of these that the first line has most of parts the columns
+GAPS = ("", "na", "n/a", "nan", "null", "none", "-")  # what a missing number is written as
+
+
+@dataclass(frozen=True)
+class Table:
+    """The cells of a CSV file as text."""
+
+    path: Path
+    names: tuple[str, ...]
+    """Of the columns."""
+    rows: tuple[tuple[str, ...], ...]
+    """From the top down, and in each a cell a column; short where the file has it short."""
+
+    def find(self, name: str | None) -> str:
+        """The name of the column that is wanted; None: the only one.
+
+        Raises:
+            UserError: there is none, or more than one.
+        """
+        listed = ", ".join(name or "''" for name in self.names)
+        if name is None and len(self.names) > 1:
+            raise UserError(f"{self.path} has the columns {listed}: name one of them with --data.column NAME")
+        if name is None:
+            return self.names[0]
+        if name not in self.names:
+            like = nearest(name, list(self.names)) if len(self.names) > 1 else ""
+            raise UserError(f"{self.path} has no column {name!r}: it has {listed}{like}")
+        if self.names.count(name) > 1:
+            raise UserError(f"{self.path} has {self.names.count(name)} columns that are called {name!r}: rename them")
+        return name
+
+    def numbers(self, name: str) -> np.ndarray:
+        """The column as (rows,) float64.
+
+        Raises:
+            UserError: a cell of it is empty, or not a finite number.
+        """
+        at, found = self.names.index(name), []
+        for number, row in enumerate(self.rows, 1):
+            cell = row[at].strip() if at < len(row) else ""
+            where = f"row {number} below the names in {self.path}"
+            if cell.lower() in GAPS:
+                raise UserError(f"{where} has no number in the column {name} (it is {cell!r}): fill or remove the row")
+            try:
+                value = float(cell.replace("_", "?"))  # which Python would read over
+            except ValueError:
+                raise UserError(
+                    f"{where} has {cell!r} in the column {name}, which is not a number such as 1234.5"
+                ) from None
+            if not math.isfinite(value):
+                raise UserError(f"{where} has {cell!r} in the column {name}: wanted a finite number")
+            found.append(value)
+        return np.array(found)
+
+
+def read_table(path: Path) -> Table:
+    """The CSV file, UTF-8, with the names of its columns in the first line; empty lines at its end do not count.
+
+    Raises:
+        UserError: it is missing, empty, not UTF-8, or not a table.
+    """
+    try:
+        written = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}; wanted a CSV file") from error
+    try:
+        text = written.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{path} is not UTF-8 text (byte {error.start} is {written[error.start]:#04x}): "
+            "save it as a CSV file in UTF-8"
+        ) from error
+    if not text.strip():
+        raise UserError(f"{path} is empty: wanted a CSV file with names in its first line and numbers below")
+    text = text.strip("\r\n")
+    delimiter = max(DELIMITERS, key=text.splitlines()[0].count)
+    try:
+        names, *rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    except csv.Error as error:
+        raise UserError(f"{path} is not a CSV file: {error}") from error
+    names = tuple(name.strip() for name in names)
+    if all(is_number(name) for name in names):
+        raise UserError(f"the first line of {path} holds numbers, {', '.join(names)}: wanted the names of the columns")
+    if not rows:
+        raise UserError(f"{path} has names in its first line, {', '.join(names)}, but no row below")
+    return Table(path, names, tuple(map(tuple, rows)))
+
+
+def is_number(cell: str) -> bool:
+    """Whether Python reads it as a number."""
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True

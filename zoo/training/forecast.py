@@ -1,0 +1,184 @@
+"""Forecasting: the next steps of a time series."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import keras
+import numpy as np
+import tensorflow as tf
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+DRAWN = 500  # steps of a split, at most, that a picture shows: its first ones
+
+
+def naive(series: np.ndarray, starts: np.ndarray, horizon: int) -> np.ndarray:
+    """The last value before each of `starts` for each of the next `horizon` steps: (starts, horizon)."""
+    return np.repeat(series[starts - 1][:, None], horizon, axis=1)
+
+
+def seasonal_naive(series: np.ndarray, starts: np.ndarray, horizon: int, season: int) -> np.ndarray:
+    """The value a season before, or as many seasons before as lead in front of the start: (starts, horizon)."""
+    ahead = np.arange(horizon)
+    return series[starts[:, None] + ahead - (ahead // season + 1) * season]
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """The next steps (B, horizon), all at once from one window: mean squared error of the scaled numbers.
+
+    Where there are several, each has an output of its own and none is fed back (the MIMO strategy of Taieb 2012,
+    arXiv:1108.3259); the figures are then over all of them together, and by how far ahead.
+    """
+
+    USE: ClassVar = "predict {run} SERIES.csv"  # what a trained network is good for
+    monitors: ClassVar = ("val_loss",)
+
+    def loss(self) -> keras.Loss:
+        """Mean squared error, in squared deviations of the training part."""
+        return keras.losses.MeanSquaredError()
+
+    def metrics(self) -> list[keras.Metric]:
+        """What is shown while training: the mean absolute error, in deviations of the training part."""
+        return [keras.metrics.MeanAbsoluteError()]
+
+    def weights(self, source) -> None:
+        """All steps count the same."""
+
+    def panel(self, source, validation) -> ForecastPanel:
+        """What TensorBoard shows besides curves."""
+        return ForecastPanel(source, validation)
+
+    def report(self, model: keras.Model, source, split: str) -> dict:
+        """How far off the network and two forecasts that know nothing are on a split, in the unit of the data.
+
+        Returns:
+            For the network, and with naive_ (the last value seen) and seasonal_ (the value a season before) in front
+            for these: mae (mean absolute error), rmse (root of the mean squared error) and rmse_by_step (of each step
+            ahead). naive_ratio and seasonal_ratio: the network's rmse by theirs, below 1 where it is better; None
+            where they make no error. windows, horizon, season, variable, and for a picture drawn: the first steps of
+            the split where each is told once, forecasts that follow each other, as truth, network and seasonal.
+        """
+        starts, horizon = source.starts(split), source.horizon
+        truth = source.series[starts[:, None] + np.arange(horizon)]
+        told = {
+            "": source.unscaled(model.predict(source.load(split), verbose=0)),
+            "naive_": naive(source.series, starts, horizon),
+            "seasonal_": seasonal_naive(source.series, starts, horizon, source.season),
+        }
+        report = {"windows": len(starts), "horizon": horizon, "season": source.season, "variable": source.variable}
+        for name, numbers in told.items():
+            squares = np.square(numbers - truth)
+            report[f"{name}mae"] = float(np.abs(numbers - truth).mean())
+            report[f"{name}rmse"] = float(np.sqrt(squares.mean()))
+            report[f"{name}rmse_by_step"] = np.sqrt(squares.mean(0)).tolist()
+        for name in ("naive", "seasonal"):
+            error = report[f"{name}_rmse"]
+            report[f"{name}_ratio"] = report["rmse"] / error if error else None
+        lines = {"truth": truth, "network": told[""], "seasonal": told["seasonal_"]}
+        drawn = {name: in_a_row(numbers).tolist() for name, numbers in lines.items()}
+        return report | {"drawn": drawn | {"first": int(starts[0])}}
+
+    def table(self, report: dict) -> str:
+        """The report for a person to read."""
+        rows = {"network": "", "last value": "naive_", f"{report['season']} steps before": "seasonal_"}
+        lines = [
+            f"{report['variable']}: {report['windows']:,} windows, {report['horizon']} "
+            f"step{'s' * (report['horizon'] > 1)} told from each; errors in the unit of the data",
+            "",
+            f"{'forecast':20}  mean absolute  root mean square   ratio",
+        ]
+        for name, key in rows.items():
+            ratio = report[f"{key}ratio"] if key else ""
+            shown = f"{ratio:.3f}" if isinstance(ratio, float) else "none" if ratio is None else ratio
+            lines.append(f"{name:20}  {report[f'{key}mae']:13.6g}  {report[f'{key}rmse']:16.6g}  {shown:>6}")
+        lines += ["", "ratio: the network's root mean square by that of the row; below 1 the network is better"]
+        if report["horizon"] > 1:
+            lines += ["", f"{'step ahead':>10}  " + "  ".join(f"{name:>18}" for name in rows) + "  (root mean square)"]
+            steps = zip(*(report[f"{key}rmse_by_step"] for key in rows.values()), strict=True)
+            lines += [f"{at:10}  " + "  ".join(f"{v:18.6g}" for v in step) for at, step in enumerate(steps, 1)]
+        return "\n".join(lines)
+
+    def draw(self, report: dict, path: Path) -> None:
+        """The series, its forecast and the seasonal-naive one, in a PNG file."""
+        plot(report).savefig(path)
+
+    def answers(self, outputs: np.ndarray, source, labels: list[str], top: int) -> list[dict]:
+        """For each row of the network's outputs (N, horizon) its `forecast`: numbers in the unit of the data."""
+        return [{"forecast": numbers.tolist()} for numbers in source.unscaled(outputs)]
+
+    def line(self, answer: dict) -> str:
+        """An answer for a person to read: the next steps, in turn."""
+        return "\t".join(f"{number:.6g}" for number in answer["forecast"])
+
+
+class ForecastPanel:
+    """The first windows of a training batch, and after each epoch the forecast of the validation part.
+
+    Args:
+        source: has what `Forecast.report` asks for.
+        validation: its batches of validation.
+    """
+
+    def __init__(self, source, validation: tf.data.Dataset):
+        self.source, self.validation = source, validation
+        starts = source.starts("validation")
+        truth = source.series[starts[:, None] + np.arange(source.horizon)]
+        seasonal = seasonal_naive(source.series, starts, source.horizon, source.season)
+        self.drawn = {"first": int(starts[0]), "truth": in_a_row(truth), "seasonal": in_a_row(seasonal)}
+
+    def begin(self, sample: tuple) -> None:
+        """The first four windows of a training batch, and what is to be told of each."""
+        figure = Figure(figsize=(7, 4.5), dpi=80, layout="constrained")
+        for axes, inputs, targets in zip(figure.subplots(2, 2).flat, *(part.numpy() for part in sample), strict=False):
+            axes.plot(range(-len(inputs), 0), self.source.unscaled(inputs[:, 0]), label="seen")
+            axes.plot(range(len(targets)), self.source.unscaled(targets), "o", label="to be told")
+            axes.set(xlabel="step from the forecast", ylabel=literal(self.source.variable))
+        figure.axes[0].legend()
+        tf.summary.image("inputs", pixels(figure)[None], step=0)
+
+    def epoch(self, model: keras.Model, step: int) -> None:
+        """What the network tells of the validation part."""
+        told = self.source.unscaled(model.predict(self.validation, verbose=0))
+        report = {
+            "variable": self.source.variable,
+            "season": self.source.season,
+            "drawn": self.drawn | {"network": in_a_row(told)},
+        }
+        tf.summary.image("forecast", pixels(plot(report))[None], step=step)
+
+    def finish(self, model: keras.Model, path: Path) -> None:
+        """Nothing: the last picture is drawn."""
+
+
+def in_a_row(numbers: np.ndarray) -> np.ndarray:
+    """Of (windows, horizon) those windows that follow each other without a step told twice, as (steps,)."""
+    return numbers[:: numbers.shape[1]].reshape(-1)[:DRAWN]
+
+
+def plot(report: dict) -> Figure:
+    """The drawn part of a report: the series, its forecast and the seasonal-naive one by the step of the series."""
+    figure = Figure(figsize=(9, 4.5), dpi=80, layout="constrained")
+    axes, drawn = figure.add_subplot(), report["drawn"]
+    steps = range(drawn["first"], drawn["first"] + len(drawn["truth"]))
+    axes.plot(steps, drawn["truth"], color="black", label="truth")
+    axes.plot(steps, drawn["network"], label="network")
+    axes.plot(steps, drawn["seasonal"], linestyle="--", label=f"{report['season']} steps before")
+    axes.set(xlabel="step of the series", ylabel=literal(report["variable"]))
+    axes.legend()
+    return figure
+
+
+def literal(name: str) -> str:
+    """The name as matplotlib draws it, which would read formulas."""
+    return name.replace("$", r"\$")
+
+
+def pixels(figure: Figure) -> np.ndarray:
+    """The figure as uint8 (height, width, 3)."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3]
