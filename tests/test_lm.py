@@ -26,7 +26,8 @@ from zoo.generate import run_command as generate_command
 from zoo.models import lm
 from zoo.models.lm import token_step
 from zoo.recipes import RECIPES
-from zoo.training.carry import forget
+from zoo.training.carry import Forget, forget
+from zoo.training.resume import create_variables
 
 VOCABULARY, CONTEXT, BATCH = 11, 5, 3
 BUILDERS = {
@@ -262,3 +263,25 @@ def test_penn_treebank_out_of_reach(tmp_path, monkeypatch):
     monkeypatch.setattr("zoo.data.prepare.silence_of", lambda url: "no network")
     with pytest.raises(UserError, match=r"cannot be reached \(no network\).*import zoo.data, tensorflow_datasets as t"):
         fit(replace(RECIPES["lm-ptb"], data=replace(RECIPES["lm-ptb"].data, directory=tmp_path)), logs=tmp_path)
+
+
+def test_each_epoch_and_each_validation_begins_without_a_memory():
+    model = lm(VOCABULARY, CONTEXT, BATCH, embedding=6, units=(6,))
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    create_variables(model, (tokens(), tokens()))
+    seen = []
+
+    class Look(keras.callbacks.Callback):
+        def remembered(self) -> bool:
+            return any(np.abs(state).max() > 0 for state in model.get_layer("lstm1").states)
+
+        def on_train_batch_begin(self, batch, logs=None):
+            seen.append(("train", self.remembered()))
+
+        def on_test_batch_begin(self, batch, logs=None):
+            seen.append(("test", self.remembered()))
+
+    data = {"x": tokens(2 * BATCH), "y": tokens(2 * BATCH), "batch_size": BATCH, "shuffle": False}
+    validation = {"validation_data": (data["x"], data["y"]), "validation_batch_size": BATCH}
+    model.fit(**data, **validation, epochs=2, verbose=0, callbacks=[Forget(), Look()])
+    assert seen == 2 * [(part, later) for part in ("train", "test") for later in (False, True)]

@@ -2,7 +2,7 @@
 
 A text is read in short windows, for gradients flow no further back than a window; but what the layers remember is
 carried from each window into the next, so that they know more of the text than they learn from at once.
-Departs from the paper: the gate that forgets begins open (Jozefowicz 2015, section 4), and biases begin as 0.
+Departs from the paper: biases begin as 0, but those of LSTM gates that forget as 1 (Jozefowicz 2015).
 Checked against: Zaremba's number of weights; a text read whole, which gives the logits of the text read in windows.
 """
 
