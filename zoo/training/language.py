@@ -115,8 +115,10 @@ class LanguagePanel:
             self.forward = tf.function(lambda text: model(text[None], training=False)[0])
         text = [int(self.source.numbers("validation")[0])]
         while len(text) < SAMPLE:
+            forget(model)  # what a training in batches of one carries: the window is read anew
             logits = behind(lambda filled: self.forward(tf.constant(filled)).numpy(), text[-context:], context)
             text.append(sampling.choose(logits, random))
+        forget(model)
         tf.summary.text("sample", self.shown(text), step=step)
 
     def finish(self, model: keras.Model, path: Path) -> None:
