@@ -24,7 +24,7 @@ def ring(
     """
     held, count = tf.constant(numbers), len(numbers)
     first = np.random.default_rng(seed).integers(count)
-    begins = tf.constant(first + np.arange(batch) * count // batch)[:, None]
+    begins = tf.constant(first + np.arange(batch, dtype=np.int64) * count // batch)[:, None]
     inside = tf.range(context + 1, dtype=tf.int64)
 
     def read(at):
