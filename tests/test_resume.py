@@ -22,7 +22,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from zoo.data import Augment, Images, Text
 from zoo.finetune import recipe_for
 from zoo.fit import fit
-from zoo.models import bigmodel, gpt
+from zoo.models import bigmodel, gpt, lm
 from zoo.recipes import RECIPES
 from zoo.training import Classification, Optimizer, Recipe, Run, resume
 
@@ -199,6 +199,18 @@ def test_crash_at_every_save_of_a_language_model(tmp_path, monkeypatch):
         optimizer=Optimizer("muon"),
         epochs=3,
         xla="off",  # which each of the many sessions would wait for
+    )
+    crash_at_every_save(lambda logs: fit(recipe, logs=logs), tmp_path, monkeypatch)
+
+
+def test_crash_at_every_save_of_what_is_carried(tmp_path, monkeypatch):
+    text = tmp_path / "my.txt"
+    text.write_text("the cat sat on the mat and the dog sat on the log\n" * 40)
+    recipe = replace(
+        RECIPES["lm"],
+        model=partial(lm, embedding=8, units=(8, 8), dropout=0.1),
+        data=Text(file=text, tokens="words", context=4, batch=4, carried=True, windows=32),
+        epochs=3,
     )
     crash_at_every_save(lambda logs: fit(recipe, logs=logs), tmp_path, monkeypatch)
 

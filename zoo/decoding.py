@@ -78,6 +78,22 @@ def write(
             logits = go_on(token, len(text) - 1)
 
 
+def write_on(go_on: Callable[[int], np.ndarray], prompt: list[int], pick: Callable[[np.ndarray], int]) -> Iterator[int]:
+    """Token after token behind the prompt, for ever, of a network whose memory is of one size however long the text.
+
+    Args:
+        go_on: a token to logits (vocabulary,); what stood before is remembered.
+        prompt: the text so far, at least one token.
+        pick: logits (vocabulary,) to the next token.
+    """
+    for token in prompt:
+        logits = go_on(token)
+    while True:
+        token = pick(logits)
+        yield token
+        logits = go_on(token)
+
+
 def behind(begin: Callable[[np.ndarray], np.ndarray], text: list[int], context: int) -> np.ndarray:
     """The logits (vocabulary,) behind a text of at most `context` tokens."""
     filled = np.zeros(context, np.int32)

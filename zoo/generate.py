@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import islice
@@ -19,10 +19,11 @@ from tokenizers import Tokenizer
 
 from zoo.command import main, read
 from zoo.data import TOKENIZER, encode, foreign, read_tokenizer
-from zoo.decoding import Sampling, write
+from zoo.decoding import Sampling, write, write_on
 from zoo.errors import UserError
 from zoo.gpt2 import HUB, published_gpt2
 from zoo.models.gpt import cached_step
+from zoo.models.lm import token_step
 from zoo.training import devices, runs
 from zoo.training.runs import Run
 
@@ -54,11 +55,11 @@ def generate(
     """The text behind the prompt, piece by piece, for ever: a piece a token, empty where it is only part of a letter.
 
     A token costs the same however long the text is, until the network's context is full; then it reads the last half
-    of it anew.
+    of it anew. A recurrent network has no context that could be full.
 
     Args:
         run: what fit made of a language model, or with `weights` the name of a published GPT-2.
-        prompt: the beginning; of a long one the last tokens that fill the context. None: a new line.
+        prompt: the beginning; of a long one the last tokens that fill the context, if there is one. None: a new line.
         sampling: how the next token is chosen.
         weights: "hub" or a folder; see `zoo.gpt2.published_gpt2`.
 
@@ -83,11 +84,13 @@ def generate(
     text, context = encode(tokenizer, prompt, "the prompt"), model.input_shape[1]
     if not text:
         raise UserError(f"the prompt came as {prompt!r}, which holds no token: give at least a word")
-    if len(text) > context:
+    recurrent = model.name == "lm"
+    if len(text) > context and not recurrent:
         print(f"the prompt has {len(text)} tokens; the network sees the last {context} of them", file=sys.stderr)
     pick = partial(sampling.choose, random=np.random.default_rng(sampling.seed))
     before, new = text[-1:], []
-    for token in write(*remembering(model), text, context, pick):
+    tokens = write_on(one_by_one(model), text, pick) if recurrent else write(*remembering(model), text, context, pick)
+    for token in tokens:
         new.append(token)
         # How a token is written may depend on the one before, and some are a part of a letter.
         now = tokenizer.decode(before + new)
@@ -132,6 +135,20 @@ def remembering(model) -> tuple:
         return logits[0, 0].numpy()
 
     return begin, go_on
+
+
+def one_by_one(model) -> Callable:
+    """`go_on` of `zoo.decoding.write_on` for one text, compiled, with a memory between two tokens."""
+    start, step = token_step(model)
+    compiled = tf.function(step, jit_compile=True)
+    memories = start(1)
+
+    def go_on(token: int) -> np.ndarray:
+        nonlocal memories
+        logits, memories = compiled(tf.constant([token]), memories)
+        return logits[0].numpy()
+
+    return go_on
 
 
 def run_command(argv: list[str]) -> int:

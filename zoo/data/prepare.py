@@ -119,10 +119,11 @@ def out_of_reach(builder: tfds.core.DatasetBuilder, directory: Path) -> None:
             continue
         problem = silence_of(urlsplit(url))
         if problem:
+            ours = "zoo.data, " * type(builder).__module__.startswith("zoo.")  # TFDS knows it once that is imported
             raise UserError(
                 f"{builder.name} is not in {directory} and its server {urlsplit(url).hostname} cannot be reached "
                 f"({problem}): fetch it once where there is a network with "
-                f"`python -c \"import tensorflow_datasets as t; t.load('{builder.name}')\"` and copy the folder "
+                f"`python -c \"import {ours}tensorflow_datasets as t; t.load('{builder.name}')\"` and copy the folder "
                 f"{builder.name}, or use --data.name {'pydocs' if 'text' in builder.info.features else 'digits'}, "
                 "which needs no network"
             )

@@ -13,14 +13,17 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from tokenizers import Tokenizer
 
+from zoo.data.carried import ring, rows
 from zoo.data.pipeline import single_pass, training_stream
 from zoo.data.prepare import known_builder, prepare, split_names
+from zoo.data.ptb import Ptb
 from zoo.data.pydocs import PyDocs
 from zoo.data.tokens import Kind, encode, learn, read_tokenizer
 from zoo.errors import UserError
 
 EVALUATED = 4096  # tokens that go through the network at once where nothing is learned
 TOKENIZER = "tokenizer.json"  # the file of it in a run's folder
+OURS = {"pydocs": PyDocs, "ptb": Ptb}
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Text:
     """Text to go on with: what comes in are windows of it, what is to come out the same a token later."""
 
     name: str = "pydocs"
-    """TFDS name of a set with a `text`: pydocs (needs no network), tiny_shakespeare, ..."""
+    """TFDS name of a set with a `text`: pydocs (needs no network), ptb, tiny_shakespeare, ..."""
     file: Path | None = None
     """Own UTF-8 text instead: its last tenth is for the test, the tenth before that for validation."""
     directory: Path | None = field(default=None, metadata={"local": True})
@@ -45,6 +48,8 @@ class Text:
     """Windows a training step."""
     windows: int | None = None
     """Windows that count as an epoch; as many as hold each token once if not given."""
+    carried: bool = False
+    """Each row of a batch goes on where that row ended in the batch before, for networks that carry a state."""
 
     def __post_init__(self):
         for name in ("context", "batch", "windows"):
@@ -76,7 +81,8 @@ class Text:
             raise UserError(
                 f"the tokenizer of {self.title} knows {len(numbers)} tokens: there is nothing to tell apart"
             )
-        return {"vocabulary": max(numbers) + 1, "context": self.context}
+        spec = {"vocabulary": max(numbers) + 1, "context": self.context}
+        return spec | {"batch": min(self.batch, self.count("train"))} if self.carried else spec
 
     @cached_property
     def codec(self) -> Tokenizer:
@@ -149,7 +155,8 @@ class Text:
         Args:
             split: train (for ever, windows that begin anywhere), validation or test
                 (one pass; each token but the first is to be told once. The last window is filled up: as third of a
-                batch come weights (B, context), 0 there and 1 elsewhere).
+                batch come weights (B, context), 0 there and 1 elsewhere). For a carried state the rows of a batch
+                read parts of the same length side by side.
             seed: decides the windows of train.
             step: at which of its batches train starts.
             stopwatch: see `zoo.data.pipeline.training_stream`.
@@ -157,6 +164,8 @@ class Text:
         if split == "train":
             return self._stream(self.numbers("train"), seed=seed, step=step, stopwatch=stopwatch)
         count, numbers = self.count(split), self.numbers(split)
+        if self.carried:
+            return rows(numbers, batch=self.spec["batch"], context=self.context)
         missing = count * self.context + 1 - len(numbers)
         held = tf.constant(np.pad(numbers, (0, missing)))
         weights = tf.constant(np.pad(np.ones(len(numbers) - 1, np.float32), (0, missing)))
@@ -191,6 +200,9 @@ class Text:
         return hashlib.sha256(self.numbers(split).tobytes()).hexdigest()[:12]
 
     def _stream(self, numbers: np.ndarray, *, seed: int, step: int, stopwatch):
+        if self.carried:
+            batch = self.spec["batch"]
+            return ring(numbers, batch=batch, context=self.context, seed=seed, step=step, stopwatch=stopwatch)
         held, last = tf.constant(numbers), len(numbers) - self.context - 1
         inside = tf.range(self.context + 1, dtype=tf.int64)
 
@@ -220,8 +232,8 @@ class Text:
             UserError: there is no such data set, or it does not hold text.
         """
         directory = self.directory or os.environ.get("TFDS_DATA_DIR") or None
-        if self.name == "pydocs":
-            return PyDocs(data_dir=directory)
+        if self.name in OURS:
+            return OURS[self.name](data_dir=directory)
         builder = known_builder(self.name, directory, "pydocs")
         features = dict(builder.info.features.items())
         if not isinstance(features.get("text"), tfds.features.Text):

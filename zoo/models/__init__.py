@@ -5,6 +5,7 @@ from zoo.models.bigmodel import bigmodel
 from zoo.models.cnn import cnn
 from zoo.models.gpt import gpt
 from zoo.models.inception import googlenet, inception_v3
+from zoo.models.lm import lm
 from zoo.models.resnet import resnet
 from zoo.models.rnn import gru, lstm, recurrent, rnn
 from zoo.models.vgg import vgg
@@ -19,6 +20,7 @@ __all__ = [
     "gpt",
     "gru",
     "inception_v3",
+    "lm",
     "lstm",
     "recurrent",
     "resnet",

@@ -1,8 +1,14 @@
 """Recipes for text. `python -m zoo.fit NAME`."""
 
+from functools import partial
+
 from zoo.data import Text
-from zoo.models import gpt
+from zoo.models import gpt, lm
 from zoo.training import LanguageModel, Optimizer, Recipe
+
+# Zaremba's rate of 1 and norm of 5 (2014, section 4.1) are for a loss that is summed over the 20 tokens of a window; of
+# its mean they are a 20th. He halves the rate from the fifth epoch on; a cosine needs no such choice.
+ZAREMBA = Optimizer("sgd", rate=20.0, clip=0.25)
 
 TEXT = (
     # python -m zoo.fit gpt                      (pydocs, no network)
@@ -29,5 +35,27 @@ TEXT = (
         epochs=10,
         monitor="last",
         xla="on",
+    ),
+    # python -m zoo.fit lm                       (pydocs, no network)
+    Recipe(
+        name="lm",
+        # Few words for so many weights: half of what the layers say is dropped (section 4.1, the medium network).
+        model=partial(lm, tied=True, dropout=0.5),
+        data=Text("pydocs", tokens="words", context=20, batch=20, carried=True),
+        task=LanguageModel(),
+        optimizer=ZAREMBA,
+        epochs=20,
+    ),
+    # python -m zoo.fit lm-ptb
+    # The layers, windows and epochs of Zaremba's small network; test perplexity 115.9 there.
+    Recipe(
+        name="lm-ptb",
+        # Tied vectors halve the weights that overfit; so few weights bear little dropout.
+        model=partial(lm, tied=True, dropout=0.2),
+        # 2,304 whole executions of steps an epoch, and no more than hold each token once.
+        data=Text("ptb", tokens="words", context=20, batch=20, carried=True, windows=20 * 2304),
+        task=LanguageModel(),
+        optimizer=ZAREMBA,
+        epochs=13,
     ),
 )

@@ -5,6 +5,7 @@ import math
 import keras
 
 from zoo.errors import UserError
+from zoo.training.carry import Forget
 from zoo.training.recipe import Recipe
 from zoo.training.resume import diverged
 from zoo.training.runs import Run, replacing
@@ -77,7 +78,7 @@ class KeepBest(keras.callbacks.Callback):
 def standard(recipe: Recipe, run: Run, steps: int) -> list[keras.callbacks.Callback]:
     """Keras' callbacks that the recipe asks for, the guard and the keeper, in the order in which they must act."""
     # What is tuned keeps the statistics of the many pictures on which it was trained.
-    chosen = [Guard(run, steps), Thaw(recipe) if isinstance(recipe, FineTuning) else Follow(steps)]
+    chosen = [Guard(run, steps), Forget(), Thaw(recipe) if isinstance(recipe, FineTuning) else Follow(steps)]
     if recipe.optimizer.ema is not None:
         chosen.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
     if recipe.monitor == "last":

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from zoo.decoding import Sampling, behind
 from zoo.training import figures
+from zoo.training.carry import forget
 
 SAMPLE = 200  # tokens that the network writes after each epoch
 
@@ -42,18 +43,23 @@ class LanguageModel:
     def report(self, model: keras.Model, source, split: str) -> dict:
         """How well the network tells all tokens of a split of the source, but the first, window by window.
 
+        Where what it remembers is carried from window to window, each row of a batch begins without a memory.
+
         Returns:
             loss (nats a token), perplexity (its exponential), bits_per_character and characters (None where tokens
-            lose some of the text, as words lose spaces), accuracy (of the likeliest token), tokens, context, and
-            loss_by_place (nats at each place of a window, with so many tokens seen).
+            lose some of the text, as words lose spaces), accuracy (of the likeliest token), tokens, context,
+            rows (parts of the text that are read side by side, with a memory that is carried; None: without one), and
+            loss_by_place (nats at each place of a window; without a memory with so many tokens seen).
         """
         places = np.zeros((3, source.context))  # nats, hits, tokens
+        forget(model)
         for inputs, targets, weights in source.load(split):
             logits = model.predict_on_batch(inputs)
             nats = keras.losses.sparse_categorical_crossentropy(targets, logits, from_logits=True)
             nats = keras.ops.convert_to_numpy(nats)
             hits = logits.argmax(-1) == targets.numpy()
             places += [(np.float64(what) * weights.numpy()).sum(0) for what in (nats, hits, np.ones_like(nats))]
+        forget(model)
         nats, hits, tokens = places.sum(1)
         characters = source.characters(split)
         return {
@@ -64,16 +70,17 @@ class LanguageModel:
             "tokens": int(tokens),
             "characters": characters,
             "context": source.context,
+            "rows": source.spec.get("batch"),
             "loss_by_place": (places[0] / np.maximum(places[2], 1)).tolist(),
         }
 
     def table(self, report: dict) -> str:
         """The report for a person to read."""
-        bits = report["bits_per_character"]
+        bits, rows = report["bits_per_character"], report["rows"]
+        cut = f"in {rows} rows, each read on and on" if rows else f"in windows of {report['context']}"
         return "\n".join(
             (
-                f"loss                {report['loss']:.4f} nats a token, over all {report['tokens']:,} tokens of it, "
-                f"in windows of {report['context']}",
+                f"loss                {report['loss']:.4f} nats a token, over all {report['tokens']:,} tokens, {cut}",
                 f"perplexity          {report['perplexity']:.2f}",
                 f"bits per character  {'unknown: the tokens lose some of the text' if bits is None else f'{bits:.4f}'}",
                 f"accuracy            {report['accuracy']:.2%} of the tokens were the likeliest",
@@ -82,9 +89,8 @@ class LanguageModel:
 
     def draw(self, report: dict, path: Path) -> None:
         """The loss by how much of the text was seen, in a PNG file."""
-        figures.curve(
-            report["loss_by_place"], path, across="tokens seen before", up="loss (nats a token)", mean=report["loss"]
-        )
+        across = "place in the window" if report["rows"] else "tokens seen before"
+        figures.curve(report["loss_by_place"], path, across=across, up="loss (nats a token)", mean=report["loss"])
 
 
 class LanguagePanel:
@@ -109,8 +115,10 @@ class LanguagePanel:
             self.forward = tf.function(lambda text: model(text[None], training=False)[0])
         text = [int(self.source.numbers("validation")[0])]
         while len(text) < SAMPLE:
+            forget(model)  # what a training in batches of one carries: the window is read anew
             logits = behind(lambda filled: self.forward(tf.constant(filled)).numpy(), text[-context:], context)
             text.append(sampling.choose(logits, random))
+        forget(model)
         tf.summary.text("sample", self.shown(text), step=step)
 
     def finish(self, model: keras.Model, path: Path) -> None:

@@ -20,6 +20,7 @@ import keras
 import numpy as np
 
 from zoo.errors import UserError
+from zoo.training.carry import forget
 from zoo.training.runs import Run, replacing, sound, write_json
 
 INTERVAL = 60  # seconds between two saves within an epoch
@@ -164,6 +165,7 @@ def create_variables(model: keras.Model, sample: tuple) -> None:
     """
     model.optimizer.build(model.trainable_variables)
     model.test_on_batch(*sample)  # makes the metrics; no weight and no dropout seed changes
+    forget(model)
     model.reset_metrics()
 
 

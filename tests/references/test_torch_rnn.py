@@ -1,0 +1,59 @@
+"""The recurrent networks beside torch.nn.RNN, LSTM and GRU with the same weights."""
+
+import itertools
+import sys
+
+import numpy as np
+import pytest
+from compare import randomize, relative
+from keras.layers import Bidirectional
+
+from zoo.models import recurrent
+
+# Triton, which comes with PyTorch for CUDA, aborts in a process that has loaded TensorFlow (tensorflow#124205).
+sys.modules["triton"] = None
+torch = pytest.importorskip("torch", reason="torch is not installed (extra test-references): no PyTorch reference")
+STEPS, FEATURES, OUTPUTS = 9, 5, 3
+MODULES = {"rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}
+
+
+def moved(layer) -> dict[str, np.ndarray]:
+    """One direction of a Keras layer under PyTorch's names; PyTorch adds a bias on both sides, Keras' LSTM one."""
+    kernel, recurrent_kernel, bias = (np.asarray(weight) for weight in layer.get_weights())
+    both = bias if bias.ndim == 2 else np.stack([bias, np.zeros_like(bias)])
+    parts = {"weight_ih": kernel.T, "weight_hh": recurrent_kernel.T, "bias_ih": both[0], "bias_hh": both[1]}
+    if bias.ndim == 2:  # GRU: Keras' gates are update, reset, new; PyTorch's are reset, update, new
+        for name, part in parts.items():
+            update, reset, new = np.split(part, 3)
+            parts[name] = np.concatenate([reset, update, new])
+    return parts
+
+
+@pytest.mark.parametrize("cell", MODULES)
+@pytest.mark.parametrize(("bidirectional", "every_step"), list(itertools.product([False, True], repeat=2)))
+def test_recurrent(cell, bidirectional, every_step):
+    options = {"bidirectional": bidirectional, "every_step": every_step}
+    ours = recurrent((STEPS, FEATURES), OUTPUTS, cell=cell, units=(8, 8, 8), dense=(6,), **options)
+    randomize(ours)
+    theirs = MODULES[cell](FEATURES, 8, num_layers=3, batch_first=True, bidirectional=bidirectional)
+    state = {}
+    for number in range(3):
+        layer = ours.get_layer(f"{cell}{number + 1}")
+        ways = {"": layer}
+        if isinstance(layer, Bidirectional):
+            ways = {"": layer.forward_layer, "_reverse": layer.backward_layer}
+        for way, part in ways.items():
+            state |= {f"{name}_l{number}{way}": torch.tensor(weight) for name, weight in moved(part).items()}
+    theirs.load_state_dict(state)
+    sequences = np.random.default_rng(0).normal(size=(4, STEPS, FEATURES)).astype("float32")
+    with torch.no_grad():
+        expected, last = theirs(torch.from_numpy(sequences))
+        if not every_step:
+            last = last[0] if cell == "lstm" else last  # of LSTM also what its cells hold
+            expected = torch.cat([last[-2], last[-1]], -1) if bidirectional else last[-1]
+        for name in ("features", "logits"):
+            kernel, bias = (torch.tensor(np.asarray(weight)) for weight in ours.get_layer(name).get_weights())
+            expected = expected @ kernel + bias
+            expected = torch.relu(expected) if name == "features" else expected
+    assert ours(sequences).shape == expected.shape
+    assert relative(ours(sequences), expected.numpy()) < 1e-4

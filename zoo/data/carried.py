@@ -1,0 +1,65 @@
+"""Windows of a text for networks that carry what they remember: each goes on where the one before ended."""
+
+import numpy as np
+import tensorflow as tf
+
+from zoo.data.pipeline import timed
+
+
+def ring(
+    numbers: np.ndarray, *, batch: int, context: int, seed: int, step: int, stopwatch: tf.Variable | None
+) -> tf.data.Dataset:
+    """Batches for ever of (tokens, the tokens after them), both (batch, context), row b of each behind row b before.
+
+    The text is a ring, on which the rows stand equally far apart. Its length is seldom a multiple of the context, so
+    the next time round it is cut elsewhere.
+
+    Args:
+        numbers: (N,) tokens.
+        batch: rows.
+        context: tokens of a window.
+        seed: decides where the first row begins.
+        step: the global step at which the stream starts.
+        stopwatch: see `zoo.data.pipeline.training_stream`.
+    """
+    held, count = tf.constant(numbers), len(numbers)
+    first = np.random.default_rng(seed).integers(count)
+    begins = tf.constant(first + np.arange(batch, dtype=np.int64) * count // batch)[:, None]
+    inside = tf.range(context + 1, dtype=tf.int64)
+
+    def read(at):
+        text = tf.gather(held, (begins + at * context + inside) % count)
+        return text[:, :-1], text[:, 1:]
+
+    data = tf.data.Dataset.range(step, np.iinfo(np.int64).max // context)
+    data = data.map(read, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    return data if stopwatch is None else timed(data, stopwatch)
+
+
+def rows(numbers: np.ndarray, *, batch: int, context: int) -> tf.data.Dataset:
+    """One pass over the text in `batch` parts, read side by side: each token but the first is to be told once.
+
+    Args:
+        numbers: (N,) tokens.
+        batch: rows.
+        context: tokens of a window.
+
+    Returns:
+        Batches of (tokens, the tokens after them, weights), each (batch, context); the weights are 0 behind the end
+        of a row's part and 1 elsewhere.
+    """
+    told = len(numbers) - 1
+    length = -(-told // batch)
+    held = tf.constant(numbers)
+    begins = tf.range(batch, dtype=tf.int64)[:, None] * length
+    inside = tf.range(context, dtype=tf.int64)
+
+    def read(at):
+        along = at * context + inside
+        places = begins + along
+        weights = tf.cast((along < length) & (places < told), tf.float32)
+        places = tf.minimum(places, told - 1)
+        return tf.gather(held, places), tf.gather(held, places + 1), weights
+
+    data = tf.data.Dataset.range(-(-length // context))
+    return data.map(read, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
