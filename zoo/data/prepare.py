@@ -103,10 +103,11 @@ def alone(directory: Path) -> Iterator[None]:
 
 
 def report_skipped(builder: tfds.core.DatasetBuilder) -> tfds.core.DatasetBuilder:
-    """Says which pictures of a person's folder could not be read."""
+    """Says which files of a person's folder could not be read."""
     skipped = (builder.info.metadata or {}).get("skipped", [])
     if skipped:
-        print(f"skipped {len(skipped)} broken picture{'s' * (len(skipped) > 1)}: {', '.join(skipped)}", file=sys.stderr)
+        what = f"{builder.KIND}{'s' * (len(skipped) > 1)}"
+        print(f"skipped {len(skipped)} broken {what}: {', '.join(skipped)}", file=sys.stderr)
     return builder
 
 
@@ -123,10 +124,16 @@ def out_of_reach(builder: tfds.core.DatasetBuilder, directory: Path) -> None:
                 f"{builder.name} is not in {directory} and its server {urlsplit(url).hostname} cannot be reached "
                 f"({problem}): fetch it once where there is a network with "
                 f"`python -c \"import tensorflow_datasets as t; t.load('{builder.name}')\"` and copy the folder "
-                f"{builder.name}, or use --data.name {'pydocs' if 'text' in builder.info.features else 'digits'}, "
+                f"{builder.name}, or use --data.name {ours_instead_of(builder)}, "
                 "which needs no network"
             )
         return  # One server that answers is enough; what else fails, TFDS tells.
+
+
+def ours_instead_of(builder: tfds.core.DatasetBuilder) -> str:
+    """The data of the same kind that need no network."""
+    known = {"text": "pydocs", "audio": "dtmf"}
+    return next((name for feature, name in known.items() if feature in builder.info.features), "digits")
 
 
 def silence_of(url: SplitResult) -> str | None:

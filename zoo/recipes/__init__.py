@@ -1,8 +1,9 @@
 """The recipes by name."""
 
+from zoo.recipes.audio import AUDIO
 from zoo.recipes.images import IMAGES
 from zoo.recipes.text import TEXT
 
 __all__ = ["RECIPES"]
 
-RECIPES = {recipe.name: recipe for recipe in (*IMAGES, *TEXT)}
+RECIPES = {recipe.name: recipe for recipe in (*IMAGES, *AUDIO, *TEXT)}

@@ -1,0 +1,37 @@
+"""Recipes for sounds. `python -m zoo.fit NAME`."""
+
+from zoo.data import Speech
+from zoo.models.rnn import gru, lstm
+from zoo.training import Classification, Optimizer, Recipe
+
+AUDIO = (
+    # python -m zoo.fit lstm                     (dtmf, no network)
+    # python -m zoo.fit lstm --data.folder sounds/
+    Recipe(
+        name="lstm",
+        model=lstm,
+        data=Speech("dtmf"),
+        task=Classification(),
+        optimizer=Optimizer("adamw", rate=2e-3, warmup=0.1, weight_decay=0.01, clip=1.0),
+        epochs=5,
+    ),
+    # python -m zoo.fit gru
+    Recipe(
+        name="gru",
+        model=gru,
+        data=Speech("dtmf"),
+        task=Classification(),
+        optimizer=Optimizer("adamw", rate=2e-3, warmup=0.1, weight_decay=0.01, clip=1.0),
+        epochs=5,
+    ),
+    # python -m zoo.fit lstm-digits
+    # python -m zoo.fit lstm-digits --data.speakers apart
+    Recipe(
+        name="lstm-digits",
+        model=lstm,
+        data=Speech("spoken_digit"),
+        task=Classification(),
+        optimizer=Optimizer("adamw", rate=2e-3, warmup=0.1, weight_decay=0.01, clip=1.0),
+        epochs=20,
+    ),
+)
