@@ -6,6 +6,7 @@ from zoo.data.pictures import find_pictures, read_picture
 from zoo.data.speech import Speech
 from zoo.data.text import TOKENIZER, Text
 from zoo.data.tokens import encode, foreign, read_tokenizer
+from zoo.data.vary import Vary
 
 __all__ = [
     "SOURCES",
@@ -14,6 +15,7 @@ __all__ = [
     "Images",
     "Speech",
     "Text",
+    "Vary",
     "encode",
     "find_pictures",
     "foreign",

@@ -17,8 +17,8 @@ from zoo.data.folder import classes_of, digest_of, parts_of
 
 WINDOW, HOP = 0.025, 0.010  # seconds that a frame hears, and from one to the next
 LOWEST = 50  # hertz; below is the hum of the mains
-RANGE = 60.0  # decibels below the loudest of a recording that are heard
-FAINTEST = -100.0  # decibels, above which a recording is more than silence
+RANGE = 3.0  # powers of ten of the amplitude below the loudest of a recording that are heard: 60 decibels
+FAINTEST = 1e-5  # of the amplitude in a band; a recording is more than silence where it is 10**RANGE of that
 RATES = (1_000, 768_000)  # samples a second of a file
 
 
@@ -88,20 +88,20 @@ def placed(wave: np.ndarray, length: int) -> np.ndarray:
 
 @tf.function(reduce_retracing=True)
 def log_mel(waves: tf.Tensor, rate: int, mels: int) -> tf.Tensor:
-    """How loud each band of pitch is at each moment, 0 to 1: samples (B, N) float32 to (B, steps, mels).
+    """How loud each band of pitch is at each moment, 0 to 3: samples (B, N) float32 to (B, steps, mels).
 
     The power spectrum of 25 ms under a Hann window every 10 ms, in triangles that overlap by half and are equally wide
-    on the mel scale (2595 log10(1 + f / 700)) from 50 Hz to half the rate; in decibels below the loudest of them in the
-    recording, of which 60 are heard: 1 is the loudest, 0 is 60 decibels less. So it is all the same how near the
-    microphone was.
+    on the mel scale (2595 log10(1 + f / 700)) from 50 Hz to half the rate; as powers of ten of the amplitude beside
+    the loudest of them in the recording: 3 is the loudest, 0 a thousandth of it (60 decibels less) and below. So it is
+    all the same how near the microphone was.
     """
     window = round(WINDOW * rate)
     points = 2 ** math.ceil(math.log2(2 * window))  # fine enough that even the lowest band has some
     power = tf.square(tf.abs(tf.signal.stft(waves, window, round(HOP * rate), points)))  # (B, steps, points / 2 + 1)
     bands = tf.signal.linear_to_mel_weight_matrix(mels, points // 2 + 1, rate, LOWEST, rate / 2)
-    decibels = 10 / math.log(10) * tf.math.log(tf.maximum(power @ bands, 10 ** (FAINTEST / 10)))
-    loudest = tf.maximum(tf.reduce_max(decibels, (1, 2), keepdims=True), FAINTEST + RANGE)
-    return tf.maximum(1 + (decibels - loudest) / RANGE, 0)
+    decades = tf.math.log(tf.maximum(power @ bands, FAINTEST**2)) / (2 * math.log(10))
+    loudest = tf.maximum(tf.reduce_max(decades, (1, 2), keepdims=True), math.log10(FAINTEST) + RANGE)
+    return tf.maximum(RANGE + decades - loudest, 0)
 
 
 class SoundFolder(tfds.core.GeneratorBasedBuilder):

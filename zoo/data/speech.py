@@ -17,7 +17,8 @@ import tensorflow_datasets as tfds
 from zoo.data.dtmf import RATE, Dtmf
 from zoo.data.pipeline import single_pass, training_stream
 from zoo.data.prepare import known_builder, prepare, split_names
-from zoo.data.sounds import SoundFolder, find_sounds, log_mel, of_one, placed, read_sound, resampled, samples_of
+from zoo.data.sounds import RANGE, SoundFolder, find_sounds, log_mel, of_one, placed, read_sound, resampled, samples_of
+from zoo.data.vary import Vary
 from zoo.errors import UserError
 
 EVALUATED = 250  # sounds that go through the network at once where nothing is learned
@@ -47,6 +48,8 @@ class Speech:
     """apart: a tenth of the speakers, at least one, tests and as many validate, and none of them is trained on."""
     fold: int = 0
     """Of speakers apart, in the order of their names: at which the tenth that tests begins; the next validates."""
+    vary: Vary = field(default_factory=Vary)
+    """Random changes of training sounds."""
 
     kind: ClassVar = "sound"  # what a file is called
 
@@ -152,7 +155,7 @@ class Speech:
 
     def pictures(self, frames: np.ndarray) -> np.ndarray:
         """Inputs (N, steps, mels) as pictures (N, mels, steps, 1) in 0..255, time to the right and pitch upwards."""
-        return 255 * frames.transpose(0, 2, 1)[:, ::-1, :, None]
+        return 255 / RANGE * frames.transpose(0, 2, 1)[:, ::-1, :, None]
 
     def load(self, split: str, *, seed: int = 0, step: int = 0, stopwatch: tf.Variable | None = None):
         """Batches of (frames (B, steps, mels) float32 of `zoo.data.sounds.log_mel`, one-hot labels) as tf.data.Dataset.
@@ -206,6 +209,7 @@ class Speech:
             batch=min(self.batch, len(labels)),
             seed=seed,
             step=step,
+            augment=self.vary.function(),
             stopwatch=stopwatch,
         )
 
@@ -255,7 +259,7 @@ class Speech:
                 wave = resampled(of_one(in_floats(example["audio"])), self._rate_of_set, self.rate)
                 waves.append(placed(wave, length))
                 labels[at] = example["label"]
-                speakers.append(speaker_of(self.name, example))
+                speakers.append("" if self.folder else speaker_of(self.name, example))
                 if len(waves) == EVALUATED or at == count - 1:
                     frames[at + 1 - len(waves) : at + 1] = log_mel(np.stack(waves), self.rate, self.mels)
                     waves.clear()
