@@ -48,18 +48,18 @@ class Dtmf(tfds.core.GeneratorBasedBuilder):
 
 
 def recording(key: str, random: np.random.RandomState) -> np.ndarray:
-    """The key pressed once on a noisy line: 0.4 to 0.9 s as int16 at 8 kHz."""
+    """The key pressed once on a noisy line: 0.04 to 0.9 s as int16 at 8 kHz."""
     row, column = divmod(KEYS.index(key), 4)
-    length, pressed = random.uniform(0.4, 0.9), random.uniform(0.04, 0.3)  # seconds; 0.04 is the shortest of Q.24
+    # Seconds; 0.04 is the shortest press that Q.24 lets count.
+    before, pressed, after = random.uniform(0, 0.2), random.uniform(0.04, 0.5), random.uniform(0, 0.2)
     time = np.arange(int(pressed * RATE)) / RATE
     twist = random.uniform(-8, 4)  # decibels of the column over the row; Q.24 names 4 and 8 as what must be borne
     tone = np.zeros(len(time))
     for frequency, level in ((ROWS[row], -twist / 2), (COLUMNS[column], twist / 2)):
         hertz = frequency * (1 + random.uniform(-OFF, OFF))
         tone += 10 ** (level / 20) * np.sin(2 * np.pi * (hertz * time + random.uniform()))
-    noise = random.standard_normal(int(length * RATE))
-    noise *= tone.std() * 10 ** (-random.uniform(-5, 20) / 20)  # decibels of the tone over the noise
-    start = random.randint(len(noise) - len(tone) + 1)
-    noise[start : start + len(tone)] += tone
+    line = np.pad(tone, (int(before * RATE), int(after * RATE)))
+    strength = tone.std() * 10 ** (-random.uniform(0, 30) / 20)  # 0 to 30 decibels below the tone
+    line += strength * random.standard_normal(len(line))
     peak = 10 ** (-random.uniform(3, 40) / 20)  # 3 to 40 decibels below the loudest that there is
-    return np.int16(np.round(noise * (32767 * peak / np.abs(noise).max())))
+    return np.int16(np.round(line * (32767 * peak / np.abs(line).max())))

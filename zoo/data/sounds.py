@@ -77,10 +77,13 @@ def samples_of(steps: int, rate: int) -> int:
 
 
 def placed(wave: np.ndarray, length: int) -> np.ndarray:
-    """The samples (N,) with silence on both sides where they are fewer, else the loudest `length` of them in a row."""
-    missing = length - len(wave)
-    if missing >= 0:
-        return np.pad(wave, (missing // 2, missing - missing // 2))
+    """The samples (N,) behind silence where they are fewer, else the loudest `length` of them in a row.
+
+    Behind it, for a recurrent network that tells something at its end has forgotten what lies far before that: with
+    silence on both sides it does not begin to learn.
+    """
+    if len(wave) <= length:
+        return np.pad(wave, (length - len(wave), 0))
     energy = np.cumsum(np.pad(np.square(wave, dtype=np.float64), (1, 0)))
     start = int(np.argmax(energy[length:] - energy[:-length]))
     return wave[start : start + length]

@@ -39,7 +39,7 @@ class Speech:
     rate: int = 8000
     """Samples a second to bring sounds to: twice the highest pitch that is heard."""
     steps: int = 100
-    """Frames of 10 ms to hear: of a longer sound those around its loudest part; a shorter one has silence around it."""
+    """Frames of 10 ms to hear: of a longer sound those around its loudest part; a shorter one has silence before it."""
     mels: int = 64
     """Bands of pitch a frame."""
     batch: int = 64

@@ -4,25 +4,31 @@ from zoo.data import Speech
 from zoo.models.rnn import gru, lstm
 from zoo.training import Classification, Optimizer, Recipe
 
+# Twice the usual rate, since the epochs are few; no gradient longer than 1, for steps add up in a recurrent network
+# (Pascanu 2013).
+STEADY = Optimizer("adamw", rate=2e-3, warmup=0.1, weight_decay=0.01, clip=1.0)
+# Small batches, so that an epoch of so few sounds has steps enough.
+SMALL = 32
+
 AUDIO = (
     # python -m zoo.fit lstm                     (dtmf, no network)
     # python -m zoo.fit lstm --data.folder sounds/
     Recipe(
         name="lstm",
         model=lstm,
-        data=Speech("dtmf"),
+        data=Speech("dtmf", batch=SMALL),
         task=Classification(),
-        optimizer=Optimizer("adamw", rate=2e-3, warmup=0.1, weight_decay=0.01, clip=1.0),
-        epochs=5,
+        optimizer=STEADY,
+        epochs=10,
     ),
     # python -m zoo.fit gru
     Recipe(
         name="gru",
         model=gru,
-        data=Speech("dtmf"),
+        data=Speech("dtmf", batch=SMALL),
         task=Classification(),
-        optimizer=Optimizer("adamw", rate=2e-3, warmup=0.1, weight_decay=0.01, clip=1.0),
-        epochs=5,
+        optimizer=STEADY,
+        epochs=10,
     ),
     # python -m zoo.fit lstm-digits
     # python -m zoo.fit lstm-digits --data.speakers apart
@@ -31,7 +37,7 @@ AUDIO = (
         model=lstm,
         data=Speech("spoken_digit"),
         task=Classification(),
-        optimizer=Optimizer("adamw", rate=2e-3, warmup=0.1, weight_decay=0.01, clip=1.0),
+        optimizer=STEADY,
         epochs=20,
     ),
 )
