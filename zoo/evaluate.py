@@ -64,7 +64,7 @@ def result(run: Run, split: str, report: dict) -> dict:
             "train_digest": record["data"]["digest"],
             "digest": report["digest"],
         }
-        | {key: data[key] for key in ("only", "limit") if data.get(key)},
+        | {key: data[key] for key in ("only", "limit", "speakers", "fold") if data.get(key)},
         "seed": record["recipe"]["seed"],
         "metrics": scalars,
         "epochs": summary.get("epochs"),
