@@ -218,10 +218,12 @@ def test_commands(folder, data_directory, tmp_path, zoo_command):
 
 def test_board_shows_time_to_the_right_and_pitch_upwards():
     frames = np.zeros((1, 30, 8), np.float32)
-    frames[0, 25, 1] = 3  # late and low
+    frames[0, 25, 1] = 2  # late and low
     (picture,) = Speech().pictures(frames)
     assert picture.shape == (8, 30, 1)
     assert np.argwhere(picture[..., 0] == 255).tolist() == [[6, 25]]
+    (centred,) = Speech(centred=True).pictures(frames)
+    np.testing.assert_array_equal(centred, (picture + 255) / 2)
 
 
 def test_crash_at_every_save(folder, data_directory, tmp_path, monkeypatch):

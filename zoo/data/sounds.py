@@ -17,7 +17,7 @@ from zoo.data.folder import classes_of, digest_of, parts_of
 
 WINDOW, HOP = 0.025, 0.010  # seconds that a frame hears, and from one to the next
 LOWEST = 50  # hertz; below is the hum of the mains
-RANGE = 3.0  # powers of ten of the amplitude below the loudest of a recording that are heard: 60 decibels
+RANGE = 2.0  # powers of ten of the amplitude below the loudest of a recording that are heard: 40 decibels
 FAINTEST = 1e-5  # of the amplitude in a band; a recording is more than silence where it is 10**RANGE of that
 RATES = (1_000, 768_000)  # samples a second of a file
 
@@ -90,13 +90,16 @@ def placed(wave: np.ndarray, length: int) -> np.ndarray:
 
 
 @tf.function(reduce_retracing=True)
-def log_mel(waves: tf.Tensor, rate: int, mels: int) -> tf.Tensor:
-    """How loud each band of pitch is at each moment, 0 to 3: samples (B, N) float32 to (B, steps, mels).
+def log_mel(waves: tf.Tensor, rate: int, mels: int, centred: bool = False) -> tf.Tensor:
+    """How loud each band of pitch is at each moment, 0 to 2: samples (B, N) float32 to (B, steps, mels).
 
     The power spectrum of 25 ms under a Hann window every 10 ms, in triangles that overlap by half and are equally wide
     on the mel scale (2595 log10(1 + f / 700)) from 50 Hz to half the rate; as powers of ten of the amplitude beside
-    the loudest of them in the recording: 3 is the loudest, 0 a thousandth of it (60 decibels less) and below. So it is
+    the loudest of them in the recording: 2 is the loudest, 0 a hundredth of it (40 decibels less) and below. So it is
     all the same how near the microphone was.
+
+    With `centred`, from -2 to 2: less the mean of each band over the frames in which there is something to hear; 0 in
+    the others. That takes off what a microphone and a voice add to all of a recording (Atal 1974).
     """
     window = round(WINDOW * rate)
     points = 2 ** math.ceil(math.log2(2 * window))  # fine enough that even the lowest band has some
@@ -104,7 +107,12 @@ def log_mel(waves: tf.Tensor, rate: int, mels: int) -> tf.Tensor:
     bands = tf.signal.linear_to_mel_weight_matrix(mels, points // 2 + 1, rate, LOWEST, rate / 2)
     decades = tf.math.log(tf.maximum(power @ bands, FAINTEST**2)) / (2 * math.log(10))
     loudest = tf.maximum(tf.reduce_max(decades, (1, 2), keepdims=True), math.log10(FAINTEST) + RANGE)
-    return tf.maximum(RANGE + decades - loudest, 0)
+    frames = tf.maximum(RANGE + decades - loudest, 0)
+    if not centred:
+        return frames
+    heard = tf.cast(tf.reduce_any(frames > 0, 2, keepdims=True), tf.float32)
+    mean = tf.reduce_sum(frames, 1, keepdims=True) / tf.maximum(tf.reduce_sum(heard, 1, keepdims=True), 1)
+    return (frames - mean) * heard
 
 
 class SoundFolder(tfds.core.GeneratorBasedBuilder):

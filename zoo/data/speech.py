@@ -42,6 +42,8 @@ class Speech:
     """Frames of 10 ms to hear: of a longer sound those around its loudest part; a shorter one has silence before it."""
     mels: int = 64
     """Bands of pitch a frame."""
+    centred: bool = False
+    """Less the mean of each band over the recording, which differs from voice to voice and from room to room."""
     batch: int = 64
     """Sounds a training step; at most all there are."""
     speakers: Literal["mixed", "apart"] = "mixed"
@@ -151,11 +153,12 @@ class Speech:
             OSError: it cannot be read; the text says why.
         """
         wave = placed(read_sound(path, self.rate), samples_of(shape[0], self.rate))
-        return log_mel(wave[None], self.rate, shape[1])[0].numpy()
+        return log_mel(wave[None], self.rate, shape[1], self.centred)[0].numpy()
 
     def pictures(self, frames: np.ndarray) -> np.ndarray:
         """Inputs (N, steps, mels) as pictures (N, mels, steps, 1) in 0..255, time to the right and pitch upwards."""
-        return 255 / RANGE * frames.transpose(0, 2, 1)[:, ::-1, :, None]
+        shown = (frames + RANGE) / 2 if self.centred else frames
+        return 255 / RANGE * shown.transpose(0, 2, 1)[:, ::-1, :, None]
 
     def load(self, split: str, *, seed: int = 0, step: int = 0, stopwatch: tf.Variable | None = None):
         """Batches of (frames (B, steps, mels) float32 of `zoo.data.sounds.log_mel`, one-hot labels) as tf.data.Dataset.
@@ -261,7 +264,7 @@ class Speech:
                 labels[at] = example["label"]
                 speakers.append("" if self.folder else speaker_of(self.name, example))
                 if len(waves) == EVALUATED or at == count - 1:
-                    frames[at + 1 - len(waves) : at + 1] = log_mel(np.stack(waves), self.rate, self.mels)
+                    frames[at + 1 - len(waves) : at + 1] = log_mel(np.stack(waves), self.rate, self.mels, self.centred)
                     waves.clear()
         except tf.errors.DataLossError as error:
             raise UserError(f"{self._prepared.data_path} is damaged: delete it and type the same command") from error
