@@ -12,11 +12,9 @@ from typing import Annotated
 import tyro
 
 from zoo.command import main, read
-from zoo.data import SOURCES
 from zoo.errors import UserError
-from zoo.fit import data_facts
-from zoo.training import TASKS, runs
-from zoo.training.recipe import revive
+from zoo.fit import data_facts, recalled
+from zoo.training import runs
 from zoo.training.runs import Run
 
 
@@ -48,21 +46,6 @@ def evaluate(run: Run | Path | str, split: str = "test") -> dict:
     return task.report(run.model(), source, split) | {"digest": source.digest(split)}
 
 
-def recalled(run: Run) -> tuple:
-    """The data and the task that the run wrote down.
-
-    Raises:
-        UserError: it is of another version.
-    """
-    recipe = run.record["recipe"]
-    try:
-        source = revive(SOURCES[recipe["data"]["is"]], recipe["data"])
-        task = revive(TASKS[recipe["task"]["is"]], recipe["task"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{run.path} was made by another version of zoo ({error}): train it again") from error
-    return source.of_run(run.path), task
-
-
 def result(run: Run, split: str, report: dict) -> dict:
     """A line of results.jsonl: the figures with all that is needed to get them again."""
     record, summary = run.record, run.summary or {}
@@ -81,7 +64,7 @@ def result(run: Run, split: str, report: dict) -> dict:
             "train_digest": record["data"]["digest"],
             "digest": report["digest"],
         }
-        | {key: data[key] for key in ("only", "limit") if data.get(key)},
+        | {key: data[key] for key in ("only", "limit", "speakers", "fold") if data.get(key)},
         "seed": record["recipe"]["seed"],
         "metrics": scalars,
         "epochs": summary.get("epochs"),

@@ -175,6 +175,8 @@ def load(base: str, weights: str | None, size: tuple[int, int] | None = None) ->
         raise UserError(f"{base} holds no network of pictures, and finetune goes on with those alone")
     if "logits" not in [layer.name for layer in model.layers]:
         raise UserError(f"{base} holds a network without a layer called logits: its head cannot be replaced")
+    if len(model.input_shape) != 4:
+        raise UserError(f"{base} does not see pictures: only networks that do can be fine-tuned")
     return model
 
 

@@ -12,11 +12,12 @@ import keras
 import tensorflow as tf
 
 from zoo.command import main, parse
+from zoo.data import SOURCES
 from zoo.errors import UserError
-from zoo.training import callbacks, devices, runs
+from zoo.training import TASKS, callbacks, devices, runs
 from zoo.training.auxiliary import trainable
 from zoo.training.board import Board
-from zoo.training.recipe import Recipe
+from zoo.training.recipe import Recipe, revive
 from zoo.training.resume import Resume, create_variables, signals
 from zoo.training.runs import Run
 from zoo.training.thaw import FineTuning
@@ -169,6 +170,21 @@ def train(model: keras.Model, recipe: Recipe, run: Run, profile: tuple[int, int]
     runs.write_json(run.path / "summary.json", summarize(recipe, resume, steps))
 
 
+def recalled(run: Run) -> tuple:
+    """The data and the task that the run wrote down.
+
+    Raises:
+        UserError: it is of another version.
+    """
+    recipe = run.record["recipe"]
+    try:
+        source = revive(SOURCES[recipe["data"]["is"]], recipe["data"])
+        task = revive(TASKS[recipe["task"]["is"]], recipe["task"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{run.path} was made by another version of zoo ({error}): train it again") from error
+    return source.of_run(run.path), task
+
+
 def data_facts(source) -> dict:
     """What must not change while a run is about these data: examples of each split, digests of what a fit reads."""
     counts = {split: source.count(split) for split in source.splits}
@@ -227,7 +243,7 @@ def told(recipe: Recipe, run: Run) -> str:
 {"last" if recipe.monitor == "last" else "best"}: epoch {best["epoch"]}, validation {values}
 next:
   python -m zoo.evaluate {path}
-  python -m zoo.{recipe.task.USE.format(run=path)}
+  python -m zoo.{recipe.task.USE.format(run=path, kind=getattr(recipe.data, "kind", "file").upper())}
   tensorboard --logdir {shlex.quote(str(run.path.parent))}
 run: {run.path}"""
 

@@ -4,8 +4,10 @@ from zoo.data.augment import Augment
 from zoo.data.images import Images
 from zoo.data.pictures import find_pictures, read_picture
 from zoo.data.series import Series
+from zoo.data.speech import Speech
 from zoo.data.text import TOKENIZER, Text
 from zoo.data.tokens import encode, foreign, read_tokenizer
+from zoo.data.vary import Vary
 
 __all__ = [
     "SOURCES",
@@ -13,7 +15,9 @@ __all__ = [
     "Augment",
     "Images",
     "Series",
+    "Speech",
     "Text",
+    "Vary",
     "encode",
     "find_pictures",
     "foreign",
@@ -22,4 +26,4 @@ __all__ = [
 ]
 
 # By the name that a run writes down, so that a later verb finds the data again.
-SOURCES = {source.__name__: source for source in (Images, Text, Series)}
+SOURCES = {source.__name__: source for source in (Images, Speech, Text, Series)}

@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import tensorflow as tf
@@ -15,7 +16,7 @@ import tensorflow_datasets as tfds
 from zoo.data.augment import Augment
 from zoo.data.digits import Digits
 from zoo.data.folder import SIZE, PictureFolder
-from zoo.data.pictures import fit
+from zoo.data.pictures import find_pictures, fit, read_picture
 from zoo.data.pipeline import single_pass, training_stream
 from zoo.data.prepare import alone, known_builder, prepare, split_names
 from zoo.errors import UserError
@@ -45,6 +46,8 @@ class Images:
     """Pictures a training step; at most all there are."""
     augment: Augment = field(default_factory=Augment)
     """Random changes of training pictures."""
+
+    kind: ClassVar = "picture"  # what a file is called
 
     def __post_init__(self):
         if self.batch < 1:
@@ -131,6 +134,22 @@ class Images:
     def files(self) -> dict[str, str]:
         """What a run keeps of the data for later verbs besides its record: nothing."""
         return {}
+
+    def find(self, folder: Path) -> list[Path]:
+        """The files in a person's folder that can be read."""
+        return find_pictures(folder)
+
+    def read(self, path: Path, shape: tuple[int, int, int]) -> np.ndarray:
+        """The pixels (height, width, channels) uint8 of a picture file.
+
+        Raises:
+            OSError: it cannot be read; the text says why.
+        """
+        return read_picture(path, shape)
+
+    def pictures(self, inputs: np.ndarray) -> np.ndarray:
+        """Inputs (N, height, width, channels) as pictures in 0..255: what they are."""
+        return inputs
 
     def load(self, split: str, *, seed: int = 0, step: int = 0, stopwatch: tf.Variable | None = None):
         """Batches of (uint8 or float32 pixels, one-hot labels) as a tf.data.Dataset.

@@ -103,10 +103,11 @@ def alone(directory: Path) -> Iterator[None]:
 
 
 def report_skipped(builder: tfds.core.DatasetBuilder) -> tfds.core.DatasetBuilder:
-    """Says which pictures of a person's folder could not be read."""
+    """Says which files of a person's folder could not be read."""
     skipped = (builder.info.metadata or {}).get("skipped", [])
     if skipped:
-        print(f"skipped {len(skipped)} broken picture{'s' * (len(skipped) > 1)}: {', '.join(skipped)}", file=sys.stderr)
+        what = f"{builder.KIND}{'s' * (len(skipped) > 1)}"
+        print(f"skipped {len(skipped)} broken {what}: {', '.join(skipped)}", file=sys.stderr)
     return builder
 
 
@@ -119,15 +120,20 @@ def out_of_reach(builder: tfds.core.DatasetBuilder, directory: Path) -> None:
             continue
         problem = silence_of(urlsplit(url))
         if problem:
-            ours = "zoo.data, " * type(builder).__module__.startswith("zoo.")  # TFDS knows it once that is imported
             raise UserError(
                 f"{builder.name} is not in {directory} and its server {urlsplit(url).hostname} cannot be reached "
-                f"({problem}): fetch it once where there is a network with "
-                f"`python -c \"import {ours}tensorflow_datasets as t; t.load('{builder.name}')\"` and copy the folder "
-                f"{builder.name}, or use --data.name {'pydocs' if 'text' in builder.info.features else 'digits'}, "
-                "which needs no network"
+                f"({problem}): type the same command once where there is a network and copy the folder {builder.name}, "
+                f"or use --data.name {without_network(builder)}, which needs no network"
             )
         return  # One server that answers is enough; what else fails, TFDS tells.
+
+
+def without_network(builder: tfds.core.DatasetBuilder) -> str:
+    """The data of the same kind that need no network."""
+    features = builder.info.features
+    if isinstance(features, tfds.features.Translation) or "source_sentence" in features:
+        return "dates"
+    return next((name for feature, name in (("text", "pydocs"), ("audio", "dtmf")) if feature in features), "digits")
 
 
 def silence_of(url: SplitResult) -> str | None:

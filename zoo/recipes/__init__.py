@@ -1,9 +1,10 @@
 """The recipes by name."""
 
+from zoo.recipes.audio import AUDIO
 from zoo.recipes.images import IMAGES
 from zoo.recipes.series import SERIES
 from zoo.recipes.text import TEXT
 
 __all__ = ["RECIPES"]
 
-RECIPES = {recipe.name: recipe for recipe in (*IMAGES, *TEXT, *SERIES)}
+RECIPES = {recipe.name: recipe for recipe in (*IMAGES, *AUDIO, *TEXT, *SERIES)}

@@ -1,4 +1,4 @@
-"""What a classification of pictures shows in TensorBoard besides curves."""
+"""What a classification shows in TensorBoard besides curves."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ class ClassificationPanel:
     """Inputs, confusion matrix, worst mistakes, precision-recall curves, features in the projector.
 
     Args:
-        labels: names of the classes.
-        validation: batches of (pictures, one-hot labels); gone through once more an epoch.
+        source: has `labels`, the names of the classes, and `pictures`, which shows inputs.
+        validation: batches of (inputs, one-hot labels); gone through once more an epoch.
     """
 
-    def __init__(self, labels: list[str], validation: tf.data.Dataset):
-        self.labels, self.validation = labels, validation
+    def __init__(self, source, validation: tf.data.Dataset):
+        self.labels, self.pictures, self.validation = source.labels, source.pictures, validation
         self.truth = np.concatenate([targets.numpy().argmax(-1) for _, targets in validation])
 
     def begin(self, sample: tuple) -> None:
         """A training batch as the network sees it."""
-        tf.summary.image("inputs", figures.grid(sample[0][:SHOWN].numpy())[None], step=0)
+        tf.summary.image("inputs", figures.grid(self.pictures(sample[0][:SHOWN].numpy()))[None], step=0)
 
     def epoch(self, model: keras.Model, step: int) -> None:
         """What the network makes of the validation part."""
@@ -44,7 +44,7 @@ class ClassificationPanel:
         worst = wrong[np.argsort(-probabilities[wrong, said[wrong]], kind="stable")][:SHOWN]
         if len(worst):
             captions = [f"{self.labels[self.truth[i]]} as {self.labels[said[i]]}" for i in worst]
-            picture = figures.grid(self._pictures(worst), captions)
+            picture = figures.grid(self.pictures(self._inputs(worst)), captions)
             tf.summary.image("worst_mistakes", picture[None], step=step)
         for label, name in list(enumerate(self.labels))[:CURVES]:
             proto = pr_curve.pb(f"class/{name}", self.truth == label, probabilities[:, label], 127)
@@ -54,17 +54,19 @@ class ClassificationPanel:
         """Features that the best network sees in the validation part, for the projector."""
         count = min(FEATURES, len(self.truth))
         inside = keras.Model(model.input, [model.layers[-1].input, model.output])
-        pictures = self._pictures(np.arange(count))
-        features, logits = inside.predict(pictures, verbose=0)
+        inputs = self._inputs(np.arange(count))
+        features, logits = inside.predict(inputs, verbose=0)
         rows = [(self.labels[t], self.labels[s]) for t, s in zip(self.truth, logits.argmax(-1), strict=False)]
         folder = path / "features"
-        figures.projector(folder, np.float32(features).reshape(count, -1), ("class", "said"), rows, pictures)
+        figures.projector(
+            folder, np.float32(features).reshape(count, -1), ("class", "said"), rows, self.pictures(inputs)
+        )
         # A new event file: a TensorBoard that is open already looks for features only where a run has come.
         with tf.summary.create_file_writer(str(folder)).as_default():
             tf.summary.text("features", f"{count} examples of the validation part, of the best epoch", step=0)
 
-    def _pictures(self, indices: np.ndarray) -> np.ndarray:
-        """Those pictures of the validation part."""
+    def _inputs(self, indices: np.ndarray) -> np.ndarray:
+        """Those inputs of the validation part."""
         wanted, start = {}, 0
         for batch, _ in self.validation.as_numpy_iterator():
             inside = indices[(start <= indices) & (indices < start + len(batch))]

@@ -16,7 +16,7 @@ from zoo.training.panels import ClassificationPanel
 class Classification:
     """One class an example: softmax cross entropy of float32 logits against one-hot labels."""
 
-    USE: ClassVar = "predict {run} PICTURE..."  # what a trained network is good for
+    USE: ClassVar = "predict {run} {kind}..."  # what a trained network is good for
 
     label_smoothing: float = 0.0
     """Part of each label that is spread over all classes (Szegedy 2015, section 7), 0 to 1."""
@@ -52,7 +52,7 @@ class Classification:
 
     def panel(self, source, validation) -> ClassificationPanel:
         """What TensorBoard shows besides curves."""
-        return ClassificationPanel(source.labels, validation)
+        return ClassificationPanel(source, validation)
 
     def report(self, model: keras.Model, source, split: str) -> dict:
         """All that `zoo.metrics.classification` tells of the network on a split of the source."""
@@ -84,6 +84,17 @@ class Classification:
                 for row, counts in zip(report["classes"], report["confusion"], strict=True)
             ]
         return "\n".join(lines)
+
+    def answers(self, outputs: np.ndarray, source, labels: list[str], top: int) -> list[dict]:
+        """For each row of logits (N, classes) its `top` likeliest classes, each with `label` and `probability`."""
+        return [
+            {"top": [{"label": labels[i], "probability": float(row[i])} for i in np.argsort(-row, kind="stable")[:top]]}
+            for row in metrics.softmax(outputs)
+        ]
+
+    def line(self, answer: dict) -> str:
+        """An answer for a person to read."""
+        return "\t".join(f"{seen['label']} {seen['probability']:.4f}" for seen in answer["top"])
 
     def draw(self, report: dict, path: Path) -> None:
         """The report as a picture in a PNG file."""

@@ -1,0 +1,152 @@
+"""Sound files and their frames: read, placed, heard and varied as the formulas say."""
+
+import wave
+
+import numpy as np
+import pytest
+from scipy.io import wavfile
+
+from zoo.data import Vary
+from zoo.data.sounds import log_mel, placed, read_sound, samples_of
+
+
+def tone(hertz: float, seconds: float = 0.5, rate: int = 8000) -> np.ndarray:
+    return 0.5 * np.sin(2 * np.pi * hertz * np.arange(int(seconds * rate)) / rate)
+
+
+def test_frames_by_the_formula():
+    """The definition in numpy: Hann window, power spectrum, triangles on the mel scale, powers of ten."""
+    random, rate, mels = np.random.default_rng(0), 8000, 40
+    sound = np.float32(tone(440, 0.3) + 0.01 * random.standard_normal(2400))
+    ours = log_mel(sound[None], rate, mels)[0].numpy()
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(200) / 200)
+    places = range(0, len(sound) - 200 + 1, 80)
+    power = np.abs([np.fft.rfft(sound[at : at + 200] * window, 512) for at in places]) ** 2
+    mel_of_bin = 2595 * np.log10(1 + np.arange(257) * rate / 512 / 700)
+    edges = np.linspace(*(2595 * np.log10(1 + np.array((50, rate / 2)) / 700)), mels + 2)
+    bands = [np.interp(mel_of_bin, edges[at : at + 3], (0, 1, 0)) for at in range(mels)]
+    decades = np.log10(power @ np.transpose(bands)) / 2
+    np.testing.assert_allclose(ours, expected := np.maximum(2 + decades - decades.max(), 0), atol=1e-3)
+    expected -= expected.mean(0)  # no frame of it is silent
+    np.testing.assert_allclose(log_mel(sound[None], rate, mels, True)[0], expected, atol=1e-3)
+    behind = log_mel(np.pad(sound, (8000, 0))[None], rate, mels, True)[0].numpy()
+    np.testing.assert_allclose(behind[-20:].std(0), expected[-20:].std(0), atol=0.02)
+    assert not behind[:90].any()
+    assert ours.shape == (len(places), mels)
+    assert samples_of(len(places), rate) == places[-1] + 200
+    assert ours.max() == pytest.approx(2)
+    peak = edges[1 + ours.mean(0).argmax()]
+    assert peak == pytest.approx(2595 * np.log10(1 + 440 / 700), abs=edges[1] - edges[0])
+
+
+def test_level_does_not_matter_and_silence_is_silent():
+    sound = np.float32(tone(440) + 1e-2 * np.random.default_rng(0).standard_normal(4000))
+    loud, quiet, silent = log_mel(np.stack([sound, sound / 100, 0 * sound]), 8000, 64).numpy()
+    np.testing.assert_allclose(loud, quiet, atol=1e-3)
+    assert not silent.any()
+
+
+@pytest.mark.parametrize("mels", [8, 64, 128])
+@pytest.mark.parametrize("rate", [4000, 8000, 16_000, 44_100])
+def test_every_band_hears(mels, rate):
+    noise = np.float32(np.random.default_rng(0).standard_normal((1, rate)))
+    assert log_mel(noise, rate, mels).numpy().mean((0, 1)).min() > 0.5
+
+
+def test_what_is_heard_of_shorter_and_longer_sounds():
+    short = np.float32([1, 2, 3])
+    np.testing.assert_array_equal(placed(short, 6), [0, 0, 0, 1, 2, 3])
+    np.testing.assert_array_equal(placed(short, 3), short)
+    long = np.float32([1, 0, 0, 2, -9, 2, 0, 0])
+    np.testing.assert_array_equal(placed(long, 3), [2, -9, 2])
+    assert len(placed(long, 7)) == 7
+
+
+def test_variation_by_the_formula():
+    """A ramp among the numbers tells how far each example was changed; numpy tells what that makes of all others."""
+    frames = np.random.default_rng(0).random((3, 40, 16), np.float32)
+    frames[:, :, 3], frames[:, 39, :] = np.arange(40), np.arange(16)
+
+    def varied(**how):
+        return Vary(**how).function()(frames, None, 0, 0)[0].numpy()
+
+    np.testing.assert_allclose(varied(speed=1e-9), frames, atol=1e-5)
+    moved, faster, higher = varied(shift=0.3), varied(speed=0.3), varied(pitch=0.3)
+    changes = []
+    for at, was in enumerate(frames):
+        by = moved[at, 20, 3] - 20
+        np.testing.assert_allclose(moved[at], between(was, np.arange(40) + by), atol=5e-3)
+        by = faster[at, 20, 3] - faster[at, 19, 3]
+        np.testing.assert_allclose(faster[at], between(was, (np.arange(40) - 19.5) * by + 19.5), atol=5e-3)
+        changes += [moved[at, 20, 3] - 20, by - 1, higher[at, 39, 10] / 10 - 1]
+        by = higher[at, 39, 10] / 10
+        np.testing.assert_allclose(higher[at].T, between(was.T, np.arange(16) * by), atol=5e-3)
+    assert len(set(changes)) == 9
+    assert (np.abs(changes).reshape(3, 3).max(0) <= (12, 0.3, 0.3)).all()
+    assert np.abs(changes).min() > 1e-4
+
+
+def between(rows: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Each column between the rows as numpy tells it, zero outside."""
+    ends = np.arange(-1, len(rows) + 1)
+    return np.stack([np.interp(places, ends, [0, *column, 0], left=0, right=0) for column in rows.T], 1)
+
+
+@pytest.mark.parametrize("bits", [8, 16, 24, 32, "float32", "float64"])
+@pytest.mark.parametrize("channels", [1, 2, 6])
+def test_every_kind_of_wav(bits, channels, tmp_path):
+    """Whole numbers are written by Python's own `wave`."""
+    path, sound = tmp_path / "x.wav", tone(440, rate=16_000)
+    written = np.repeat(sound[:, None], channels, 1)
+    if isinstance(bits, str):
+        wavfile.write(path, 16_000, written.astype(bits))
+    else:
+        numbers = np.round(written * (2 ** (bits - 1) - 1)).astype(np.int64) + (128 if bits == 8 else 0)
+        raw = numbers.astype("<i8").view(np.uint8).reshape(-1, 8)[:, : bits // 8]
+        with wave.open(str(path), "wb") as file:
+            file.setnchannels(channels)
+            file.setsampwidth(bits // 8)
+            file.setframerate(16_000)
+            file.writeframes(raw.tobytes())
+    seen = read_sound(path, 16_000)
+    assert seen.dtype == np.float32
+    np.testing.assert_allclose(seen, sound, atol=0.01 if bits == 8 else 1e-4)
+    half = read_sound(path, 8000)
+    np.testing.assert_allclose(half[100:-100], tone(440)[100:-100], atol=0.02)
+
+
+def cut(good: bytes) -> bytes:
+    return good[: len(good) // 2]
+
+
+def no_number(good: bytes) -> bytes:
+    return good[:-4] + np.float32(np.nan).tobytes()
+
+
+def odd_rate(good: bytes) -> bytes:
+    return good[:24] + np.uint32(7).tobytes() + np.uint32(28).tobytes() + good[32:]
+
+
+BROKEN = {
+    "text": (lambda good: b"this is a text", "File format b'this' not understood"),
+    "empty": (lambda good: b"", "File format b'' not understood"),
+    "cut off": (cut, "it is cut off"),
+    "no number": (no_number, "it holds what is not a number"),
+    "odd rate": (odd_rate, "it claims 7 samples a second"),
+    "compressed": (lambda good: good[:20] + b"\x55" + good[21:], "MPEG"),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_broken_files(kind, tmp_path):
+    how, words = BROKEN[kind]
+    wavfile.write(tmp_path / "x.wav", 8000, np.float32(tone(440)))
+    (tmp_path / "x.wav").write_bytes(how((tmp_path / "x.wav").read_bytes()))
+    with pytest.raises(OSError, match=words):
+        read_sound(tmp_path / "x.wav", 8000)
+
+
+def test_file_without_samples(tmp_path):
+    wavfile.write(tmp_path / "x.wav", 8000, np.zeros(0, np.int16))
+    with pytest.raises(OSError, match="it holds no sound"):
+        read_sound(tmp_path / "x.wav", 8000)

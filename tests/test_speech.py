@@ -1,0 +1,236 @@
+"""Sounds with a class: dialling tones, spoken digits, a person's folder, and the verbs that deal with them."""
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from functools import partial
+from itertools import islice
+
+import numpy as np
+import pytest
+from conftest import STAGED, assert_complaint
+from scipy.io import wavfile
+from test_resume import crash_at_every_save
+from test_sounds import tone
+
+from zoo.data import Speech, Vary
+from zoo.data.dtmf import KEYS, recording
+from zoo.data.sounds import find_sounds, placed
+from zoo.errors import UserError
+from zoo.evaluate import evaluate
+from zoo.finetune import recipe_for
+from zoo.fit import fit
+from zoo.models import gru, lstm
+from zoo.predict import predict
+from zoo.recipes import RECIPES
+from zoo.training import Optimizer
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Two classes, a low and a high tone, ten files each, of the rates, lengths and channels that people have."""
+    path, random = tmp_path_factory.mktemp("sounds"), np.random.default_rng(0)
+    for label, hertz in (("low", 300), ("high", 2000)):
+        (path / label / "more").mkdir(parents=True)
+        for number in range(10):
+            rate = (8000, 11_025, 44_100)[number % 3]
+            sound = tone(hertz * random.uniform(0.9, 1.1), 0.1 + 0.1 * number, rate)
+            sound += 0.01 * random.standard_normal(len(sound))
+            stereo = np.stack([sound, 0.5 * sound], 1) if number % 2 else sound
+            wavfile.write(path / label / ("more" if number % 4 else "") / f"{number}.wav", rate, np.float32(stereo))
+    (path / "low" / "notes.txt").write_text("not a sound")
+    return path
+
+
+def test_keys_by_another_decoder():
+    """What is loudest at the eight frequencies of the recommendation, by Fourier's formula, tells the key."""
+    rows, columns = (697, 770, 852, 941), (1209, 1336, 1477, 1633)
+    keypad = ["123A", "456B", "789C", "*0#D"]
+    right = 0
+    for number in range(160):
+        key = KEYS[number % 16]
+        sound = placed(np.float32(recording(key, np.random.RandomState(number))), 320)  # the loudest 40 ms
+        wheel = np.exp(-2j * np.pi * np.outer(rows + columns, np.arange(320)) / 8000)
+        level = np.abs(wheel @ (sound * np.hanning(320)))
+        right += keypad[level[:4].argmax()][level[4:].argmax()] == key
+    assert right >= 150
+
+
+def test_dtmf(data_directory):
+    source = Speech(directory=data_directory)
+    assert source.spec == {"input_shape": (100, 64), "outputs": 16}
+    assert "".join(source.labels) == KEYS
+    assert {split: source.count(split) for split in source.splits} == {"train": 3200, "validation": 400, "test": 400}
+    seen = set()
+    for split in source.splits:
+        frames, labels = source.arrays(split)
+        assert np.bincount(labels).tolist() == [source.count(split) // 16] * 16
+        assert frames.shape == (len(labels), 100, 64)
+        seen |= {frame.tobytes() for frame in frames}
+    assert len(seen) == 4000
+    assert source.digest("test") == Speech(directory=data_directory).digest("test") != source.digest("validation")
+
+
+@pytest.mark.parametrize("vary", [Vary(), Vary(shift=0.1, speed=0.2, pitch=0.1)])
+def test_training_stream_seeks(vary, folder, data_directory):
+    source = Speech(folder=folder, directory=data_directory, steps=20, batch=5, vary=vary)
+    batches = list(islice(source.load("train", seed=3).as_numpy_iterator(), 10))  # more than a pass
+    for step in (0, 1, 7):
+        again = next(source.load("train", seed=3, step=step).as_numpy_iterator())
+        for ours, theirs in zip(again, batches[step], strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    known = {frames.tobytes() for frames in source.arrays("train")[0]}
+    assert all((frames.tobytes() in known) == (vary == Vary()) for frames in batches[0][0])
+
+
+def test_folder(folder, data_directory, tmp_path, capsys):
+    source = Speech(folder=folder, directory=data_directory, steps=30)
+    assert source.labels == ["high", "low"]
+    assert source.spec == {"input_shape": (30, 64), "outputs": 2}
+    assert {split: source.count(split) for split in source.splits} == {"train": 16, "validation": 2, "test": 2}
+    ours = np.concatenate([source.arrays(split)[0] for split in source.splits])
+    read = [source.read(path, (30, 64)) for path in find_sounds(folder)]
+    for frames in read:  # as predict hears them
+        assert np.abs(ours - frames).max((1, 2)).min() < 1e-3
+    shutil.copytree(folder, tmp_path / "sounds")
+    (tmp_path / "sounds" / "low" / "text.wav").write_text("not a sound")
+    (tmp_path / "sounds" / "high" / "empty.wav").write_bytes(b"")
+    source = Speech(folder=tmp_path / "sounds", directory=data_directory, steps=30)
+    assert sum(source.count(split) for split in source.splits) == 20
+    assert "skipped 2 broken sounds" in (said := capsys.readouterr().err)
+    assert "low/text.wav" in said
+    assert "high/empty.wav" in said
+
+
+@pytest.mark.parametrize(
+    ("classes", "words"),
+    [
+        ({}, "no sounds in"),
+        ({"yes": 0}, "no sounds in"),
+        ({"yes": 5}, "has one class, yes"),
+        ({"yes": 5, "no": 2}, "class no in .* has 2 sounds: at least 3"),
+        ({"train": 5, "test": 5}, "which are parts, not classes"),
+    ],
+)
+def test_folder_that_cannot_be_learned_from(classes, words, tmp_path):
+    for label, count in classes.items():
+        (tmp_path / label).mkdir()
+        for number in range(count):
+            wavfile.write(tmp_path / label / f"{number}.wav", 8000, np.float32(tone(440)))
+    with pytest.raises(UserError, match=words):
+        _ = Speech(folder=tmp_path).spec
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ({"rate": 100}, "--data.rate came as 100, but must be from 4000 to 48000"),
+        ({"steps": 0}, "--data.steps came as 0, but must be from 1 to 10000"),
+        ({"mels": 200}, "--data.mels came as 200, but must be from 8 to 128"),
+        ({"batch": 0}, "--data.batch came as 0, but must be at least 1"),
+        ({"fold": -1}, "--data.fold came as -1, but must be at least 0"),
+        ({"fold": 1}, "--data.fold came as 1, but needs --data.speakers apart"),
+    ],
+)
+def test_flags_out_of_range(flags, words):
+    with pytest.raises(ValueError, match=words):
+        Speech(**flags)
+
+
+def test_other_data(data_directory):
+    with pytest.raises(
+        UserError, match="mnist does not hold sounds with one class each: its features are image, label"
+    ):
+        _ = Speech("mnist").labels
+    with pytest.raises(UserError, match="dtmf does not tell who speaks"):
+        _ = Speech(directory=data_directory, speakers="apart").splits
+    with pytest.raises(ValueError, match=r"--data\.vary.speed came as 1\.5, but must be from 0 to less than 1"):
+        Vary(speed=1.5)
+
+
+@pytest.fixture(scope="module")
+def staged(tmp_path_factory):
+    if not STAGED.exists():
+        pytest.skip("the stored data sets are not beside this repository")
+    directory = tmp_path_factory.mktemp("staged")
+    command = [sys.executable, STAGED, "--downloads", directory / "downloads", "--only", "spoken_digit"]
+    subprocess.run(command, check=True, capture_output=True)
+    return directory
+
+
+def test_spoken_digits(staged):
+    mixed = Speech("spoken_digit", directory=staged)
+    assert mixed.spec == {"input_shape": (100, 64), "outputs": 10}
+    assert {split: mixed.count(split) for split in mixed.splits} == {"train": 2000, "validation": 250, "test": 250}
+    assert np.bincount(np.concatenate([mixed.arrays(split)[1] for split in mixed.splits])).tolist() == [250] * 10
+
+
+def test_speakers_apart(staged):
+    tested = []
+    for fold in range(5):
+        apart = Speech("spoken_digit", directory=staged, speakers="apart", fold=fold, steps=20, mels=8)
+        assert {split: apart.count(split) for split in apart.splits} == {"train": 1500, "validation": 500, "test": 500}
+        names = [set(said.removeprefix("the speakers ").split()) for said in apart.splits.values()]
+        assert set.union(*names) == {"george", "jackson", "nicolas", "theo", "yweweler"}
+        assert sum(map(len, names)) == 5
+        frames = [{frame.tobytes() for frame in apart.arrays(split)[0]} for split in apart.splits]
+        assert not frames[0] & frames[2]
+        tested.append(apart.told)
+    assert len(set(tested)) == 5
+    with pytest.raises(UserError, match=r"--data\.fold came as 5, but spoken_digit has 5 speakers"):
+        _ = Speech("spoken_digit", directory=staged, speakers="apart", fold=5).splits
+
+
+def small(name: str, folder, directory):
+    """The recipe on the tiny folder, with a network that learns it in seconds."""
+    recipe = RECIPES[name]
+    data = replace(recipe.data, name="dtmf", folder=folder, directory=directory, steps=20, batch=8)
+    model = partial({"lstm": lstm, "gru": gru}[recipe.model.keywords["cell"]], units=(8,), dense=(8,))
+    return replace(recipe, model=model, data=data, epochs=25, optimizer=Optimizer(rate=1e-2))
+
+
+@pytest.mark.parametrize("name", [name for name in RECIPES if isinstance(RECIPES[name].data, Speech)])
+def test_whole_path(name, folder, data_directory, tmp_path):
+    recipe = small(name, folder, data_directory)
+    run = fit(recipe, logs=tmp_path)
+    assert evaluate(run)["accuracy"] == 1
+    (answer,) = predict(run, [folder / "low" / "0.wav"], top=2)
+    assert [seen["label"] for seen in answer["top"]] == ["low", "high"]
+    assert fit(recipe, logs=tmp_path) == run
+
+
+def test_commands(folder, data_directory, tmp_path, zoo_command):
+    run = fit(replace(small("lstm", folder, data_directory), epochs=2), logs=tmp_path / "logs")
+    (tmp_path / "text.wav").write_text("not a sound")
+    (tmp_path / "none").mkdir()
+    done = zoo_command("predict", run.path, folder / "low", tmp_path / "text.wav", tmp_path / "none", "--json")
+    assert done.returncode == 1
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [answer["top"][0]["label"] in ("low", "high") for answer in answers[:10]] == [True] * 10
+    assert "cannot be read: ValueError: File format" in answers[10]["error"]
+    assert answers[11]["error"] == "no sounds in this folder"
+    assert_complaint(zoo_command("predict", run.path), "no sounds were named: wanted `python -m zoo.predict")
+    with pytest.raises(UserError, match="does not see pictures: only networks that do can be fine-tuned"):
+        recipe_for(run)
+
+
+def test_board_shows_time_to_the_right_and_pitch_upwards():
+    frames = np.zeros((1, 30, 8), np.float32)
+    frames[0, 25, 1] = 2  # late and low
+    (picture,) = Speech().pictures(frames)
+    assert picture.shape == (8, 30, 1)
+    assert np.argwhere(picture[..., 0] == 255).tolist() == [[6, 25]]
+    (centred,) = Speech(centred=True).pictures(frames)
+    np.testing.assert_array_equal(centred, (picture + 255) / 2)
+
+
+def test_crash_at_every_save(folder, data_directory, tmp_path, monkeypatch):
+    recipe = replace(
+        small("lstm", folder, data_directory),
+        model=partial(lstm, units=(4, 4), dense=(), dropout=0.2),
+        epochs=4,
+    )
+    recipe = replace(recipe, data=replace(recipe.data, batch=4, vary=Vary(shift=0.1, speed=0.1, pitch=0.1)))
+    crash_at_every_save(lambda logs: fit(recipe, logs=logs), tmp_path, monkeypatch)

@@ -1,0 +1,293 @@
+"""Sounds with one class each, by TFDS name or from a person's folder."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import warnings
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from zoo.data.dtmf import RATE, Dtmf
+from zoo.data.pipeline import single_pass, training_stream
+from zoo.data.prepare import known_builder, prepare, split_names
+from zoo.data.sounds import RANGE, SoundFolder, find_sounds, log_mel, of_one, placed, read_sound, resampled, samples_of
+from zoo.data.vary import Vary
+from zoo.errors import UserError
+
+EVALUATED = 250  # sounds that go through the network at once where nothing is learned
+IN_MEMORY = 4 * 2**30  # bytes of frames; more are refused
+MELS = (8, 128)  # bands of pitch: more than these are narrower than what 25 ms can tell apart
+
+
+@dataclass(frozen=True)
+class Speech:
+    """Sounds with one class each, as log-mel frames of 10 ms: a TFDS data set by name, or the person's own folder."""
+
+    name: str = "dtmf"
+    """TFDS name of a set with `audio` and a `label`: dtmf (telephone keys, needs no network), spoken_digit, ..."""
+    folder: Path | None = None
+    """Own WAV files instead, one sub-folder a class."""
+    directory: Path | None = field(default=None, metadata={"local": True})
+    """Where TFDS keeps data; TFDS_DATA_DIR or ~/tensorflow_datasets if not given."""
+    rate: int = 8000
+    """Samples a second to bring sounds to: twice the highest pitch that is heard."""
+    steps: int = 100
+    """Frames of 10 ms to hear: of a longer sound those around its loudest part; a shorter one has silence before it."""
+    mels: int = 64
+    """Bands of pitch a frame."""
+    centred: bool = False
+    """Less the mean of each band over the recording, which differs from voice to voice and from room to room."""
+    batch: int = 64
+    """Sounds a training step; at most all there are."""
+    speakers: Literal["mixed", "apart"] = "mixed"
+    """apart: a tenth of the speakers, at least one, tests and as many validate, and none of them is trained on."""
+    fold: int = 0
+    """Of speakers apart, in the order of their names: at which the tenth that tests begins; the next validates."""
+    vary: Vary = field(default_factory=Vary)
+    """Random changes of training sounds."""
+
+    kind: ClassVar = "sound"  # what a file is called
+
+    def __post_init__(self):
+        for name, least, most in (
+            ("rate", 4000, 48_000),
+            ("steps", 1, 10_000),
+            ("mels", *MELS),
+            ("batch", 1, None),
+            ("fold", 0, None),
+        ):
+            value = getattr(self, name)
+            if value < least or (most is not None and value > most):
+                wanted = f"at least {least}" if most is None else f"from {least} to {most}"
+                raise ValueError(f"--data.{name} came as {value}, but must be {wanted}")
+        if self.fold and self.speakers == "mixed":
+            raise ValueError(f"--data.fold came as {self.fold}, but needs --data.speakers apart")
+
+    @property
+    def title(self) -> str:
+        """What the data are called in a report."""
+        return self.folder.name if self.folder else self.name
+
+    @property
+    def told(self) -> str:
+        """What a person is told of the data besides the counts."""
+        apart = f", test speakers {' '.join(self._parts['test'])}" if self.speakers == "apart" else ""
+        return f"{len(self.labels)} classes{apart}"
+
+    @cached_property
+    def builder(self) -> tfds.core.DatasetBuilder:
+        """The TFDS builder; nothing is downloaded yet.
+
+        Raises:
+            UserError: there is no such data set or folder, or it does not hold sounds with a class.
+        """
+        directory = self.directory or os.environ.get("TFDS_DATA_DIR") or None
+        if self.folder is not None:
+            return SoundFolder(self.folder, self.rate, directory)
+        if self.name == "dtmf":
+            return Dtmf(data_dir=directory)
+        builder = known_builder(self.name, directory, "dtmf")
+        features = dict(builder.info.features.items())
+        if not (
+            isinstance(features.get("audio"), tfds.features.Audio)
+            and isinstance(features.get("label"), tfds.features.ClassLabel)
+        ):
+            raise UserError(
+                f"{self.name} does not hold sounds with one class each: its features are {', '.join(features)}"
+            )
+        if not features["audio"].sample_rate:
+            raise UserError(f"{self.name} does not tell how many samples a second its sounds have")
+        return builder
+
+    @property
+    def spec(self) -> dict:
+        """The builder's positional arguments, known before anything is downloaded."""
+        return {"input_shape": (self.steps, self.mels), "outputs": len(self.labels)}
+
+    @cached_property
+    def labels(self) -> list[str]:
+        """The names of the classes, in the order of the network's outputs."""
+        return list(self.builder.info.features["label"].names)
+
+    @cached_property
+    def splits(self) -> dict[str, str]:
+        """Names of train, validation and test, and where they come from."""
+        if self.speakers == "apart":
+            return {split: f"the speakers {' '.join(names)}" for split, names in self._parts.items()}
+        return split_names(self._prepared, self.title)
+
+    def count(self, split: str) -> int:
+        """Examples of train, validation or test."""
+        if self.speakers == "apart":
+            return len(self.arrays(split)[1])
+        return self._prepared.info.splits[self.splits[split]].num_examples
+
+    @property
+    def epoch_size(self) -> int:
+        """Sounds that count as an epoch: all."""
+        return self.count("train")
+
+    def of_run(self, folder: Path) -> Speech:
+        """The same: a run's folder keeps nothing of the data."""
+        return self
+
+    def files(self) -> dict[str, str]:
+        """What a run keeps of the data for later verbs besides its record: nothing."""
+        return {}
+
+    def find(self, folder: Path) -> list[Path]:
+        """The files in a person's folder that can be read."""
+        return find_sounds(folder)
+
+    def read(self, path: Path, shape: tuple[int, int]) -> np.ndarray:
+        """The frames (steps, mels) float32 of a WAV file.
+
+        Raises:
+            OSError: it cannot be read; the text says why.
+        """
+        wave = placed(read_sound(path, self.rate), samples_of(shape[0], self.rate))
+        return log_mel(wave[None], self.rate, shape[1], self.centred)[0].numpy()
+
+    def pictures(self, frames: np.ndarray) -> np.ndarray:
+        """Inputs (N, steps, mels) as pictures (N, mels, steps, 1) in 0..255, time to the right and pitch upwards."""
+        shown = (frames + RANGE) / 2 if self.centred else frames
+        return 255 / RANGE * shown.transpose(0, 2, 1)[:, ::-1, :, None]
+
+    def load(self, split: str, *, seed: int = 0, step: int = 0, stopwatch: tf.Variable | None = None):
+        """Batches of (frames (B, steps, mels) float32 of `zoo.data.sounds.log_mel`, one-hot labels) as tf.data.Dataset.
+
+        Args:
+            split: train (for ever, shuffled, varied), validation or test (one pass, as they are).
+            seed: decides the order and the variation of train.
+            step: at which of its batches train starts.
+            stopwatch: see `zoo.data.pipeline.training_stream`.
+        """
+        frames, labels = self.arrays(split)
+        if split != "train":
+            return single_pass(len(labels), self._reader(frames, labels), batch=EVALUATED)
+        return self._stream(frames, labels, seed=seed, step=step, stopwatch=stopwatch)
+
+    def imitation(self, count: int, stopwatch: tf.Variable | None = None) -> tf.data.Dataset:
+        """The training stream of `count` random sounds of the right shape, to time what takes it."""
+        random = np.random.default_rng(0)
+        frames = random.random((count, self.steps, self.mels), np.float32)
+        labels = random.integers(0, len(self.labels), count)
+        return self._stream(frames, labels, seed=0, step=0, stopwatch=stopwatch)
+
+    def arrays(self, split: str) -> tuple[np.ndarray, np.ndarray]:
+        """All frames (N, steps, mels) float32 and all labels (N,) int64."""
+        cache = self.__dict__.setdefault("_arrays", {})  # a frozen record; what it names never changes
+        if split not in cache:
+            if self.speakers == "apart":
+                frames, labels, speakers = self._everything
+                chosen = np.isin(speakers, self._parts[split])
+                frames, labels = frames[chosen], labels[chosen]
+            else:
+                frames, labels, _ = self._read(self.splits[split])
+            if not len(labels):
+                raise UserError(f"{self.title} has no {split} sounds: give it more")
+            absent = set(range(len(self.labels))) - set(labels.tolist())
+            if split == "train" and self.folder and absent:
+                names = ", ".join(self.labels[label] for label in sorted(absent))
+                raise UserError(f"no sound to train on could be read of {names}: see what was skipped above")
+            cache[split] = frames, labels
+        return cache[split]
+
+    def digest(self, split: str) -> str:
+        """Twelve hexadecimal digits that change with any frame or label of the split."""
+        frames, labels = self.arrays(split)
+        return hashlib.sha256(labels.tobytes() + frames.tobytes()).hexdigest()[:12]
+
+    def _stream(self, frames: np.ndarray, labels: np.ndarray, *, seed: int, step: int, stopwatch):
+        return training_stream(
+            len(labels),
+            self._reader(frames, labels),
+            batch=min(self.batch, len(labels)),
+            seed=seed,
+            step=step,
+            augment=self.vary.function(),
+            stopwatch=stopwatch,
+        )
+
+    def _reader(self, frames: np.ndarray, labels: np.ndarray):
+        """(batch,) indices to their frames and one-hot labels, within tf.data."""
+        held, targets, classes = tf.constant(frames), tf.constant(labels), len(self.labels)
+        return lambda indices: (tf.gather(held, indices), tf.one_hot(tf.gather(targets, indices), classes))
+
+    @cached_property
+    def _prepared(self) -> tfds.core.DatasetBuilder:
+        with warnings.catch_warnings():
+            # pydub, by which TFDS reads sounds, misses a program that WAV files don't need.
+            warnings.filterwarnings("ignore", "Couldn't find ffmpeg", RuntimeWarning)
+            return prepare(self.builder)
+
+    @cached_property
+    def _everything(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return self._read("+".join(self._prepared.info.splits))
+
+    @cached_property
+    def _parts(self) -> dict[str, list[str]]:
+        """The speakers of train, validation and test.
+
+        Raises:
+            UserError: they are not known, or are too few.
+        """
+        names = np.unique(self._everything[2]).tolist()
+        if not all(names):
+            raise UserError(f"--data.speakers came as apart, but {self.title} does not tell who speaks")
+        if len(names) < 3:
+            raise UserError(f"--data.speakers came as apart, but {self.title} has {len(names)} speakers: wanted 3")
+        if self.fold >= len(names):
+            raise UserError(f"--data.fold came as {self.fold}, but {self.title} has {len(names)} speakers")
+        names, held = names[self.fold :] + names[: self.fold], max(1, len(names) // 10)
+        return {"train": names[2 * held :], "validation": names[held : 2 * held], "test": names[:held]}
+
+    def _read(self, split: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Frames, labels and speakers of TFDS's split in its order, which is the same each time."""
+        count = self._prepared.info.splits[split].num_examples
+        if count * self.steps * self.mels * 4 > IN_MEMORY:
+            raise UserError(f"{count} sounds of {self.title} do not fit into memory: take fewer --data.steps")
+        length = samples_of(self.steps, self.rate)
+        frames = np.empty((count, self.steps, self.mels), np.float32)
+        labels, speakers, waves = np.empty(count, np.int64), [], []
+        try:
+            for at, example in enumerate(self._prepared.as_dataset(split=split).as_numpy_iterator()):
+                wave = resampled(of_one(in_floats(example["audio"])), self._rate_of_set, self.rate)
+                waves.append(placed(wave, length))
+                labels[at] = example["label"]
+                speakers.append("" if self.folder else speaker_of(self.name, example))
+                if len(waves) == EVALUATED or at == count - 1:
+                    frames[at + 1 - len(waves) : at + 1] = log_mel(np.stack(waves), self.rate, self.mels, self.centred)
+                    waves.clear()
+        except tf.errors.DataLossError as error:
+            raise UserError(f"{self._prepared.data_path} is damaged: delete it and type the same command") from error
+        return frames, labels, np.array(speakers)
+
+    @property
+    def _rate_of_set(self) -> int:
+        """Samples a second of what TFDS has prepared."""
+        if self.folder is not None:
+            return self.rate
+        return RATE if self.name == "dtmf" else self.builder.info.features["audio"].sample_rate
+
+
+def in_floats(samples: np.ndarray) -> np.ndarray:
+    """TFDS's samples, whole numbers of 16 bits whatever their type, as -1 to 1."""
+    return samples if samples.dtype.kind == "f" else samples / 2.0**15
+
+
+def speaker_of(name: str, example: dict) -> str:
+    """Who speaks in an example of that TFDS set; empty where that is not known."""
+    if name == "spoken_digit":
+        return example["audio/filename"].decode().split("_")[1]  # such as 7_jackson_32.wav
+    for feature in ("speaker_id", "speaker"):
+        if feature in example:
+            return str(example[feature])
+    return ""
