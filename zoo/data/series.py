@@ -72,6 +72,7 @@ class Series:
         )
 
     labels = ()  # there are no classes
+    kind = "CSV file"  # what a file is called
 
     @property
     def spec(self) -> dict:

@@ -130,6 +130,8 @@ def check_model(model: keras.Model, spec: dict) -> None:
         raise ValueError(f"its outputs are {outputs}, the run has {spec['classes']} classes")
     if "vocabulary" in spec and outputs != [[spec["context"], spec["vocabulary"]]]:
         raise ValueError(f"its outputs are {outputs}, the run has {spec['vocabulary']} tokens")
+    if "outputs" in spec and [shape[-1] for shape in outputs] != [spec["outputs"]]:
+        raise ValueError(f"its outputs are {outputs}, the run has {spec['outputs']}")
     for weight in model.weights:
         if not sound(keras.ops.convert_to_numpy(weight)):
             raise ValueError(f"{weight.path} holds what is not a number")
