@@ -2,6 +2,7 @@
 
 from zoo.data.augment import Augment
 from zoo.data.images import Images
+from zoo.data.pairs import Pairs
 from zoo.data.pictures import find_pictures, read_picture
 from zoo.data.text import TOKENIZER, Text
 from zoo.data.tokens import encode, foreign, read_tokenizer
@@ -11,6 +12,7 @@ __all__ = [
     "TOKENIZER",
     "Augment",
     "Images",
+    "Pairs",
     "Text",
     "encode",
     "find_pictures",
@@ -20,4 +22,4 @@ __all__ = [
 ]
 
 # By the name that a run writes down, so that a later verb finds the data again.
-SOURCES = {source.__name__: source for source in (Images, Text)}
+SOURCES = {source.__name__: source for source in (Images, Text, Pairs)}
