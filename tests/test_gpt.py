@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from zoo.layers.attention import CausalAttention, scaled_dot_product
+from zoo.layers.attention import SelfAttention, scaled_dot_product
 from zoo.models import gpt
 from zoo.models.gpt import VARIANTS, cached_step
 
@@ -106,7 +106,7 @@ def test_complaints():
     with pytest.raises(ValueError, match="gelu came as 'fast', but must be exact or tanh"):
         gpt(10, 8, gelu="fast")
     with pytest.raises(ValueError, match="heads came as 3, but must divide the width, 8"):
-        CausalAttention(3)(np.zeros((1, 2, 8), "float32"))
+        SelfAttention(3, causal=True)(np.zeros((1, 2, 8), "float32"))
 
 
 def test_same_outputs_on_jax(build, tmp_path):

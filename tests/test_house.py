@@ -15,14 +15,15 @@ MAY_KNOW = {
     "layers": set(),
     "metrics": set(),
     "decoding": set(),
+    "translating": {"decoding", "layers"},
     "errors": set(),
     "weights": {"errors", "models"},
     "data": {"errors"},
-    "training": {"decoding", "errors", "metrics"},
+    "training": {"decoding", "errors", "metrics", "translating"},
     "recipes": {"models", "data", "training"},
     "command": {"errors", "recipes", "training"},
     **{verb: {"command", "data", "errors", "metrics", "recipes", "training", "weights", "fit"} for verb in VERBS},
-    "generate": {"command", "data", "decoding", "errors", "models", "training"},
+    "generate": {"command", "data", "decoding", "errors", "models", "training", "translating"},
     "__main__": VERBS | {"recipes"},
 }
 FILES = sorted(ZOO.rglob("*.py"))

@@ -1,4 +1,4 @@
-"""Choosing the next token from what a language model says of it, and writing on and on."""
+"""Choosing the next token from what a network says of it: writing on and on, and searching for the best sentence."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -83,3 +83,68 @@ def behind(begin: Callable[[np.ndarray], np.ndarray], text: list[int], context: 
     filled = np.zeros(context, np.int32)
     filled[: len(text)] = text
     return begin(filled)[len(text) - 1]
+
+
+def search(
+    choose: Callable[[np.ndarray, int, np.ndarray], tuple[np.ndarray, np.ndarray]],
+    sentences: int,
+    *,
+    begin: int,
+    end: int,
+    limit: int,
+    beam: int = 1,
+    length_penalty: float = 0.6,
+) -> list[list[int]]:
+    """The likeliest text for each of several sentences that beam search finds (Wu 2016, arXiv:1609.08144, section 7).
+
+    Of all ways to lengthen a sentence's texts by a token the `beam` likeliest go on. One that ends among the first
+    `beam` is a candidate; a sentence is done with `beam` candidates, or when none that goes on can become better.
+
+    Args:
+        choose: the last tokens (sentences * beam,), their place, and for each the row of the step before that it
+            goes on from, to the logarithms of probabilities (sentences * beam, K) of the K likeliest tokens behind
+            each, and these tokens; K is beam + 1, or all tokens that there are.
+        sentences: how many there are; each has `beam` rows, one behind the other.
+        begin: the token that all begin with.
+        end: the token that ends a text.
+        limit: tokens of a text at most, with the end; a text that has not ended by then is taken only if none has.
+        beam: texts followed at once for each sentence; 1: always the likeliest token.
+        length_penalty: scores are divided by ((5 + length) / 6) to the power of this (equation 14).
+
+    Returns:
+        For each sentence the tokens between begin and end.
+    """
+    lengths = ((5 + np.arange(limit + 1)) / 6) ** length_penalty
+    first_rows = beam * np.arange(sentences)[:, None]
+    scores = np.where(np.arange(beam) > 0, -np.inf, np.zeros((sentences, 1)))  # all begin with one text
+    texts = np.zeros((sentences * beam, limit), np.int32)
+    tokens, rows = np.full(sentences * beam, begin, np.int32), np.arange(sentences * beam, dtype=np.int32)
+    best, found = np.full(sentences, -np.inf), [[] for _ in range(sentences)]
+    candidates, done = np.zeros(sentences, int), np.zeros(sentences, bool)
+    for place in range(limit):
+        logarithms, behind_each = choose(tokens, place, rows)
+        # All ways to go on, the likeliest first; among 2 * beam of them at least beam do not end.
+        ways = (scores.reshape(-1, 1) + logarithms).reshape(sentences, -1)
+        order = np.argsort(-ways, axis=1, kind="stable")[:, : 2 * beam]
+        ways = np.take_along_axis(ways, order, 1)
+        ending = np.take_along_axis(behind_each.reshape(sentences, -1), order, 1) == end
+        parents = first_rows + order // logarithms.shape[1]
+        for sentence, rank in np.argwhere(ending[:, :beam] & np.isfinite(ways[:, :beam]) & ~done[:, None]):
+            candidates[sentence] += 1
+            score = ways[sentence, rank] / lengths[place + 1]
+            if score > best[sentence]:
+                best[sentence], found[sentence] = score, texts[parents[sentence, rank], :place].tolist()
+        ways = np.where(ending, -np.inf, ways)
+        chosen = np.argsort(-ways, axis=1, kind="stable")[:, :beam]
+        scores = np.take_along_axis(ways, chosen, 1)
+        rows = np.take_along_axis(parents, chosen, 1).reshape(-1).astype(np.int32)
+        order = np.take_along_axis(order, chosen, 1)
+        tokens = np.take_along_axis(behind_each.reshape(sentences, -1), order, 1).reshape(-1).astype(np.int32)
+        texts = texts[rows]
+        texts[:, place] = tokens
+        done |= (candidates >= beam) | (best >= scores[:, 0] / lengths[limit])
+        if done.all():
+            break
+    for sentence in np.flatnonzero(np.isneginf(best)):
+        found[sentence] = texts[beam * sentence].tolist()
+    return found

@@ -1,15 +1,20 @@
 """What two or more networks share."""
 
-from zoo.layers.attention import CausalAttention, normal
+from zoo.layers.attention import CrossAttention, SelfAttention, normal
 from zoo.layers.normalization import BatchNormalization, LocalResponseNormalization
 from zoo.layers.pixels import scaled
-from zoo.layers.positions import LearnedPositions
+from zoo.layers.positions import LearnedPositions, SinusoidalPositions
+from zoo.layers.transformer import DecoderBlock, EncoderBlock
 
 __all__ = [
     "BatchNormalization",
-    "CausalAttention",
+    "CrossAttention",
+    "DecoderBlock",
+    "EncoderBlock",
     "LearnedPositions",
     "LocalResponseNormalization",
+    "SelfAttention",
+    "SinusoidalPositions",
     "normal",
     "scaled",
 ]

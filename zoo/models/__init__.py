@@ -7,6 +7,7 @@ from zoo.models.gpt import gpt
 from zoo.models.inception import googlenet, inception_v3
 from zoo.models.resnet import resnet
 from zoo.models.rnn import gru, lstm, recurrent, rnn
+from zoo.models.transformer import transformer, transformer_classifier
 from zoo.models.vgg import vgg
 from zoo.models.vit import vit
 from zoo.models.xception import xception
@@ -23,6 +24,8 @@ __all__ = [
     "recurrent",
     "resnet",
     "rnn",
+    "transformer",
+    "transformer_classifier",
     "vgg",
     "vit",
     "xception",

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import keras
 from keras import layers, ops
 
-from zoo.layers import CausalAttention, LearnedPositions, normal
+from zoo.layers import LearnedPositions, SelfAttention, normal
 
 
 class Variant(NamedTuple):
@@ -133,8 +133,9 @@ class Block(keras.Layer):
         width, dtype, small = shape[-1], self.dtype_policy, 0.02 / (2 * depth) ** 0.5
         self.norm1 = normalization(bias, name="norm1", dtype=dtype)
         self.norm2 = normalization(bias, name="norm2", dtype=dtype)
-        self.attention = CausalAttention(
-            self.heads, bias=bias, dropout=dropout, out_stddev=small, name="attention", dtype=dtype
+        starts = {"stddev": 0.02, "out_stddev": small}
+        self.attention = SelfAttention(
+            self.heads, causal=True, bias=bias, dropout=dropout, name="attention", dtype=dtype, **starts
         )
         options = {"use_bias": bias, "dtype": dtype}
         self.widen = layers.Dense(4 * width, kernel_initializer=normal(), name="widen", **options)
@@ -145,7 +146,7 @@ class Block(keras.Layer):
         self.narrow.build((*shape[:-1], 4 * width))
 
     def call(self, x, cache=None, at=0, training=False):
-        """The block; with a cache (see CausalAttention) also that cache with `x` in it."""
+        """The block; with a cache (see SelfAttention) also that cache with `x` in it."""
         y = self.attention(self.norm1(x), cache=cache, at=at, training=training)
         y, cache = (y, None) if cache is None else y
         x = x + self.drop(y, training=training)

@@ -1,0 +1,149 @@
+"""The Transformer (Vaswani 2017, "Attention Is All You Need", arXiv:1706.03762): translation without recurrence.
+
+The encoder lets every word of a sentence look at all the others; the decoder writes the translation word by word, each
+looking at what is written and at the whole sentence. Nothing waits for the word before, so that all of a sentence is
+learned at once. Token 0 is padding: it fills up sentences behind their end, and nobody looks at it.
+Checked against: torch.nn.Transformer, outputs to 1e-4 with the same weights, and the numbers of weights of table 3.
+"""
+
+import keras
+from keras import layers, ops
+
+from zoo.layers import DecoderBlock, EncoderBlock, SinusoidalPositions, normal
+from zoo.layers.transformer import normalization
+
+VARIANTS = {
+    # Vaswani 2017, table 3.
+    "base": {"width": 512, "heads": 8, "depth": 6, "hidden": 2048, "dropout": 0.1},
+    "big": {"width": 1024, "heads": 16, "depth": 6, "hidden": 4096, "dropout": 0.3},
+    # Ours, for two cores.
+    "small": {"width": 128, "heads": 8, "depth": 4, "hidden": 512, "dropout": 0.1},
+    "tiny": {"width": 64, "heads": 4, "depth": 2, "hidden": 256, "dropout": 0.1},
+}
+
+
+def transformer(
+    vocabulary: int,
+    *,
+    width: int = 128,
+    heads: int = 8,
+    depth: int = 4,
+    decoder_depth: int | None = None,
+    hidden: int = 512,
+    dropout: float = 0.1,
+    norm: str = "post",
+    activation: str = "relu",
+    tied: bool = True,
+) -> keras.Model:
+    """An encoder that reads the source, and a decoder that tells at each place of the target what comes next.
+
+    The base model, `transformer(37_000, **VARIANTS["base"])`, has 63,082,496 weights.
+
+    Args:
+        vocabulary: tokens that there are, of both languages together, with 0 for padding.
+        width: of the vectors of tokens and places.
+        heads: of each attention; they divide the width.
+        depth: blocks of the encoder.
+        decoder_depth: blocks of the decoder; None: as many.
+        hidden: width of the first of the two dense layers in a block.
+        dropout: fraction dropped while training, of the vectors that come in, the attention weights, and what each part
+            of a block adds (section 5.4).
+        norm: post, as in the paper, or pre, which also learns without a warm-up.
+        activation: between the dense layers of a block, by Keras' name; the paper's is relu.
+        tied: whether the same vectors stand for tokens of the source and the target and tell the next (section 3.4).
+            If not, source, target and output have matrices of their own, the last with a bias.
+
+    Returns:
+        An uncompiled functional model: [source (batch, S), target (batch, T)] int32 tokens of whatever lengths, the
+        target beginning with the token that begins one, to (batch, T, vocabulary) float32 logits of the tokens that
+        come next. Real places come out the same however much padding stands behind them.
+
+    Raises:
+        ValueError: the heads do not divide the width, the width is odd, norm is neither post nor pre, or a depth is
+            below 1.
+    """
+    decoder_depth = depth if decoder_depth is None else decoder_depth
+    for name, blocks in (("depth", depth), ("decoder_depth", decoder_depth)):
+        if blocks < 1:
+            raise ValueError(f"{name} came as {blocks}, but must be at least 1")
+    options = {"heads": heads, "hidden": hidden, "norm": norm, "activation": activation, "dropout": dropout}
+    # Letters of the shapes: S and T = places of source and target, D = width.
+    source = keras.Input((None,), dtype="int32", name="source")
+    target = keras.Input((None,), dtype="int32", name="target")
+    # Half precision is too coarse for a softmax over logits: those are in float32.
+    if tied:
+        read = written = tokens = layers.ReversibleEmbedding(
+            vocabulary, width, embeddings_initializer=normal(width**-0.5), reverse_dtype="float32", name="tokens"
+        )
+    else:
+        read = layers.Embedding(vocabulary, width, normal(width**-0.5), name="source_tokens")
+        written = layers.Embedding(vocabulary, width, normal(width**-0.5), name="target_tokens")
+    positions, drop = SinusoidalPositions(name="positions"), layers.Dropout(dropout, name="drop")
+    seen = real(source)  # (B, 1, 1, S)
+    memory = drop(positions(read(source)))  # (B, S, D)
+    for number in range(1, depth + 1):
+        memory = EncoderBlock(name=f"encoder{number}", **options)(memory, seen=seen)
+    memory = normalization(name="encoder_norm")(memory) if norm == "pre" else memory
+    x = drop(positions(written(target)))  # (B, T, D)
+    for number in range(1, decoder_depth + 1):
+        # Padding of the target needs no mask: it stands behind all that is real, where nobody looks.
+        x = DecoderBlock(name=f"decoder{number}", **options)(x, memory, seen=seen)
+    x = normalization(name="decoder_norm")(x) if norm == "pre" else x
+    if tied:
+        logits = tokens(x, reverse=True)
+    else:
+        logits = layers.Dense(vocabulary, dtype="float32", name="logits")(x)
+    return keras.Model([source, target], logits, name="transformer")
+
+
+def transformer_classifier(
+    vocabulary: int,
+    classes: int,
+    *,
+    width: int = 64,
+    heads: int = 4,
+    depth: int = 2,
+    hidden: int = 256,
+    dropout: float = 0.1,
+    norm: str = "pre",
+    activation: str = "relu",
+) -> keras.Model:
+    """The encoder alone; the mean of what it makes of the real places decides.
+
+    Args:
+        vocabulary: tokens that there are, with 0 for padding.
+        classes: labels to tell apart.
+        width: of the vectors of tokens and places.
+        heads: of each attention; they divide the width.
+        depth: blocks.
+        hidden: width of the first of the two dense layers in a block.
+        dropout: fraction dropped while training, as in `transformer`, and of the mean.
+        norm: pre or post.
+        activation: between the dense layers of a block, by Keras' name.
+
+    Returns:
+        An uncompiled functional model: (batch, S) int32 tokens of whatever length
+        to (batch, classes) float32 logits. Padding behind a text changes nothing.
+
+    Raises:
+        ValueError: as in `transformer`.
+    """
+    if depth < 1:
+        raise ValueError(f"depth came as {depth}, but must be at least 1")
+    options = {"heads": heads, "hidden": hidden, "norm": norm, "activation": activation, "dropout": dropout}
+    text = keras.Input((None,), dtype="int32", name="text")
+    x = layers.Embedding(vocabulary, width, normal(width**-0.5), name="tokens")(text)
+    x = layers.Dropout(dropout, name="drop")(SinusoidalPositions(name="positions")(x))  # (B, S, D)
+    for number in range(1, depth + 1):
+        x = EncoderBlock(name=f"encoder{number}", **options)(x, seen=real(text))
+    x = normalization(name="encoder_norm")(x) if norm == "pre" else x
+    kept = ops.cast(ops.not_equal(text, 0), x.dtype)[..., None]  # (B, S, 1)
+    # A text of nothing has a mean of nothing, not of 0 / 0, which Keras' pooling gives.
+    x = ops.sum(x * kept, axis=1) / ops.maximum(ops.sum(kept, axis=1), 1)
+    x = layers.Dropout(dropout, name="features")(x)  # (B, D)
+    return keras.Model(text, layers.Dense(classes, dtype="float32", name="logits")(x), name="transformer_classifier")
+
+
+def real(tokens):
+    """Which of (B, S) tokens are no padding, for every head and every place that asks: (B, 1, 1, S)."""
+    return ops.not_equal(tokens, 0)[:, None, None]
