@@ -2,7 +2,8 @@
 
 from zoo.recipes.images import IMAGES
 from zoo.recipes.text import TEXT
+from zoo.recipes.translation import TRANSLATION
 
 __all__ = ["RECIPES"]
 
-RECIPES = {recipe.name: recipe for recipe in (*IMAGES, *TEXT)}
+RECIPES = {recipe.name: recipe for recipe in (*IMAGES, *TEXT, *TRANSLATION)}

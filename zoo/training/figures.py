@@ -117,3 +117,14 @@ def curve(values: list[float], path: Path, *, across: str, up: str, mean: float)
     axes.set(xlabel=across, ylabel=up)
     axes.legend()
     figure.savefig(path)
+
+
+def lines(across_values: list[float], named: dict[str, list[float]], path: Path, *, across: str, up: str) -> None:
+    """Writes several lines over the same values, each with its name, as a PNG file."""
+    figure = Figure(figsize=(7, 4.5), dpi=100, layout="constrained")
+    axes = figure.add_subplot()
+    for name, values in named.items():
+        axes.plot(across_values, values, marker="o", label=name)
+    axes.set(xlabel=across, ylabel=up)
+    axes.legend()
+    figure.savefig(path)
