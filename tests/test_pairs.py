@@ -27,7 +27,7 @@ def write_pairs(path: Path, count: int = 200) -> Path:
     """Different rows of numbers in words, and their digits, a few as long as 20."""
     chosen, sources = random.Random(0), {}
     while len(sources) < count:
-        words = chosen.choices(list(WORDS), k=chosen.choice([1, 2, 3, 4, 5, 20]))
+        words = chosen.choices(list(WORDS), k=chosen.choice([2, 3, 4, 5] * 5 + [20]))
         sources[" ".join(words)] = " ".join(WORDS[word] for word in words)
     path.write_text("".join(f"{source}\t{target}\tsomebody\n" for source, target in sources.items()), encoding="utf-8")
     return path

@@ -121,8 +121,8 @@ class Pairs:
         first = tuple(codec.id_to_token(number) for number in range(len(SPECIAL)))
         if first != SPECIAL:
             raise UserError(
-                f"{self.tokenizer} is no tokenizer for translation: its first tokens are {', '.join(map(repr, first))}, "
-                f"but must be {', '.join(SPECIAL)}"
+                f"{self.tokenizer} is no tokenizer for translation: its first tokens are "
+                f"{', '.join(map(repr, first))}, but must be {', '.join(SPECIAL)}"
             )
         return codec
 

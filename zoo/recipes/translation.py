@@ -11,8 +11,7 @@ TRANSLATION = (
     # python -m zoo.fit transformer --data.file my.tsv --data.tokens bpe
     Recipe(
         name="transformer",
-        # Small, for the 110 characters of dates. No dropout of much: a hundredth of all that could be asked is learned
-        # from, but what is to be learned are rules without exceptions.
+        # Small, for a hundred characters; and little is dropped, for there are rules to learn and no accidents.
         model=partial(transformer, width=128, heads=4, depth=2, hidden=256, dropout=0.05, norm="pre"),
         data=Pairs("dates"),
         # Smoothed labels would only blur what has one right answer.
@@ -21,7 +20,6 @@ TRANSLATION = (
         optimizer=Optimizer("muon", rate=4e-3, warmup=0.1, weight_decay=0.05, clip=1.0),
         epochs=10,
         monitor="last",
-        xla="on",  # joins the many small operations
     ),
     # python -m zoo.fit transformer-multi30k
     Recipe(

@@ -14,11 +14,12 @@ import tensorflow as tf
 from keras import ops
 
 from zoo.training import figures
-from zoo.translating import translate
+from zoo.translating import attention_map, translate
 
 GROUPS = 8  # of sentences of like length, in the picture
 EXAMPLES = 20  # translations in the report
 SHOWN = 4  # translations in TensorBoard
+MAPPED = 2  # of them with a picture of where the network looked
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ class TranslationPanel:
     """Pairs of a training batch, and after each epoch what the network makes of the first sentences of validation.
 
     Args:
-        source: has `decode`, `pairs` and `numbers`, and what `translations` asks for.
+        source: has `pairs` and `numbers`, and what `translations` asks for.
     """
 
     def __init__(self, source):
@@ -157,12 +158,17 @@ class TranslationPanel:
         tf.summary.text("inputs", [shown(*map(self.source.decode, pair)) for pair in pairs], step=0)
 
     def epoch(self, model: keras.Model, step: int) -> None:
-        """Source, reference and translation."""
-        pairs = self.source.pairs("validation")[:SHOWN]
-        numbers = [told for told, _ in self.source.numbers("validation")[:SHOWN]]
-        said = translations(model, self.source, numbers)
-        rows = [shown(*pair, translation) for pair, translation in zip(pairs, said, strict=True)]
+        """Source, reference and translation; and where the decoder's last block looked for each token of it."""
+        source, pairs = self.source, self.source.pairs("validation")[:SHOWN]
+        numbers = [told for told, _ in source.numbers("validation")[:SHOWN]]
+        found = translated(model, source, numbers)
+        rows = [shown(*pair, source.decode(tokens)) for pair, tokens in zip(pairs, found, strict=True)]
         tf.summary.text("translations", rows, step=step)
+        for number, (told, tokens) in enumerate(zip(numbers[:MAPPED], found[:MAPPED], strict=True), 1):
+            looks = attention_map(model, told, tokens, begin=source.begin)
+            across, down = ([source.decode([token]) for token in side] for side in (told, tokens))
+            picture = figures.attention(looks, across, [*down, "(end)"])
+            tf.summary.image(f"attention/{number}", picture[None], step=step)
 
     def finish(self, model: keras.Model, path: Path) -> None:
         """Nothing: tokens have no pictures."""
@@ -177,12 +183,16 @@ def translations(model: keras.Model, source, numbers: list[list[int]], beam: int
         numbers: the tokens of each sentence.
         beam: translations that are followed at once for each; 1: always the likeliest token.
     """
+    return [source.decode(tokens) for tokens in translated(model, source, numbers, beam)]
+
+
+def translated(model: keras.Model, source, numbers: list[list[int]], beam: int = 1) -> list[list[int]]:
+    """Their tokens, without those that begin and end; arguments as of `translations`."""
     table = np.zeros((len(numbers), max(map(len, numbers))), np.int32)
     for row, told in zip(table, numbers, strict=True):
         row[: len(told)] = told
     # With the token that ends it a translation is one longer than what was learned from.
-    found = translate(model, table, begin=source.begin, end=source.end, limit=source.limit + 1, beam=beam)
-    return [source.decode(tokens) for tokens in found]
+    return translate(model, table, begin=source.begin, end=source.end, limit=source.limit + 1, beam=beam)
 
 
 def shown(*lines: str) -> str:
