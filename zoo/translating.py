@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from weakref import WeakKeyDictionary
+
 import keras
 import numpy as np
 import tensorflow as tf
 
 from zoo.decoding import search
-from zoo.layers.transformer import remembering
+from zoo.layers.transformer import Stepwise
 
 SENTENCES = 64  # that are translated at once
+COMPILED: WeakKeyDictionary = WeakKeyDictionary()  # for each model that is still there, what `compiled` made of it
 
 
 def translate(
@@ -46,60 +50,84 @@ def translate(
     for name, value, least in (("limit", limit, 1), ("beam", beam, 1), ("length_penalty", length_penalty, 0)):
         if not value >= least:
             raise ValueError(f"{name} came as {value}, but must be at least {least}")
-    choices = min(beam + 1, model.output_shape[-1])
-    start, choose = compiled(model, beam, limit, choices, (0, begin))
+    read, step = compiled(model, beam, limit, frozenset({0, begin} - {end}))
     translations: list[list[int]] = [[]] * len(sources)
     # Sentences of about the same length together: none is filled up much, and none waits long for another.
     order = np.argsort(-(sources != 0).sum(1), kind="stable")
     for first in range(0, len(order), SENTENCES):
         rows = order[first : first + SENTENCES]
-        start(sources[rows])
+        longest = np.flatnonzero((sources[rows] != 0).any(0)).max(initial=0) + 1
+        choose = remembering(step, *read(tf.constant(sources[rows, :longest])))
         found = search(choose, len(rows), begin=begin, end=end, limit=limit, beam=beam, length_penalty=length_penalty)
         for row, tokens in zip(rows, found, strict=True):
             translations[row] = tokens
     return translations
 
 
-def compiled(model: keras.Model, beam: int, limit: int, choices: int, never: tuple[int, ...]) -> tuple:
-    """The network as `zoo.decoding.search` asks it, with a memory between the steps.
+def compiled(model: keras.Model, beam: int, limit: int, never: frozenset[int]) -> tuple[Callable, Callable]:
+    """The network token by token, compiled once for a model and these settings, which a fit asks after every epoch.
 
     Args:
         model: as of `translate`.
         beam: rows that follow each other for one sentence.
         limit: places of a translation.
-        choices: of how many tokens a step tells.
         never: tokens that no translation holds.
 
     Returns:
-        `start(sources)`, which reads (N, S) tokens, and `choose` of `zoo.decoding.search`.
+        `read`: (N, S) tokens to what is kept of them and empty caches, in N * beam rows;
+        `step`: tokens (N * beam,), their place, the rows that they go on from, and what was kept, to the logarithms of
+        the likeliest next tokens' probabilities with these tokens, and the caches.
     """
-    read, step = remembering(model)
-    forbidden = np.zeros(model.output_shape[-1], np.float32)
+    known = COMPILED.setdefault(model, {})
+    if (beam, limit, never) in known:
+        return known[beam, limit, never]
+    network, vocabulary = Stepwise(model), model.output_shape[-1]
+    forbidden = np.zeros(vocabulary, np.float32)
     forbidden[list(never)] = -np.inf
 
     @tf.function(reduce_retracing=True)
-    def first(sources):
-        remembered, seen, caches = read(sources, limit)
-        remembered, seen = tf.nest.map_structure(lambda part: tf.repeat(part, beam, axis=0), (remembered, seen))
-        return remembered, seen, [tf.repeat(cache, beam, axis=1) for cache in caches]
+    def read(sources):
+        kept, caches = network.read(sources, limit)
+        kept = tf.nest.map_structure(lambda part: tf.repeat(part, beam, axis=0), kept)
+        return kept, [tf.repeat(cache, beam, axis=1) for cache in caches]
 
     @tf.function(reduce_retracing=True)
-    def following(tokens, at, rows, remembered, seen, caches):
+    def step(tokens, at, rows, kept, caches):
         if beam > 1:
             caches = [tf.gather(cache, rows, axis=1) for cache in caches]
-        logits, caches = step(tokens[:, None], at, remembered, seen, caches)
-        return tf.math.top_k(tf.nn.log_softmax(logits[:, 0]) + forbidden, choices), caches
+        logits, caches = network.step(tokens[:, None], at, kept, caches)
+        return tf.math.top_k(tf.nn.log_softmax(logits[:, 0]) + forbidden, min(beam + 1, vocabulary)), caches
 
-    remembered = seen = caches = None
+    known[beam, limit, never] = read, step
+    return read, step
 
-    def start(sources: np.ndarray) -> None:
-        nonlocal remembered, seen, caches
-        longest = max(1, int((sources != 0).sum(1).max()))
-        remembered, seen, caches = first(tf.constant(sources[:, :longest]))
 
-    def choose(tokens: np.ndarray, at: int, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def remembering(step: Callable, kept: tuple, caches: list) -> Callable:
+    """`choose` of `zoo.decoding.search`, with a memory between the steps."""
+
+    def choose(tokens: np.ndarray, place: int, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         nonlocal caches
-        best, caches = following(tf.constant(tokens), tf.constant(at), tf.constant(rows), remembered, seen, caches)
+        best, caches = step(tf.constant(tokens), tf.constant(place), tf.constant(rows), kept, caches)
         return best.values.numpy(), best.indices.numpy()
 
-    return start, choose
+    return choose
+
+
+def attention_map(
+    model: keras.Model, source: list[int], translation: list[int], *, begin: int, block: int = -1
+) -> np.ndarray:
+    """Where the decoder looks for each token of a translation: the mean over the heads of a block, for a picture.
+
+    Args:
+        model: as of `translate`.
+        source: tokens of one sentence.
+        translation: tokens without begin and end, such as `translate` gives.
+        begin: the token that a translation begins with.
+        block: of the decoder, from 0 on; -1: the last.
+
+    Returns:
+        (len(translation) + 1, len(source)) float32: a row for each token of the translation and for its end, which
+        sums to 1.
+    """
+    looks = Stepwise(model).looks(tf.constant([source]), tf.constant([[begin, *translation]]))
+    return keras.ops.convert_to_numpy(looks[block][0]).mean(0)

@@ -1,4 +1,4 @@
-"""The blocks of the Transformer (Vaswani 2017, arXiv:1706.03762, section 3.1), and the network that goes word by word.
+"""The blocks of the Transformer (Vaswani 2017, arXiv:1706.03762, section 3.1), and how they write token by token.
 
 Each part of a block stands beside a shortcut. Post-norm, as in the paper, normalises the sum; pre-norm (Xiong 2020,
 arXiv:2002.04745) normalises what enters the part, which leaves the shortcuts free, needs one normalisation more at the
@@ -123,47 +123,82 @@ class DecoderBlock(Block):
         return self.cross.weights_of(self.norms[1](x) if self.norm == "pre" else x, memory, seen)
 
 
-def remembering(model: keras.Model) -> tuple[Callable, Callable]:
-    """The network for translating token by token: it reads the source once, and keeps what it made of all so far.
+class Stepwise:
+    """A network for translation that goes token by token: it reads the source once, and keeps what it made of all.
 
     Args:
         model: what `zoo.models.transformer` made, perhaps saved and loaded since.
-
-    Returns:
-        Two functions: `read(source, places)` takes (B, S) int32 tokens and the number of places of a translation to
-        (remembered, seen, caches), what each block of the decoder keeps of the source, where it is real, and an empty
-        cache a block; `step(tokens, at, remembered, seen, caches)` takes (B, T) int32 tokens and the place of the
-        first of them to (B, T, vocabulary) float32 logits and the caches with these tokens in them.
     """
-    named = {layer.name: layer for layer in model.layers}
-    tied = "tokens" in named
-    encoder, decoder = (
-        [layer for layer in model.layers if isinstance(layer, kind)] for kind in (EncoderBlock, DecoderBlock)
-    )
 
-    def read(source, places: int) -> tuple:
-        x, seen = encode(source)
-        remembered = [block.cross.remember(x) for block in decoder]
+    def __init__(self, model: keras.Model):
+        self.named = {layer.name: layer for layer in model.layers}
+        self.encoder = [layer for layer in model.layers if isinstance(layer, EncoderBlock)]
+        self.decoder = [layer for layer in model.layers if isinstance(layer, DecoderBlock)]
+
+    def read(self, source, places: int) -> tuple:
+        """What the decoder keeps of a source, and an empty cache for each of its blocks.
+
+        Args:
+            source: (B, S) int32 tokens.
+            places: of the longest translation that there may be.
+        """
+        x, seen = self.encode(source)
+        remembered = [block.cross.remember(x) for block in self.decoder]  # 2 of (B, S, H, D / H) a block
         batch, (heads, width) = ops.shape(x)[0], remembered[0][0].shape[2:]
-        caches = [ops.zeros((2, batch, places, heads, width), block.compute_dtype) for block in decoder]
-        return remembered, seen, caches
+        caches = [ops.zeros((2, batch, places, heads, width), block.compute_dtype) for block in self.decoder]
+        return (remembered, seen), caches
 
-    def encode(source) -> tuple:
-        seen = ops.not_equal(source, 0)[:, None, None]  # (B, 1, 1, S)
-        x = named["positions"](named["tokens" if tied else "source_tokens"](source))
-        for block in encoder:
-            x = block(x, seen=seen)
-        return (named["encoder_norm"](x) if "encoder_norm" in named else x), seen
+    def step(self, tokens, at, kept: tuple, caches: list) -> tuple:
+        """What comes next, and the caches with the tokens in them.
 
-    def step(tokens, at, remembered, seen, caches: list) -> tuple:
-        x, written = named["positions"](named["tokens" if tied else "target_tokens"](tokens), at=at), []
-        for block, kept, cache in zip(decoder, remembered, caches, strict=True):
-            x, cache = block.go_on(x, kept, seen, cache, at)  # noqa: PLW2901 - the same cache, some tokens further
+        Args:
+            tokens: (B, T) int32.
+            at: the place of the first of them.
+            kept: of the source, as `read` tells it.
+            caches: of the tokens before.
+
+        Returns:
+            (B, T, vocabulary) float32 logits, and the caches.
+        """
+        x, (remembered, seen), written = self.embedded(tokens, "target_tokens", at), kept, []
+        for block, memory, cache in zip(self.decoder, remembered, caches, strict=True):
+            x, cache = block.go_on(x, memory, seen, cache, at)  # noqa: PLW2901 - the same cache, some tokens further
             written.append(cache)
-        x = named["decoder_norm"](x) if "decoder_norm" in named else x
-        return (named["tokens"](x, reverse=True) if tied else named["logits"](x)), written
+        x = self.normalized(x, "decoder_norm")
+        return (self.named["logits"](x) if "logits" in self.named else self.named["tokens"](x, reverse=True)), written
 
-    return read, step
+    def looks(self, source, target) -> list:
+        """Where the decoder looks: for each of its blocks float32 (B, heads, T, S), rows of which sum to 1.
+
+        Args:
+            source: (B, S) int32 tokens.
+            target: (B, T) int32 tokens, with that which begins it.
+        """
+        (memory, seen), x, found = self.encode(source), self.embedded(target, "target_tokens"), []
+        for block in self.decoder:
+            found.append(block.looks(x, memory, seen))
+            x = block(x, memory, seen=seen)
+        return found
+
+    def encode(self, source) -> tuple:
+        """(B, S) tokens to what the encoder makes of them, (B, S, D), and where they are real, (B, 1, 1, S)."""
+        x, seen = self.embedded(source, "source_tokens"), real(source)
+        for block in self.encoder:
+            x = block(x, seen=seen)
+        return self.normalized(x, "encoder_norm"), seen
+
+    def embedded(self, tokens, name: str, at=0):
+        """(B, T) tokens to vectors (B, T, D) with their positions, by the layer of that name if it isn't shared."""
+        return self.named["positions"](self.named.get("tokens", self.named.get(name))(tokens), at=at)
+
+    def normalized(self, x, name: str):
+        """x behind the normalisation of that name, which a pre-norm network has."""
+        return self.named[name](x) if name in self.named else x
+
+
+def real(tokens):
+    """Which of (B, S) tokens are no padding, for every head and every place that asks: (B, 1, 1, S)."""
+    return ops.not_equal(tokens, 0)[:, None, None]
 
 
 def normalization(**options) -> keras.Layer:

@@ -6,11 +6,13 @@ learned at once. Token 0 is padding: it fills up sentences behind their end, and
 Checked against: torch.nn.Transformer, outputs to 1e-4 with the same weights, and the numbers of weights of table 3.
 """
 
+from functools import partial
+
 import keras
 from keras import layers, ops
 
 from zoo.layers import DecoderBlock, EncoderBlock, SinusoidalPositions, normal
-from zoo.layers.transformer import normalization
+from zoo.layers.transformer import normalization, real
 
 VARIANTS = {
     # Vaswani 2017, table 3.
@@ -72,28 +74,26 @@ def transformer(
     target = keras.Input((None,), dtype="int32", name="target")
     # Half precision is too coarse for a softmax over logits: those are in float32.
     if tied:
-        read = written = tokens = layers.ReversibleEmbedding(
+        source_tokens = target_tokens = layers.ReversibleEmbedding(
             vocabulary, width, embeddings_initializer=normal(width**-0.5), reverse_dtype="float32", name="tokens"
         )
+        tell = partial(target_tokens, reverse=True)
     else:
-        read = layers.Embedding(vocabulary, width, normal(width**-0.5), name="source_tokens")
-        written = layers.Embedding(vocabulary, width, normal(width**-0.5), name="target_tokens")
+        source_tokens = layers.Embedding(vocabulary, width, normal(width**-0.5), name="source_tokens")
+        target_tokens = layers.Embedding(vocabulary, width, normal(width**-0.5), name="target_tokens")
+        tell = layers.Dense(vocabulary, dtype="float32", name="logits")
     positions, drop = SinusoidalPositions(name="positions"), layers.Dropout(dropout, name="drop")
     seen = real(source)  # (B, 1, 1, S)
-    memory = drop(positions(read(source)))  # (B, S, D)
+    memory = drop(positions(source_tokens(source)))  # (B, S, D)
     for number in range(1, depth + 1):
         memory = EncoderBlock(name=f"encoder{number}", **options)(memory, seen=seen)
     memory = normalization(name="encoder_norm")(memory) if norm == "pre" else memory
-    x = drop(positions(written(target)))  # (B, T, D)
+    x = drop(positions(target_tokens(target)))  # (B, T, D)
     for number in range(1, decoder_depth + 1):
         # Padding of the target needs no mask: it stands behind all that is real, where nobody looks.
         x = DecoderBlock(name=f"decoder{number}", **options)(x, memory, seen=seen)
     x = normalization(name="decoder_norm")(x) if norm == "pre" else x
-    if tied:
-        logits = tokens(x, reverse=True)
-    else:
-        logits = layers.Dense(vocabulary, dtype="float32", name="logits")(x)
-    return keras.Model([source, target], logits, name="transformer")
+    return keras.Model([source, target], tell(x), name="transformer")
 
 
 def transformer_classifier(
@@ -142,8 +142,3 @@ def transformer_classifier(
     x = ops.sum(x * kept, axis=1) / ops.maximum(ops.sum(kept, axis=1), 1)
     x = layers.Dropout(dropout, name="features")(x)  # (B, D)
     return keras.Model(text, layers.Dense(classes, dtype="float32", name="logits")(x), name="transformer_classifier")
-
-
-def real(tokens):
-    """Which of (B, S) tokens are no padding, for every head and every place that asks: (B, 1, 1, S)."""
-    return ops.not_equal(tokens, 0)[:, None, None]
