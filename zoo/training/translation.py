@@ -225,5 +225,7 @@ class TokenAccuracy(keras.metrics.Mean):
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Counts the tokens (B, T) that are not 0, by logits (B, T, V)."""
-        hits = ops.equal(ops.cast(y_true, "int32"), ops.cast(ops.argmax(y_pred, axis=-1), "int32"))
-        super().update_state(ops.cast(hits, self.dtype), sample_weight=ops.not_equal(y_true, 0))
+        told = ops.cast(y_true, "int32")
+        hits = ops.equal(told, ops.cast(ops.argmax(y_pred, axis=-1), "int32"))
+        # Flat, for Keras would take the mean of each row, whose padding would then count.
+        super().update_state(ops.ravel(hits), sample_weight=ops.ravel(ops.not_equal(told, 0)))
