@@ -123,12 +123,12 @@ def test_report_by_hand(run, file):
 def test_commands(run, zoo_command, tmp_path):
     done = zoo_command("generate", run.path, "--prompt", "three one two")
     assert (done.returncode, done.stdout) == (0, "3 1 2\n"), done.stderr
-    lines = "one two\n\n" + "one " * 30 + "\nfive zebra\nfour\n"
+    lines = "one two\n\n" + "one " * 30 + "\nfive zebra\nfour five\n"
     (tmp_path / "in.txt").write_text(lines)
     of_file = zoo_command("generate", run.path, "--file", tmp_path / "in.txt", "--beam", 3)
     assert of_file.returncode == 1
     said = of_file.stdout.split("\n")
-    assert (said[0], said[1], said[2], said[4]) == ("1 2", "", "", "4")
+    assert (said[0], said[1], said[2], said[4]) == ("1 2", "", "", "4 5")
     assert (
         "zoo: line 3 cannot be translated: it has 30 tokens, but the network learned from sentences of at most 25"
         in (of_file.stderr)
@@ -137,7 +137,7 @@ def test_commands(run, zoo_command, tmp_path):
     answers = [json.loads(line) for line in piped.stdout.splitlines()]
     assert answers[0] == {"source": "one two", "translation": "1 2"}
     assert "error" in answers[2]
-    assert [answer["source"] for answer in answers[3:]] == ["five zebra", "four"]
+    assert [answer["source"] for answer in answers[3:]] == ["five zebra", "four five"]
     done = zoo_command("evaluate", run.path)
     assert done.returncode == 0, done.stderr
     assert "BLEU" in done.stdout
@@ -148,8 +148,8 @@ def test_commands(run, zoo_command, tmp_path):
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        ((), "translates: give --prompt SENTENCE, or --file FILE (- for standard input)"),
-        (("--prompt", "one", "--file", "-"), "translates: give --prompt SENTENCE, or --file FILE"),
+        ((), "translates: give either --prompt SENTENCE or --file FILE (- for standard input)"),
+        (("--prompt", "one", "--file", "-"), "translates: give either --prompt SENTENCE or --file FILE"),
         (("--prompt", " "), "the prompt came as ' ', which holds no sentence"),
         (("--prompt", "one " * 26), "the prompt cannot be translated: it has 26 tokens"),
         (("--prompt", "a\udcff"), "the prompt cannot be translated: it came with bytes that are not UTF-8"),
