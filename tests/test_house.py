@@ -24,7 +24,8 @@ MAY_KNOW = {
     "recipes": {"models", "data", "training"},
     "command": {"errors", "recipes", "training"},
     **{verb: {"command", "data", "errors", "metrics", "recipes", "training", "weights", "fit"} for verb in VERBS},
-    "generate": {"command", "data", "decoding", "errors", "gpt2", "models", "training", "translating"},
+    "sentences": {"data", "errors", "fit", "training"},
+    "generate": {"sentences", "command", "data", "decoding", "errors", "gpt2", "models", "training", "translating"},
     "__main__": VERBS | {"recipes"},
 }
 FILES = sorted(ZOO.rglob("*.py"))

@@ -74,8 +74,9 @@ def bench(recipe: Recipe, seconds: float = 10.0) -> dict:
     inputs = next(iterator)[0]
     kept = keras.Model(model.input, model.outputs[0])  # auxiliary heads are for training only
     forward = tf.function(lambda x: kept(x, training=False), jit_compile=devices.compiled(recipe.xla))
+    first_of_all = tf.nest.map_structure(lambda x: x[:1], inputs)
     at_once, alone = (
-        median(repeat(lambda x=x: timed(lambda: forward(x).numpy()), seconds / 4)) for x in (inputs, inputs[:1])
+        median(repeat(lambda x=x: timed(lambda: forward(x).numpy()), seconds / 4)) for x in (inputs, first_of_all)
     )
     speed = matmul_gflops()
     return {
@@ -123,12 +124,12 @@ def training_flop(model: keras.Model, batch: tuple) -> int:
     """Multiplications and additions of the matrix products and convolutions of one step, forward and backward."""
 
     @tf.function
-    def step(inputs, targets):
+    def step(inputs, targets, weights=None):
         with tf.GradientTape() as tape:
-            loss = model.compute_loss(inputs, targets, model(inputs, training=True))
+            loss = model.compute_loss(inputs, targets, model(inputs, training=True), weights)
         return tape.gradient(loss, [variable.value for variable in model.trainable_variables])
 
-    shapes = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in batch]
+    shapes = tf.nest.map_structure(lambda tensor: tf.TensorSpec(tensor.shape, tensor.dtype), batch)
     # TensorFlow drops what no gradient needs, such as the one of the pictures themselves: count what is left.
     waiting = [tensor.op for tensor in step.get_concrete_function(*shapes).outputs]
     needed = {}

@@ -50,7 +50,7 @@ def result(run: Run, split: str, report: dict) -> dict:
     """A line of results.jsonl: the figures with all that is needed to get them again."""
     record, summary = run.record, run.summary or {}
     data = record["recipe"]["data"]
-    scalars = {key: value for key, value in report.items() if isinstance(value, int | float)}
+    scalars = {key: value for key, value in report.items() if isinstance(value, int | float | str)}
     return {
         "kind": "evaluation",
         "recipe": record["recipe"]["name"],

@@ -1,11 +1,15 @@
-"""Writes on from a beginning with a run's language model: `python -m zoo.generate logs/gpt-1f3a9c --prompt "The"`."""
+"""Writes with a run's network: on from a beginning, or a translation.
+
+python -m zoo.generate logs/gpt-1f3a9c --prompt "The"
+python -m zoo.generate logs/transformer-1f3a9c --prompt "de: 4. März 2026"
+"""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -24,22 +28,27 @@ from zoo.errors import UserError
 from zoo.gpt2 import HUB, published_gpt2
 from zoo.models.gpt import cached_step
 from zoo.models.lm import token_step
+from zoo.sentences import no_text, print_translations, translates
 from zoo.training import devices, runs
 from zoo.training.runs import Run
 
 
 @dataclass(frozen=True)
 class Options(Sampling):
-    """Writes on from a beginning with a run's language model."""
+    """Writes with a run's network: on from a beginning, or a translation."""
 
     run: Annotated[Path, tyro.conf.Positional] = tyro.MISSING
     """Folder that fit named last, such as logs/gpt-1f3a9c; or with --weights a published network, such as gpt2."""
     weights: str | None = None
     """Of a published network instead of a run: hub, or a folder with config.json and model.safetensors."""
     prompt: str | None = None
-    """The beginning, which is not printed again; a new line if none is given."""
+    """The beginning, which is not printed again, a new line if none is given; or a sentence to translate."""
+    file: Path | None = None
+    """Sentences to translate instead, one a line, in UTF-8; - for standard input."""
+    beam: int = 1
+    """Translations followed at once; 1: always the likeliest token."""
     tokens: int = 500
-    """How many to write."""
+    """How many to write on."""
     json: bool = False
     """Print one line of JSON instead of the text."""
 
@@ -47,6 +56,8 @@ class Options(Sampling):
         super().__post_init__()
         if self.tokens < 1:
             raise ValueError(f"--tokens came as {self.tokens}, but must be at least 1")
+        if self.beam < 1:
+            raise ValueError(f"--beam came as {self.beam}, but must be at least 1")
 
 
 def generate(
@@ -68,7 +79,7 @@ def generate(
             or its tokenizer does not know the prompt.
     """
     devices.check_backend()
-    if any("\ud800" <= letter <= "\udfff" for letter in prompt or ""):
+    if no_text(prompt or ""):
         raise UserError("the prompt came with bytes that are not UTF-8: give it as UTF-8 text")
     sampling = sampling or Sampling()
     model, tokenizer = published_gpt2(str(run), weights) if weights else trained(run)
@@ -110,6 +121,8 @@ def trained(run: Run | Path | str) -> tuple[keras.Model, Tokenizer]:
     if str(run) in HUB and not Path(run).exists():
         raise UserError(f"{run} is a published network and not a run: give its weights too, with --weights hub")
     run = runs.open_for_reading(Path(run.path if isinstance(run, Run) else run))
+    if translates(run):
+        raise UserError(f"{run.path} translates and does not write on: give it a sentence")
     if "vocabulary" not in run.record["spec"]:
         raise UserError(f"{run.path} is no language model: it answers to `python -m zoo.predict {run.path} FILE`")
     tokenizer, model = read_tokenizer(run.path / TOKENIZER), run.model()
@@ -155,6 +168,14 @@ def run_command(argv: list[str]) -> int:
     """Writes what the command line asks for."""
     options = read(Options, "generate", argv)
     how = Sampling(options.temperature, options.top_k, options.top_p, options.seed)
+    if not options.weights and options.run.is_dir() and translates(runs.open_for_reading(options.run)):
+        for field in fields(Sampling):
+            if getattr(options, field.name) != field.default:
+                flag = field.name.replace("_", "-")
+                raise UserError(f"--{flag} is for language models: {options.run} translates; there is --beam")
+        return print_translations(options.run, options.prompt, options.file, options.beam, options.json)
+    if options.file is not None or options.beam > 1:
+        raise UserError(f"--file and --beam are for translations: {options.run} takes --prompt")
     pieces = islice(generate(options.run, options.prompt, how, weights=options.weights), options.tokens)
     if options.json:
         print(json.dumps({"run": str(options.run), "prompt": options.prompt, "text": "".join(pieces)} | asdict(how)))

@@ -2,6 +2,7 @@
 
 from zoo.data.augment import Augment
 from zoo.data.images import Images
+from zoo.data.pairs import Pairs
 from zoo.data.pictures import find_pictures, read_picture
 from zoo.data.series import Series
 from zoo.data.speech import Speech
@@ -14,6 +15,7 @@ __all__ = [
     "TOKENIZER",
     "Augment",
     "Images",
+    "Pairs",
     "Series",
     "Speech",
     "Text",
@@ -26,4 +28,4 @@ __all__ = [
 ]
 
 # By the name that a run writes down, so that a later verb finds the data again.
-SOURCES = {source.__name__: source for source in (Images, Speech, Text, Series)}
+SOURCES = {source.__name__: source for source in (Images, Speech, Text, Series, Pairs)}

@@ -18,6 +18,7 @@ def training_stream(
     seed: int,
     step: int = 0,
     augment: Callable | None = None,
+    arrange: Callable | None = None,
     stopwatch: tf.Variable | None = None,
 ) -> tf.data.Dataset:
     """Batches for ever, in a new order each time all examples were seen; none is ever dropped.
@@ -29,12 +30,14 @@ def training_stream(
         seed: decides the orders and the augmentation.
         step: the global step at which the stream starts.
         augment: (inputs, targets, seed, step) to (inputs, targets), for a whole batch.
+        arrange: (count,) indices in their new order, and the numbers that decided it, to the order in which they come.
         stopwatch: a float64 variable to which the seconds are added that its user waited for batches.
     """
 
     def order(epoch):
         indices = tf.range(count, dtype=tf.int64)
-        return tf.data.Dataset.from_tensor_slices(tf.random.experimental.stateless_shuffle(indices, seed=[seed, epoch]))
+        indices = tf.random.experimental.stateless_shuffle(indices, seed=[seed, epoch])
+        return tf.data.Dataset.from_tensor_slices(arrange(indices, [seed, epoch]) if arrange else indices)
 
     epochs = tf.data.Dataset.range(step * batch // count, np.iinfo(np.int64).max)
     data = epochs.flat_map(order).skip(step * batch % count).batch(batch, drop_remainder=True)

@@ -246,24 +246,27 @@ class Text:
 
     @cached_property
     def _own_text(self) -> str:
-        """The person's file.
+        return read_text(self.file)
 
-        Raises:
-            UserError: it is missing, empty or not UTF-8 text.
-        """
-        try:
-            written = self.file.read_bytes()
-        except OSError as error:
-            raise UserError(f"--data.file came as {self.file}, which cannot be read: {error.strerror}") from error
-        try:
-            text = written.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise UserError(
-                f"{self.file} is not UTF-8 text (byte {error.start} is {written[error.start]:#04x}): "
-                "save it as UTF-8 plain text"
-            ) from error
-        if "\0" in text:
-            raise UserError(f"{self.file} is not text: it holds zero bytes")
-        if not text.strip():
-            raise UserError(f"{self.file} is empty: give a file with text")
-        return text.replace("\r\n", "\n")
+
+def read_text(path: Path) -> str:
+    """A person's file, with the line ends of Unix.
+
+    Raises:
+        UserError: it is missing, empty or not UTF-8 text.
+    """
+    try:
+        written = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"--data.file came as {path}, which cannot be read: {error.strerror}") from error
+    try:
+        text = written.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{path} is not UTF-8 text (byte {error.start} is {written[error.start]:#04x}): save it as UTF-8 plain text"
+        ) from error
+    if "\0" in text:
+        raise UserError(f"{path} is not text: it holds zero bytes")
+    if not text.strip():
+        raise UserError(f"{path} is empty: give a file with text")
+    return text.replace("\r\n", "\n")

@@ -12,7 +12,7 @@ Kind = Literal["characters", "words", "bpe"]
 UNKNOWN, LINE_END = "<unk>", "<eos>"
 
 
-def learn(kind: Kind, text: str, vocabulary: int) -> Tokenizer:
+def learn(kind: Kind, text: str, vocabulary: int, special: tuple[str, ...] = ()) -> Tokenizer:
     """A tokenizer for that text.
 
     Args:
@@ -21,14 +21,16 @@ def learn(kind: Kind, text: str, vocabulary: int) -> Tokenizer:
             2019, section 2.2), which knows every text.
         text: of the training part, which alone decides the tokens.
         vocabulary: tokens at most, of words and of bpe: the most frequent.
+        special: tokens that mean no text; they are numbered first, from 0 on.
     """
     if kind == "characters":
-        tokenizer = of_words([*sorted(set(text)), UNKNOWN])
+        tokenizer = of_words([*special, *sorted(set(text)), UNKNOWN])
         tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
         tokenizer.decoder = decoders.Fuse()
     elif kind == "words":
         counts = Counter(text.replace("\n", f" {LINE_END} ").split())
-        known = [word for word, _ in counts.most_common(vocabulary)]
+        found = (word for word, _ in counts.most_common() if word not in special)
+        known = [*special, *found][:vocabulary]
         if UNKNOWN not in known:
             known[vocabulary - 1 :] = [UNKNOWN]
         tokenizer = of_words(known)
@@ -42,7 +44,8 @@ def learn(kind: Kind, text: str, vocabulary: int) -> Tokenizer:
         tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         tokenizer.decoder = decoders.ByteLevel()
         alphabet = pre_tokenizers.ByteLevel.alphabet()
-        trainer = trainers.BpeTrainer(vocab_size=vocabulary, initial_alphabet=alphabet, show_progress=False)
+        options = {"initial_alphabet": alphabet, "special_tokens": list(special), "show_progress": False}
+        trainer = trainers.BpeTrainer(vocab_size=vocabulary, **options)
         tokenizer.train_from_iterator([text], trainer)
     return tokenizer
 

@@ -25,7 +25,7 @@ class Board(keras.callbacks.Callback):
         path: the run's folder.
         recipe: every leaf by name.
         panel: what the task shows: `begin()`, `epoch(model, step)` and `finish(model, path)`.
-        sample: one training batch (inputs, targets), whose gradient's norm is followed.
+        sample: one training batch (inputs, targets, perhaps weights), whose gradient's norm is followed.
         batch: examples a step.
         waited: seconds spent waiting for data so far.
         fresh: whether the training begins, so that what is said once is to be said.
@@ -80,8 +80,8 @@ class Board(keras.callbacks.Callback):
             rows = "\n".join(f"| {name} | {value} |" for name, value in self.recipe.items())
             tf.summary.text("recipe", f"| leaf | value |\n|---|---|\n{rows}", step=0)
             call = tf.function(lambda x: self.model(x, training=False))
-            inputs = self.model.inputs[0]
-            tf.summary.graph(call.get_concrete_function(tf.TensorSpec(inputs.shape, inputs.dtype)).graph)
+            inputs = tf.nest.map_structure(lambda x: tf.TensorSpec(x.shape, x.dtype), self.model.input)
+            tf.summary.graph(call.get_concrete_function(inputs).graph)
         with self.writer("train"):
             self.panel.begin(self.sample)
 
@@ -140,11 +140,11 @@ class Board(keras.callbacks.Callback):
 
     def _gradient_norm(self) -> tf.Tensor:
         """Of the loss over the sample after the epoch, in inference mode so that no dropout seed is drawn for it."""
-        inputs, targets = self.sample
+        inputs, targets, *weights = self.sample
         with tf.GradientTape() as tape:
-            loss = self.model.compute_loss(inputs, targets, self.model(inputs, training=False))
-        weights = [variable.value for variable in self.model.trainable_variables]
-        return tf.linalg.global_norm(tape.gradient(loss, weights))
+            loss = self.model.compute_loss(inputs, targets, self.model(inputs, training=False), *weights)
+        learned = [variable.value for variable in self.model.trainable_variables]
+        return tf.linalg.global_norm(tape.gradient(loss, learned))
 
 
 def scalars(values: dict[str, Any], step: int) -> None:

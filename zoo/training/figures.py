@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -117,3 +118,35 @@ def curve(values: list[float], path: Path, *, across: str, up: str, mean: float)
     axes.set(xlabel=across, ylabel=up)
     axes.legend()
     figure.savefig(path)
+
+
+def lines(across_values: list[float], named: dict[str, list[float]], path: Path, *, across: str, up: str) -> None:
+    """Writes several lines over the same values, each with its name, as a PNG file."""
+    figure = Figure(figsize=(7, 4.5), dpi=100, layout="constrained")
+    axes = figure.add_subplot()
+    for name, values in named.items():
+        axes.plot(across_values, values, marker="o", label=name)
+    axes.set(xlabel=across, ylabel=up)
+    axes.legend()
+    figure.savefig(path)
+
+
+def attention(looks: np.ndarray, across: list[str], down: list[str]) -> np.ndarray:
+    """Where each token of a translation, from top to bottom, looked in its source: uint8 (height, width, 3).
+
+    Args:
+        looks: (T, S) shares; each row sums to 1.
+        across: the S tokens of the source.
+        down: the T tokens of the translation.
+    """
+    figure = Figure(figsize=(1 + 0.25 * len(across), 1 + 0.25 * len(down)), dpi=80, layout="constrained")
+    axes = figure.add_subplot()
+    axes.imshow(looks, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    names = [[token.replace("$", r"\$") for token in tokens] for tokens in (across, down)]  # it would read formulas
+    axes.set_xticks(range(len(across)), names[0], rotation=90)
+    axes.set_yticks(range(len(down)), names[1])
+    canvas = FigureCanvasAgg(figure)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")  # a box stands for what the font does not have
+        canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3]

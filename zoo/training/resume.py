@@ -161,7 +161,7 @@ def create_variables(model: keras.Model, sample: tuple) -> None:
 
     Args:
         model: compiled.
-        sample: a batch (inputs, targets).
+        sample: a batch (inputs, targets, perhaps weights).
     """
     model.optimizer.build(model.trainable_variables)
     model.test_on_batch(*sample)  # makes the metrics; no weight and no dropout seed changes

@@ -128,7 +128,7 @@ def check_model(model: keras.Model, spec: dict) -> None:
         raise ValueError(f"its inputs are {inputs}, that of the run is {spec['input_shape']}")
     if "classes" in spec and outputs != [[spec["classes"]]]:
         raise ValueError(f"its outputs are {outputs}, the run has {spec['classes']} classes")
-    if "vocabulary" in spec and outputs != [[spec["context"], spec["vocabulary"]]]:
+    if "vocabulary" in spec and outputs != [[spec.get("context"), spec["vocabulary"]]]:
         raise ValueError(f"its outputs are {outputs}, the run has {spec['vocabulary']} tokens")
     if "outputs" in spec and [shape[-1] for shape in outputs] != [spec["outputs"]]:
         raise ValueError(f"its outputs are {outputs}, the run has {spec['outputs']}")

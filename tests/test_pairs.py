@@ -1,0 +1,279 @@
+"""Pairs of sentences: dates, Multi30k, a person's file, and the batches of like length."""
+
+import datetime
+import json
+import random
+import shutil
+from collections import Counter
+from itertools import chain, combinations, islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import STAGED, assert_complaint
+from tensorflow_datasets.core.download import resource
+
+from zoo.data import Pairs
+from zoo.data.buckets import widths
+from zoo.data.dates import FIRST, LAST, LOCALES, manners, written
+from zoo.data.multi30k import Multi30k
+from zoo.data.tokens import learn
+from zoo.errors import UserError
+
+WORDS = {"one": "1", "two": "2", "three": "3", "four": "4", "five": "5"}
+
+
+def write_pairs(path: Path, count: int = 200) -> Path:
+    """Different rows of numbers in words, and their digits, a few as long as 20."""
+    chosen, sources = random.Random(0), {}
+    while len(sources) < count:
+        words = chosen.choices(list(WORDS), k=chosen.choice([2, 3, 4, 5] * 5 + [20]))
+        sources[" ".join(words)] = " ".join(WORDS[word] for word in words)
+    path.write_text("".join(f"{source}\t{target}\tsomebody\n" for source, target in sources.items()), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory) -> Path:
+    return write_pairs(tmp_path_factory.mktemp("pairs") / "my.tsv")
+
+
+def rows(batches) -> list[tuple]:
+    """The tokens of each row that has something to tell, by its weights alone."""
+    found = []
+    for (source, target), told, weights in batches:
+        assert source.dtype == target.dtype == told.dtype == np.int32
+        for row in range(len(source)):
+            count = int(weights[row].sum())
+            assert weights[row].tolist() == [1.0] * count + [0.0] * (len(weights[row]) - count)
+            if count:
+                assert told[row, count - 1] == 2
+                assert target[row, 0] == 1
+                assert not told[row, count:].any()
+                assert not target[row, count:].any()
+                np.testing.assert_array_equal(target[row, 1:count], told[row, : count - 1])
+                found.append((tuple(source[row][source[row] > 0].tolist()), tuple(told[row, : count - 1].tolist())))
+    return found
+
+
+def as_rows(pairs) -> Counter:
+    return Counter((tuple(source), tuple(target)) for source, target in pairs)
+
+
+def test_dates(data_directory):
+    source = Pairs(directory=data_directory)
+    assert source.languages == ("date", "iso")
+    parts = {split: source.pairs(split) for split in ("train", "validation", "test")}
+    days = {split: {target for _, target in pairs} for split, pairs in parts.items()}
+    assert not days["train"] & days["validation"]
+    assert not days["train"] & days["test"]
+    assert not days["validation"] & days["test"]
+    assert sum(map(len, days.values())) == (LAST - FIRST).days + 1 == sum(map(len, parts.values()))
+    assert source.count("train") == len(parts["train"]) > 29_000
+    assert {text.split(":")[0] for text, _ in parts["test"]} == set(LOCALES)
+    for text, iso in parts["test"]:  # the year, or its last two digits, and the day stand there in digits
+        year, _, day = iso.split("-")
+        assert year[2:] in text
+        assert day.lstrip("0") in text
+    assert source.spec == {"vocabulary": source.codec.get_vocab_size()}
+    assert source.decode(source.numbers("test")[0][0]) == parts["test"][0][0]
+
+
+def test_what_is_written_tells_the_date():
+    day = datetime.date(2026, 3, 4)
+    assert written(day, "en_US", "short") == "en_US: 3/4/26"
+    assert written(day, "en_GB", "short") == "en_GB: 04/03/2026"
+    assert written(day, "de", "full") == "de: Mittwoch, 4. März 2026"
+    assert written(day, "ja", "long") == "ja: 2026年3月4日"
+    chosen, said = random.Random(0), {}
+    for _ in range(1500):
+        day = FIRST + datetime.timedelta(days=chosen.randrange((LAST - FIRST).days + 1))
+        for manner in manners():
+            assert said.setdefault(written(day, *manner), day) == day
+
+
+@pytest.mark.parametrize("batch", [7, 64, 1000])
+def test_every_pair_comes_once_an_epoch(batch, file):
+    source = Pairs(file=file, batch=batch, lengths=3)
+    size = min(batch, source.count("train"))
+    steps, rest = divmod(source.epoch_size, size)
+    assert rest == 0
+    assert (steps - 1) * size < source.count("train") <= steps * size
+    stream = list(islice(source.load("train", seed=3).as_numpy_iterator(), 2 * steps))
+    first, second = rows(stream[:steps]), rows(stream[steps:])
+    assert Counter(first) == Counter(second) == as_rows(source.numbers("train"))
+    assert first != second
+    shapes = {(inputs[0].shape, inputs[1].shape) for inputs, _, _ in stream}
+    assert len(shapes) <= 3
+    assert {shape[0][0] for shape in shapes} == {size}
+    for split in ("validation", "test"):
+        assert Counter(rows(source.load(split).as_numpy_iterator())) == as_rows(source.numbers(split))
+
+
+def test_training_stream_seeks(file):
+    source = Pairs(file=file, batch=7)
+    batches = list(islice(source.load("train", seed=3).as_numpy_iterator(), 60))  # more than two epochs
+    for step in (0, 1, 22, 23, 24, 59):
+        again = next(source.load("train", seed=3, step=step).as_numpy_iterator())
+        for ours, theirs in zip((*again[0], *again[1:]), (*batches[step][0], *batches[step][1:]), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    other = list(islice(source.load("train", seed=4).as_numpy_iterator(), 23))
+    assert rows(other) != rows(batches[:23])
+
+
+def test_little_is_padding(data_directory):
+    source = Pairs(directory=data_directory)
+    stream = islice(source.load("train").as_numpy_iterator(), 100)
+    padding = [(inputs[0] == 0).mean() for inputs, _, _ in stream]
+    assert np.mean(padding) < 0.08  # in batches of any order it is a half
+    shapes = {inputs[0].shape for inputs, _, _ in source.load("validation")}
+    assert len(shapes) <= source.lengths
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 9])
+def test_widths_are_the_best(count):
+    lengths = np.random.default_rng(count).integers(1, 9, 30)
+    known = sorted(set(lengths.tolist()))
+
+    def tokens(edges):
+        return sum(min(edge for edge in edges if edge >= length) for length in lengths)
+
+    size = min(count, len(known))
+    ways = [(*chosen, known[-1]) for chosen in combinations(known[:-1], size - 1)]
+    edges = widths(lengths, count).tolist()
+    assert edges[-1] == known[-1]
+    assert len(edges) == size
+    assert tokens(edges) == min(map(tokens, ways))
+
+
+def test_longer_pairs_are_left_out_of_training_only(file):
+    whole, source = Pairs(file=file, tokens="words"), Pairs(file=file, tokens="words", limit=5)
+    short = [pair for pair in whole.numbers("train") if len(pair[0]) <= 5]
+    assert source.numbers("train") == short
+    assert f"{whole.count('train') - len(short)} longer ones left out of training" in source.told
+    assert source.count("test") == whole.count("test")
+    assert max(len(told) for told, _ in source.numbers("test")) == 20
+    assert Counter(rows(source.load("test").as_numpy_iterator())) == as_rows(source.numbers("test"))
+
+
+def test_parts_of_a_file(tmp_path):
+    path = tmp_path / "my.tsv"
+    path.write_text("".join(f"s{at % 50}\tt{at}\r\n" for at in range(100)) + "\n", encoding="utf-8-sig")
+    parts = {split: Pairs(file=path).pairs(split) for split in ("train", "validation", "test")}
+    assert sorted(chain(*parts.values())) == sorted((f"s{at % 50}", f"t{at}") for at in range(100))
+    assert {split: len(pairs) for split, pairs in parts.items()} == {"train": 80, "validation": 10, "test": 10}
+    sources = [{source for source, _ in pairs} for pairs in parts.values()]
+    assert not sources[0] & sources[1]
+    assert not sources[0] & sources[2]
+    assert not sources[1] & sources[2]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", "is empty: give a file with text"),
+        ("a\tb\nc d\n\ne\t\n\tf\n", "has no source, tab and target in line 2, 4, 5: write each pair in a line"),
+        ("no tab\n" * 13, "in line 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 3 others"),
+        ("a\tb\n", "part of my.tsv holds no pair of sentences: give it more pairs"),
+        (None, "cannot be read: No such file"),
+    ],
+)
+def test_bad_files(content, words, tmp_path, zoo_command):
+    path = tmp_path / "my.tsv"
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+    with pytest.raises(UserError) as caught:
+        Pairs(file=path).count("train")
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ({"batch": 0}, "--data.batch came as 0, but must be at least 1"),
+        ({"lengths": 0}, "--data.lengths came as 0, but must be at least 1"),
+        ({"limit": 0}, "--data.limit came as 0, but must be at least 1"),
+        ({"tokens": "bpe", "vocabulary": 200}, "--data.vocabulary came as 200, but bpe begin with 3 special tokens"),
+        ({"source": "de", "target": "de"}, "--data.source and --data.target both came as de, but must differ"),
+    ],
+)
+def test_bad_flags(flags, words):
+    with pytest.raises(ValueError, match=words):
+        Pairs(**flags)
+
+
+def test_bad_names(data_directory):
+    with pytest.raises(UserError, match=r"--data\.source came as xx, but dates has date, iso"):
+        Pairs(directory=data_directory, source="xx").pairs("train")
+    with pytest.raises(UserError, match="no data set is called 'multi30'; nearest: multi30k"):
+        Pairs(directory=data_directory, name="multi30").pairs("train")
+    with pytest.raises(UserError, match="mnist does not hold translations: its features are image, label"):
+        Pairs(directory=data_directory, name="mnist").pairs("train")
+    turned = Pairs(directory=data_directory, source="iso")
+    assert turned.languages == ("iso", "date")
+    assert turned.pairs("test")[0][::-1] in Pairs(directory=data_directory).pairs("test")
+
+
+@pytest.mark.parametrize("kind", ["characters", "words", "bpe"])
+def test_special_tokens_are_no_text(kind, file, tmp_path):
+    source = Pairs(file=file, tokens=kind, vocabulary=300)
+    assert [source.codec.id_to_token(number) for number in range(3)] == ["<pad>", "<bos>", "<eos>"]
+    assert source.spec["vocabulary"] <= 300
+    told = source.encode("one two three")
+    assert min(told) > 2
+    assert source.decode(told) == "one two three"
+    assert source.decode([1, *told, 2, *told, 0]) == "one two three"
+    assert min(source.encode("one <pad> <eos> two", "it")) > 2
+    (tmp_path / "tokenizer.json").write_text(source.files()["tokenizer.json"], encoding="utf-8")
+    assert source.of_run(tmp_path).numbers("test") == source.numbers("test")
+
+
+def test_a_tokenizer_that_is_not_for_translation(file, tmp_path):
+    learn("characters", "one two\n", 0).save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(UserError, match=r"no tokenizer for translation: its first tokens are .* must be <pad>, <bos>"):
+        Pairs(file=file, tokenizer=tmp_path / "tokenizer.json").spec  # noqa: B018 - the property raises
+
+
+def stage(directory: Path) -> None:
+    """Puts the files of Multi30k where TFDS looks for what it has downloaded already."""
+    (directory / "downloads").mkdir(exist_ok=True)
+    for url, info in Multi30k.url_infos.items():
+        path = directory / "downloads" / resource.get_dl_fname(url, info.checksum)
+        shutil.copyfile(STAGED.parent / "multi30k" / info.filename, path)
+        told = {"checksum": info.checksum, "filename": info.filename, "size": info.size}
+        about = {"dataset_names": ["multi30k"], "original_fname": info.filename, "url_info": told, "urls": [url]}
+        path.with_name(path.name + ".INFO").write_text(json.dumps(about), encoding="utf-8")
+
+
+@pytest.mark.skipif(not STAGED.exists(), reason="needs the files of Multi30k beside the repository")
+def test_multi30k(tmp_path):
+    stage(tmp_path)
+    source = Pairs("multi30k", source="de", target="fr", directory=tmp_path, tokens="bpe", vocabulary=300)
+    assert {split: len(source.pairs(split)) for split in source.splits} == {
+        "train": 29_000,
+        "validation": 1014,
+        "test": 1000,
+    }
+    first = (
+        "Zwei junge weiße Männer sind im Freien in der Nähe vieler Büsche.",
+        "Deux jeunes hommes blancs sont dehors près de buissons.",
+    )
+    assert first in source.pairs("train")
+
+
+def test_multi30k_without_a_network(tmp_path, monkeypatch):
+    monkeypatch.delenv("https_proxy", raising=False)
+    monkeypatch.delenv("HTTPS_PROXY", raising=False)
+    infos = {url.replace("raw.githubusercontent.com", "nowhere.invalid"): i for url, i in Multi30k.url_infos.items()}
+    monkeypatch.setattr(Multi30k, "url_infos", infos)
+    with pytest.raises(
+        UserError, match=r"multi30k is not in .*nowhere\.invalid cannot be reached .*--data\.name dates"
+    ):
+        Pairs("multi30k", directory=tmp_path).pairs("train")
+
+
+def test_missing_tabs_from_the_command_line(tmp_path, zoo_command):
+    (tmp_path / "my.tsv").write_text("one\t1\ntwo 2\n")
+    done = zoo_command("fit", "transformer", "--data.file", tmp_path / "my.tsv", "--logs", tmp_path / "logs")
+    assert_complaint(done, "has no source, tab and target in line 2")
+    assert not (tmp_path / "logs").exists()

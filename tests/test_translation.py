@@ -1,0 +1,218 @@
+"""Translation: loss, report, and the verbs that deal with it, on numbers in words to be written in digits."""
+
+import json
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import sacrebleu
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from test_pairs import write_pairs
+from test_resume import crash_at_every_save
+
+from zoo.data import Pairs
+from zoo.errors import UserError
+from zoo.evaluate import evaluate, result
+from zoo.fit import fit
+from zoo.generate import generate, run_command
+from zoo.models import transformer
+from zoo.recipes import RECIPES
+from zoo.sentences import translate
+from zoo.training import Optimizer, Translation
+from zoo.training.translation import SmoothedCrossEntropy, TokenAccuracy
+
+SMALL = partial(transformer, width=32, heads=2, depth=1, hidden=64, dropout=0.0, norm="pre")
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory) -> Path:
+    return write_pairs(tmp_path_factory.mktemp("pairs") / "my.tsv", 400)
+
+
+@pytest.fixture(scope="module")
+def run(file, tmp_path_factory):
+    """A network that has learned its task."""
+    recipe = replace(
+        RECIPES["transformer"],
+        model=SMALL,
+        data=Pairs(file=file, tokens="words", batch=8, limit=25, lengths=3),
+        optimizer=Optimizer("adamw", rate=5e-3, warmup=0.1),
+        epochs=12,
+    )
+    return fit(recipe, logs=tmp_path_factory.mktemp("logs"))
+
+
+def drawn(random, width: int, rows: int = 3, vocabulary: int = 7):
+    """Logits, tokens and weights; the last third of the places is padding."""
+    logits = random.normal(size=(rows, width, vocabulary)).astype(np.float32)
+    told = random.integers(1, vocabulary, (rows, width))
+    told[:, -width // 3 :] = 0
+    return logits, told, np.float32(told > 0)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.5])
+def test_loss_and_accuracy_of_the_formula(smoothing):
+    """Beside Keras' loss of one-hot labels, and numpy."""
+    logits, told, weights = drawn(np.random.default_rng(0), 6)
+    theirs = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=smoothing, reduction="none")
+    nats = keras.ops.convert_to_numpy(theirs(np.eye(7)[told], logits))
+    loss = SmoothedCrossEntropy(smoothing)
+    assert float(loss(told, logits, weights)) == pytest.approx((nats * weights).sum() / weights.sum(), rel=1e-5)
+    metric = TokenAccuracy()
+    metric.update_state(np.pad(told[:1], ((0, 0), (0, 5))), np.pad(logits[:1], ((0, 0), (0, 5), (0, 0))))
+    metric.update_state(told[1:], logits[1:])
+    hits = logits.argmax(-1) == told
+    assert float(metric.result()) == pytest.approx(hits[told > 0].mean())
+
+
+def test_padding_changes_nothing():
+    """Neither in the loss, nor in its gradients, nor in the metric; nor do rows with nothing to tell."""
+    model, task, random = SMALL(11), Translation(label_smoothing=0.1), np.random.default_rng(0)
+    model.compile(optimizer="sgd", loss=task.loss(), metrics=task.metrics())
+    source, target, told = (random.integers(3, 11, shape) for shape in ((4, 5), (4, 6), (4, 6)))
+    told[0, 4:] = target[0, 4:] = source[1, 3:] = 0
+
+    def seen(source, target, told):
+        weights = np.float32(told != 0)
+        values = model.evaluate((source, target), told, sample_weight=weights, verbose=0, batch_size=99)
+        before = [keras.ops.convert_to_numpy(weight) for weight in model.trainable_variables]
+        model.train_on_batch((source, target), told, weights)
+        moved = [keras.ops.convert_to_numpy(weight) for weight in model.trainable_variables]
+        model.set_weights(before)
+        return values, [after - start for start, after in zip(before, moved, strict=True)]
+
+    narrow = seen(source, target, told)
+    wide = seen(*(np.pad(part, ((0, 0), (0, more))) for part, more in ((source, 4), (target, 3), (told, 3))))
+    nothing = np.zeros((2, 6), int)
+    longer = seen(np.vstack([source, source[:2]]), np.vstack([target, target[:2]]), np.vstack([told, nothing]))
+    for other in (wide, longer):
+        np.testing.assert_allclose(other[0], narrow[0], rtol=1e-5)
+        for ours, theirs in zip(other[1], narrow[1], strict=True):
+            np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+def test_report_by_hand(run, file):
+    """Loss pair by pair without any padding; BLEU of sacrebleu's own function on the strings that generate prints."""
+    source = Pairs(file=file, tokens="words", limit=25)
+    report, model = evaluate(run), run.model()
+    nats, hits = [], []
+    for told, target in source.numbers("test"):
+        logits = np.float64(model((np.array([told]), np.array([[1, *target]]))))[0]
+        for place, token in enumerate([*target, 2]):
+            nats.append(np.log(np.exp(logits[place]).sum()) - logits[place, token])
+            hits.append(logits[place].argmax() == token)
+    assert report["tokens"] == len(nats)
+    assert report["loss"] == pytest.approx(np.mean(nats), rel=1e-3)
+    assert report["perplexity"] == pytest.approx(np.exp(np.mean(nats)), rel=1e-3)
+    assert report["accuracy"] == pytest.approx(np.mean(hits))
+    sources, references = zip(*source.pairs("test"), strict=True)
+    said = [answer["translation"] for answer in translate(run, sources)]
+    assert report["bleu"] == pytest.approx(sacrebleu.corpus_bleu(said, [references]).score)
+    assert report["chrf"] == pytest.approx(sacrebleu.corpus_chrf(said, [references]).score)
+    assert report["exact"] == np.mean([ours == theirs for ours, theirs in zip(said, references, strict=True)]) > 0.6
+    assert report["bleu_signature"].startswith("nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:")
+    assert [example["translation"] for example in report["examples"]] == said[:20]
+    assert sum(group["sentences"] for group in report["lengths"]) == report["sentences"] == len(said)
+    metrics = result(run, "test", report)["metrics"]
+    assert metrics["bleu_signature"] == report["bleu_signature"]
+    assert evaluate(run, "validation")["accuracy"] == pytest.approx(run.summary["best"]["val_accuracy"], abs=1e-6)
+
+
+def test_commands(run, zoo_command, tmp_path):
+    done = zoo_command("generate", run.path, "--prompt", "three one two")
+    assert (done.returncode, done.stdout) == (0, "3 1 2\n"), done.stderr
+    lines = "one two\n\n" + "one " * 30 + "\nfive zebra\nfour five\n"
+    (tmp_path / "in.txt").write_text(lines)
+    of_file = zoo_command("generate", run.path, "--file", tmp_path / "in.txt", "--beam", 3)
+    assert of_file.returncode == 1
+    said = of_file.stdout.split("\n")
+    assert (said[0], said[1], said[2], said[4]) == ("1 2", "", "", "4 5")
+    assert (
+        "zoo: line 3 cannot be translated: it has 30 tokens, but the network learned from sentences of at most 25"
+        in (of_file.stderr)
+    )
+    piped = zoo_command("generate", run.path, "--file", "-", "--json", input=lines)
+    answers = [json.loads(line) for line in piped.stdout.splitlines()]
+    assert answers[0] == {"source": "one two", "translation": "1 2"}
+    assert "error" in answers[2]
+    assert [answer["source"] for answer in answers[3:]] == ["five zebra", "four five"]
+    done = zoo_command("evaluate", run.path)
+    assert done.returncode == 0, done.stderr
+    assert "BLEU" in done.stdout
+    assert "nrefs:1|" in done.stdout
+    assert (run.path / "test.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        ((), "translates: give either --prompt SENTENCE or --file FILE (- for standard input)"),
+        (("--prompt", "one", "--file", "-"), "translates: give either --prompt SENTENCE or --file FILE"),
+        (("--prompt", " "), "the prompt came as ' ', which holds no sentence"),
+        (("--prompt", "one " * 26), "the prompt cannot be translated: it has 26 tokens"),
+        (("--prompt", "a\udcff"), "the prompt cannot be translated: it came with bytes that are not UTF-8"),
+        (("--file", "nowhere.txt"), "--file came as nowhere.txt, which cannot be read: No such file"),
+        (("--prompt", "one", "--temperature", "1"), "--temperature is for language models"),
+    ],
+)
+def test_complaints(run, words, complaint):
+    with pytest.raises(UserError) as caught:  # which commands answer in one line: see test_text.py
+        run_command([str(run.path), *words])
+    assert complaint in str(caught.value)
+
+
+def test_characters_that_were_not_learned(file, tmp_path):
+    recipe = replace(RECIPES["transformer"], model=SMALL, data=Pairs(file=file, limit=40), epochs=1)
+    made = fit(recipe, logs=tmp_path)
+    first, second = translate(made, ["one ZEBRA", "one two"])
+    assert first["error"].startswith("it holds 'Z' 'E' 'B' 'R' 'A', which was not in the text")
+    assert "translation" in second
+    with pytest.raises(UserError, match="translates and does not write on"):
+        next(generate(made, "one"))
+
+
+def test_board(run):
+    reader = EventAccumulator(str(run.path / "validation"), size_guidance={"tensors": 0})
+    reader.Reload()
+    (last,) = [event for event in reader.Tensors("translations") if event.step == 12]
+    first = last.tensor_proto.string_val[0].decode()
+    source, reference, translation = (line.strip() for line in first.splitlines())
+    assert len(source.split()) == len(reference.split())
+    assert translation.split()[0] in "12345"
+    assert any(tag.startswith("attention") for tag in reader.Tags()["tensors"])
+
+
+def test_crash_at_every_save_of_a_translation(tmp_path, monkeypatch):
+    recipe = replace(
+        RECIPES["transformer"],
+        model=partial(transformer, width=16, heads=2, depth=1, hidden=16, dropout=0.2),
+        data=Pairs(file=write_pairs(tmp_path / "my.tsv", 50), tokens="words", batch=8, lengths=2),
+        task=Translation(),
+        epochs=3,
+    )
+    crash_at_every_save(lambda logs: fit(recipe, logs=logs), tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize("name", [name for name in RECIPES if isinstance(RECIPES[name].data, Pairs)])
+def test_whole_path(name, file, tmp_path, capsys):
+    data = replace(RECIPES[name].data, file=file, vocabulary=300, lengths=1)
+    recipe = replace(RECIPES[name], data=data, epochs=1)
+    made = fit(recipe, logs=tmp_path)
+    assert 0 <= evaluate(made)["bleu"] <= 100
+    assert fit(recipe, logs=tmp_path) == made
+    assert "finished already" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ({"label_smoothing": 1.0}, r"--task\.label-smoothing came as 1\.0, but must be from 0 to less than 1"),
+        ({"beam": 0}, r"--task\.beam came as 0, but must be at least 1"),
+    ],
+)
+def test_bad_flags(flags, words):
+    with pytest.raises(ValueError, match=words):
+        Translation(**flags)

@@ -1,0 +1,77 @@
+"""Dates as people of 12 places write them and as ISO 8601 does: pairs to translate that need no network.
+
+How dates are written is what Babel knows of Unicode's Common Locale Data Repository. Nobody can tell which day
+03/04/26 is; here it follows from what stands there: each text begins with the name of its locale, which decides the
+order of day and month, and all days lie within a hundred years, which decides what two digits leave out of a year.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from typing import ClassVar
+
+import babel
+import numpy as np
+import tensorflow_datasets as tfds
+from babel.dates import format_date, format_skeleton
+
+LOCALES = ("de", "en_GB", "en_US", "es", "fr", "it", "ja", "nl", "pl", "pt_BR", "ru", "sv")
+FORMS = ("short", "medium", "long", "full")  # of the repository, the last with the day of the week
+SKELETONS = (
+    "yMd",
+    "yMMMEd",
+)  # its words for all in digits, and for all in short names
+FIRST, LAST = datetime.date(1950, 1, 1), datetime.date(2049, 12, 31)
+DAYS = (LAST - FIRST).days + 1
+
+
+class Dates(tfds.core.GeneratorBasedBuilder):
+    """The 36,525 days of the years 1950 to 2049, each once, in one of 72 manners; a tenth each validates and tests.
+
+    As no day comes twice, none that tests was seen before in whatever manner.
+    """
+
+    VERSION = tfds.core.Version("1.0.0")
+    # Each Babel has its own repository.
+    BUILDER_CONFIGS: ClassVar = [tfds.core.BuilderConfig(name=f"babel-{babel.__version__}")]
+
+    def _info(self):
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description=__doc__,
+            features=tfds.features.Translation(languages=("date", "iso")),
+        )
+
+    def _split_generators(self, dl_manager):
+        # RandomState's numbers never change between NumPy versions, so neither do the parts.
+        test, validation, train = np.split(np.random.RandomState(0).permutation(DAYS), [DAYS // 10, DAYS // 10 * 2])
+        return {
+            "train": self._generate_examples(train),
+            "validation": self._generate_examples(validation),
+            "test": self._generate_examples(test),
+        }
+
+    def _generate_examples(self, chosen):
+        known = manners()
+        drawn = np.random.RandomState(1).randint(len(known), size=DAYS)
+        for number in map(int, chosen):
+            day = FIRST + datetime.timedelta(days=number)
+            yield number, {"date": written(day, *known[drawn[number]]), "iso": day.isoformat()}
+
+
+def manners() -> list[tuple[str, str]]:
+    """All pairs of a locale and a form or skeleton."""
+    return [(locale, form) for locale in LOCALES for form in (*FORMS, *SKELETONS)]
+
+
+def written(day: datetime.date, locale: str, form: str) -> str:
+    """The locale's name, and the day in that form or by that skeleton, such as "en_US: Mar 4, 2026"."""
+    if form in FORMS:
+        return f"{locale}: {format_date(day, form, locale=locale)}"
+    return f"{locale}: {format_skeleton(form, day, locale=locale)}"
+
+
+def every_day() -> Iterator[datetime.date]:
+    """The days from the first to the last."""
+    return (FIRST + datetime.timedelta(days=number) for number in range(DAYS))

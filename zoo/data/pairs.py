@@ -1,0 +1,294 @@
+"""Pairs of sentences for translation, by TFDS name or from a person's file."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import takewhile
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+from tokenizers import Tokenizer
+
+from zoo.data.buckets import BEGIN, END, endless, lengths_of, once, padded, widths
+from zoo.data.dates import Dates
+from zoo.data.multi30k import Multi30k
+from zoo.data.prepare import known_builder, prepare, split_names
+from zoo.data.text import TOKENIZER, read_text
+from zoo.data.tokens import LINE_END, Kind, encode, learn, read_tokenizer
+from zoo.errors import UserError
+
+SPECIAL = ("<pad>", "<bos>", LINE_END)  # what zoo.data.buckets numbers PADDING, BEGIN and END
+OURS = {"dates": Dates, "multi30k": Multi30k}
+NAMED = 10  # lines of a file that are named as faulty
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Sentences and their translations; both languages share one tokenizer."""
+
+    name: str = "dates"
+    """TFDS name of a set of translations: dates (needs no network), multi30k, tatoeba/tatoeba_de, ..."""
+    source: str | None = None
+    """The language that is read, such as en; the set's first if not given."""
+    target: str | None = None
+    """The language that is written, such as de; the set's second if not given."""
+    file: Path | None = None
+    """Own UTF-8 text instead, a pair a line: source, tab, target; more columns are left out. A tenth each validates
+    and tests, with no source that was learned from."""
+    directory: Path | None = field(default=None, metadata={"local": True})
+    """Where TFDS keeps data; TFDS_DATA_DIR or ~/tensorflow_datasets if not given."""
+    tokens: Kind = "characters"
+    """characters, words, or bpe: byte-pair encoding."""
+    vocabulary: int = 8000
+    """Tokens at most, of words and bpe."""
+    tokenizer: Path | None = None
+    """A tokenizer.json instead of learning one from the training part; its tokens 0, 1, 2 are <pad>, <bos>, <eos>."""
+    batch: int = 64
+    """Pairs a training step."""
+    limit: int = 100
+    """Tokens of a sentence at most: nothing is learned from longer ones, nor translated to them."""
+    lengths: int = 8
+    """Lengths to which sentences are filled up: of so many shapes are the batches, and XLA compiles each anew."""
+
+    def __post_init__(self):
+        for name in ("batch", "limit", "lengths"):
+            value = getattr(self, name)
+            if value < 1:
+                raise ValueError(f"--data.{name} came as {value}, but must be at least 1")
+        least = len(SPECIAL) + (256 if self.tokens == "bpe" else 1)
+        if self.vocabulary < least:
+            has = f"{len(SPECIAL)} special tokens and {'the 256 bytes' if self.tokens == 'bpe' else 'an unknown one'}"
+            raise ValueError(f"--data.vocabulary came as {self.vocabulary}, but {self.tokens} begin with {has}")
+        if self.source is not None and self.source == self.target:
+            raise ValueError(f"--data.source and --data.target both came as {self.source}, but must differ")
+
+    @property
+    def title(self) -> str:
+        """What the data are called in a report."""
+        return self.file.name if self.file else self.name
+
+    @property
+    def told(self) -> str:
+        """What a person is told of the data besides the counts."""
+        longer = len(self.pairs("train")) - self.count("train")
+        left_out = f", {longer} longer ones left out of training" if longer else ""
+        return (
+            f"{' to '.join(self.languages)}, {self.limit} tokens at most{left_out}, "
+            f"{self.spec['vocabulary']} different ones"
+        )
+
+    labels = ()  # there are no classes
+    begin, end = BEGIN, END  # the tokens that begin and end a translation
+
+    @cached_property
+    def languages(self) -> tuple[str, str]:
+        """What is read and what is written.
+
+        Raises:
+            UserError: the set does not have it.
+        """
+        if self.file is not None:
+            return self.source or "source", self.target or "target"
+        known = list(columns(self.builder))
+        source = self.source or next((language for language in known if language != self.target), None)
+        target = self.target or next((language for language in known if language != source), None)
+        for flag, language in (("source", source), ("target", target)):
+            if language not in known:
+                raise UserError(f"--data.{flag} came as {language}, but {self.name} has {', '.join(known)}")
+        return source, target
+
+    @cached_property
+    def spec(self) -> dict:
+        """The builder's positional arguments."""
+        return {"vocabulary": max(self.codec.get_vocab().values()) + 1}
+
+    @cached_property
+    def codec(self) -> Tokenizer:
+        """The tokenizer of both languages: the one that is given, or one learned from the training part.
+
+        Raises:
+            UserError: the file is not a tokenizer, or none for translation.
+        """
+        if self.tokenizer is None:
+            text = "\n".join(sentence for pair in self.pairs("train") for sentence in pair)
+            return learn(self.tokens, text, self.vocabulary, SPECIAL)
+        codec = read_tokenizer(self.tokenizer)
+        first = tuple(codec.id_to_token(number) for number in range(len(SPECIAL)))
+        if first != SPECIAL:
+            raise UserError(
+                f"{self.tokenizer} is no tokenizer for translation: its first tokens are "
+                f"{', '.join(map(repr, first))}, but must be {', '.join(SPECIAL)}"
+            )
+        return codec
+
+    def of_run(self, folder: Path) -> Pairs:
+        """The same with the tokenizer that a run's folder keeps."""
+        return replace(self, tokenizer=folder / TOKENIZER)
+
+    def files(self) -> dict[str, str]:
+        """What a run keeps of the data, by name, for later verbs."""
+        return {TOKENIZER: self.codec.to_str()}
+
+    @cached_property
+    def splits(self) -> dict[str, str]:
+        """Names of train, validation and test, and where they come from."""
+        if self.file is not None:
+            return {"train": "eight tenths of the sources", "validation": "a tenth", "test": "a tenth"}
+        return split_names(self._prepared, self.title)
+
+    def pairs(self, split: str) -> list[tuple[str, str]]:
+        """All sentences of the split with their translations, in the order of the data.
+
+        Raises:
+            UserError: there are none, or a line of the file lacks its tab.
+        """
+        cache = self.__dict__.setdefault("_pairs", {})  # a frozen record; what it names never changes
+        if split not in cache:
+            cache[split] = self._own(split) if self.file else self._of_tfds(split)
+            if not cache[split]:
+                raise UserError(f"the {split} part of {self.title} holds no pair of sentences: give it more pairs")
+        return cache[split]
+
+    def numbers(self, split: str) -> list[tuple[list[int], list[int]]]:
+        """The tokens of the pairs, without those that begin and end; of train only pairs within the limit.
+
+        Raises:
+            UserError: no pair is within the limit, or the tokenizer does not know some of it.
+        """
+        cache = self.__dict__.setdefault("_numbers", {})
+        if split not in cache:
+            what = f"the {split} part of {self.title}"
+            told = [tuple(self.encode(text, what) for text in pair) for pair in self.pairs(split)]
+            if split == "train":
+                told = [pair for pair in told if max(map(len, pair)) <= self.limit]
+            if not told:
+                raise UserError(f"{what} has no pair of at most {self.limit} tokens: give it a larger --data.limit")
+            cache[split] = told
+        return cache[split]
+
+    def count(self, split: str) -> int:
+        """Pairs of train, validation or test."""
+        return len(self.numbers(split))
+
+    @property
+    def epoch_size(self) -> int:
+        """Places for pairs in the batches of an epoch: all pairs once, and what fills up the last batch."""
+        return padded(self.count("train"), self.batch)
+
+    def load(self, split: str, *, seed: int = 0, step: int = 0, stopwatch: tf.Variable | None = None):
+        """Batches of ((source, target), told, weights) as a tf.data.Dataset, all filled up with 0 behind their end.
+
+        source is (B, S) int32; target (B, T) begins with the token that begins one; told (B, T) is the target a token
+        later and ends with the token that ends it; weights (B, T) are 1 where there is a token to tell, else 0.
+        Pairs of like length come together. S and T are two of a few lengths, decided by the training part; B is always
+        the same: rows without any token fill up the last batch.
+
+        Args:
+            split: train (for ever, each pair once an epoch), validation or test (one pass; whatever is longer than the
+                limit too).
+            seed: decides the order of train.
+            step: at which of its batches train starts.
+            stopwatch: see `zoo.data.pipeline.training_stream`.
+        """
+        train, numbers = lengths_of(self.numbers("train")), self.numbers(split)
+        longest = np.maximum(train.max(0), lengths_of(numbers).max(0))
+        # What is longer than all that is learned from is filled up to the longest.
+        edges = np.union1d(widths(train.max(1), self.lengths), longest.max())
+        if split == "train":
+            return endless(numbers, edges, longest, batch=self.batch, seed=seed, step=step, stopwatch=stopwatch)
+        return once(numbers, edges, longest, batch=self.batch)
+
+    def imitation(self, count: int, stopwatch: tf.Variable | None = None) -> tf.data.Dataset:
+        """The training stream of `count` pairs of random tokens, as long as those of train are on average."""
+        random, mean = np.random.default_rng(0), lengths_of(self.numbers("train")).mean(0).round().astype(int)
+        numbers = [
+            tuple(random.integers(len(SPECIAL), self.spec["vocabulary"], length).tolist() for length in mean)
+            for _ in range(count)
+        ]
+        return endless(numbers, np.array([mean.max()]), mean, batch=self.batch, seed=0, step=0, stopwatch=stopwatch)
+
+    def encode(self, text: str, what: str = "the text") -> list[int]:
+        """The tokens of a sentence; what it writes like a special token means nothing.
+
+        Raises:
+            UserError: the tokenizer does not know `what` this is.
+        """
+        return [number for number in encode(self.codec, text, what) if number >= len(SPECIAL)]
+
+    def decode(self, numbers) -> str:
+        """The text of these tokens up to the one that ends it; padding and beginning are left out."""
+        told = takewhile(lambda number: number != END, map(int, numbers))
+        return self.codec.decode([number for number in told if number >= len(SPECIAL)])
+
+    def digest(self, split: str) -> str:
+        """Twelve hexadecimal digits that change with any token of the split."""
+        return hashlib.sha256(repr(self.numbers(split)).encode()).hexdigest()[:12]
+
+    @cached_property
+    def builder(self) -> tfds.core.DatasetBuilder:
+        """The TFDS builder; nothing is downloaded yet.
+
+        Raises:
+            UserError: there is no such data set, or it does not hold translations.
+        """
+        directory = self.directory or os.environ.get("TFDS_DATA_DIR") or None
+        if self.name in OURS:
+            return OURS[self.name](data_dir=directory)
+        builder = known_builder(self.name, directory, "dates")
+        if len(columns(builder)) < 2:
+            raise UserError(
+                f"{self.name} does not hold translations: its features are {', '.join(builder.info.features)}"
+            )
+        return builder
+
+    @cached_property
+    def _prepared(self) -> tfds.core.DatasetBuilder:
+        return prepare(self.builder)
+
+    def _of_tfds(self, split: str) -> list[tuple[str, str]]:
+        """The pairs of the set; one whose other side is empty teaches nothing."""
+        data, have = self._prepared.as_dataset(split=self.splits[split]), columns(self.builder)
+        names = [have[language] for language in self.languages]
+        pairs = (tuple(example[name].decode().strip() for name in names) for example in data.as_numpy_iterator())
+        return [pair for pair in pairs if all(pair)]
+
+    def _own(self, split: str) -> list[tuple[str, str]]:
+        """The pairs of the person's file whose sources fall into that part."""
+        sources = list(dict.fromkeys(source for source, _ in self._own_pairs))
+        # RandomState's numbers never change between NumPy versions, so neither do the parts.
+        order, tenth = np.random.RandomState(0).permutation(len(sources)), -(-len(sources) // 10)
+        start, end = {"test": (0, tenth), "validation": (tenth, 2 * tenth), "train": (2 * tenth, None)}[split]
+        chosen = {sources[place] for place in order[start:end]}
+        return [pair for pair in self._own_pairs if pair[0] in chosen]
+
+    @cached_property
+    def _own_pairs(self) -> list[tuple[str, str]]:
+        pairs, faulty = [], []
+        for number, line in enumerate(read_text(self.file).split("\n"), 1):
+            pair = tuple(part.strip() for part in line.split("\t")[:2])
+            if len(pair) == 2 and all(pair):
+                pairs.append(pair)
+            elif line.strip():
+                faulty.append(number)
+        if faulty:
+            more = f" and {len(faulty) - NAMED} others" if len(faulty) > NAMED else ""
+            raise UserError(
+                f"{self.file} has no source, tab and target in line {', '.join(map(str, faulty[:NAMED]))}{more}: "
+                "write each pair in a line, with a tab between the two"
+            )
+        return pairs
+
+
+def columns(builder: tfds.core.DatasetBuilder) -> dict[str, str]:
+    """The languages of a TFDS set with the features that hold their sentences; none if it has no translations."""
+    features = builder.info.features
+    if isinstance(features, tfds.features.Translation):
+        return {language: language for language in features}
+    if {"source_sentence", "target_sentence"} <= set(features):  # the sets of one pair of languages
+        return {"source": "source_sentence", "target": "target_sentence"}
+    return {}

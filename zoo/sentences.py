@@ -1,0 +1,109 @@
+"""Sentences of a person's, translated by a run's network."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+
+from zoo.data import TOKENIZER, foreign
+from zoo.errors import UserError
+from zoo.fit import recalled
+from zoo.training import devices, runs
+from zoo.training.runs import Run
+from zoo.training.translation import translations
+
+AT_ONCE = 64  # lines of a file that are translated together
+
+
+def no_text(text: str) -> bool:
+    """Whether the text holds what Python makes of bytes that are not UTF-8."""
+    return any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+def translates(run: Run) -> bool:
+    """Whether the run is about translation."""
+    return run.record["recipe"].get("task", {}).get("is") == "Translation"
+
+
+def translate(run: Run | Path | str, lines: Iterable[str], beam: int = 1, at_once: int = AT_ONCE) -> Iterator[dict]:
+    """For each line, in order, its `source` and either its `translation` or its `error`.
+
+    Args:
+        run: what fit made of a translation.
+        lines: sentences; an empty one is its own translation.
+        beam: translations followed at once; 1: always the likeliest token.
+        at_once: lines that are waited for before they are translated together.
+
+    Raises:
+        UserError: the run is missing, damaged, of another version or about something else.
+    """
+    devices.check_backend()
+    run = runs.open_for_reading(Path(run.path if isinstance(run, Run) else run))
+    if not translates(run):
+        raise UserError(f"{run.path} does not translate: wanted a run of a recipe such as transformer")
+    source, model = recalled(run)[0], run.model()
+    if source.spec["vocabulary"] != model.output_shape[-1]:
+        raise UserError(f"{run.path / TOKENIZER} is not that of the run: {run.how_to_go_on('--fresh')}")
+    remaining = iter(lines)
+    while waiting := [line.strip() for line in islice(remaining, at_once)]:
+        read_in = [None if fault(line, source) else source.encode(line) for line in waiting]
+        said = iter(translations(model, source, [told for told in read_in if told], beam) if any(read_in) else ())
+        for line, told in zip(waiting, read_in, strict=True):
+            answer = {"error": fault(line, source)} if told is None else {"translation": next(said) if told else ""}
+            yield {"source": line} | answer
+
+
+def fault(line: str, source) -> str | None:
+    """Why the network cannot translate the line; None where it can."""
+    if no_text(line):
+        return "it came with bytes that are not UTF-8: give it as UTF-8 text"
+    unknown = foreign(source.codec, line) if source.tokens == "characters" else []
+    if unknown:
+        return f"it holds {' '.join(map(repr, unknown[:10]))}, which was not in the text that the run learned from"
+    count = len(source.encode(line))
+    if count > source.limit:
+        return f"it has {count} tokens, but the network learned from sentences of at most {source.limit}: cut it"
+    return None
+
+
+def lines_of(run: Path, prompt: str | None, file: Path | None) -> Iterator[str]:
+    """The prompt alone, or the lines of the file.
+
+    Raises:
+        UserError: there are none, or they cannot be read.
+    """
+    if (prompt is None) == (file is None):
+        raise UserError(f"{run} translates: give either --prompt SENTENCE or --file FILE (- for standard input)")
+    if prompt is not None:
+        if not prompt.strip():
+            raise UserError(f"the prompt came as {prompt!r}, which holds no sentence")
+        yield prompt
+        return
+    try:
+        if str(file) == "-":
+            yield from (line.decode(errors="surrogateescape") for line in sys.stdin.buffer)
+            return
+        with open(file, encoding="utf-8-sig", errors="surrogateescape") as opened:
+            yield from opened
+    except OSError as error:
+        raise UserError(f"--file came as {file}, which cannot be read: {error.strerror}") from error
+
+
+def print_translations(run: Path, prompt: str | None, file: Path | None, beam: int, as_json: bool) -> int:
+    """Prints a line for each; 1 if one of a file could not be translated."""
+    failed = False
+    at_once = 1 if str(file) == "-" else AT_ONCE  # who types wants an answer
+    for number, answer in enumerate(translate(run, lines_of(run, prompt, file), beam, at_once), 1):
+        if "error" in answer and file is None:
+            raise UserError(f"the prompt cannot be translated: {answer['error']}")
+        failed |= "error" in answer
+        if as_json:
+            print(json.dumps(answer), flush=True)
+            continue
+        print(answer.get("translation", ""), flush=True)  # a line for each, so that they can be laid side by side
+        if "error" in answer:
+            print(f"zoo: line {number} cannot be translated: {answer['error']}", file=sys.stderr)
+    return int(failed)

@@ -1,0 +1,231 @@
+"""Translation: a sentence in another language, token by token."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import keras
+import numpy as np
+import sacrebleu
+import tensorflow as tf
+from keras import ops
+
+from zoo.training import figures
+from zoo.translating import attention_map, translate
+
+GROUPS = 8  # of sentences of like length, in the picture
+EXAMPLES = 20  # translations in the report
+SHOWN = 4  # translations in TensorBoard
+MAPPED = 2  # of them with a picture of where the network looked
+
+
+@dataclass(frozen=True)
+class Translation:
+    """The next token of the target, by the source and the target so far: cross entropy of float32 logits (B, T, V)."""
+
+    USE: ClassVar = "generate {run} --prompt SENTENCE"  # what a trained network is good for
+    monitors: ClassVar = ("val_loss", "val_accuracy")
+
+    label_smoothing: float = 0.1
+    """Part of each label that is spread over all tokens (Vaswani 2017, section 5.4), 0 to 1."""
+    beam: int = 1
+    """Translations that evaluation follows at once for a sentence; 1: always the likeliest token."""
+
+    def __post_init__(self):
+        if not 0 <= self.label_smoothing < 1:
+            raise ValueError(
+                f"--task.label-smoothing came as {self.label_smoothing}, but must be from 0 to less than 1"
+            )
+        if self.beam < 1:
+            raise ValueError(f"--task.beam came as {self.beam}, but must be at least 1")
+
+    def loss(self) -> keras.Loss:
+        """Mean cross entropy in nats a token with smoothed labels; over several batches each counts by its pairs."""
+        return SmoothedCrossEntropy(self.label_smoothing)
+
+    def metrics(self) -> list[keras.Metric]:
+        """What is shown while training."""
+        return [TokenAccuracy(name="accuracy")]
+
+    def weights(self, source) -> None:
+        """All tokens count the same; what padding counts, which is nothing, comes with the batches."""
+
+    def panel(self, source, validation) -> TranslationPanel:
+        """What TensorBoard shows besides curves."""
+        return TranslationPanel(source)
+
+    def report(self, model: keras.Model, source, split: str) -> dict:
+        """How well the network tells the tokens of a split of the source, and how good its own translations are.
+
+        Returns:
+            loss (nats a token, without smoothing), perplexity (its exponential), accuracy (of the likeliest token),
+            tokens (with those that end a sentence); bleu and chrf (0 to 100) of sacrebleu with their signatures
+            bleu_signature and chrf_signature, exact (share of translations equal to the reference), sentences, beam;
+            lengths (of groups of sentences by the length of their source: tokens, bleu, exact, sentences) and examples
+            (source, reference, translation).
+        """
+        nats, hits, tokens = 0.0, 0, 0
+        for inputs, told, weights in source.load(split):
+            logits, real = model.predict_on_batch(inputs), weights.numpy() > 0
+            found = keras.losses.sparse_categorical_crossentropy(told, logits, from_logits=True)
+            nats += float(np.float64(ops.convert_to_numpy(found))[real].sum())
+            hits += int((logits.argmax(-1) == told.numpy())[real].sum())
+            tokens += int(real.sum())
+        sources, references = zip(*source.pairs(split), strict=True)
+        numbers = [told for told, _ in source.numbers(split)]
+        said = translations(model, source, numbers, self.beam)
+        bleu, chrf = sacrebleu.BLEU(), sacrebleu.CHRF()
+        scores = bleu.corpus_score(said, [references]), chrf.corpus_score(said, [references])
+        exact = np.array([ours == theirs for ours, theirs in zip(said, references, strict=True)])
+        lengths = np.array([len(told) for told in numbers])
+        groups = np.array_split(np.argsort(lengths, kind="stable"), min(GROUPS, len(said)))
+        return {
+            "loss": nats / tokens,
+            "perplexity": math.exp(nats / tokens),
+            "accuracy": hits / tokens,
+            "tokens": tokens,
+            "bleu": scores[0].score,
+            "bleu_signature": str(bleu.get_signature()),
+            "chrf": scores[1].score,
+            "chrf_signature": str(chrf.get_signature()),
+            "exact": float(exact.mean()),
+            "sentences": len(said),
+            "beam": self.beam,
+            "lengths": [
+                {
+                    "tokens": float(lengths[group].mean()),
+                    "bleu": bleu.corpus_score([said[i] for i in group], [[references[i] for i in group]]).score,
+                    "exact": float(exact[group].mean()),
+                    "sentences": len(group),
+                }
+                for group in groups
+            ],
+            "examples": [
+                {"source": source, "reference": reference, "translation": translation}
+                for source, reference, translation in zip(
+                    sources[:EXAMPLES], references[:EXAMPLES], said[:EXAMPLES], strict=True
+                )
+            ],
+        }
+
+    def table(self, report: dict) -> str:
+        """The report for a person to read."""
+        how = f"beam {report['beam']}" if report["beam"] > 1 else "greedy"
+        lines = [
+            f"BLEU         {report['bleu']:.2f} ({report['bleu_signature']})",
+            f"chrF         {report['chrf']:.2f} ({report['chrf_signature']})",
+            f"exact match  {report['exact']:.2%} of {report['sentences']} translations, {how}",
+            f"loss         {report['loss']:.4f} nats a token, over all {report['tokens']:,} tokens of the references",
+            f"perplexity   {report['perplexity']:.2f}",
+            f"accuracy     {report['accuracy']:.2%} of the tokens were the likeliest behind those of the reference",
+        ]
+        for example in report["examples"][:SHOWN]:
+            lines += ["", *(f"{name:11}  {text}" for name, text in example.items())]
+        return "\n".join(lines)
+
+    def draw(self, report: dict, path: Path) -> None:
+        """BLEU and exact match by the length of the source, in a PNG file."""
+        groups = report["lengths"]
+        figures.lines(
+            [group["tokens"] for group in groups],
+            {
+                f"BLEU, {report['bleu']:.2f} in all": [group["bleu"] for group in groups],
+                f"exact match, {report['exact']:.2%} in all": [100 * group["exact"] for group in groups],
+            },
+            path,
+            across=f"tokens of the source (means of {len(groups)} groups of sentences)",
+            up="of 100",
+        )
+
+
+class TranslationPanel:
+    """Pairs of a training batch, and after each epoch what the network makes of the first sentences of validation.
+
+    Args:
+        source: has `pairs` and `numbers`, and what `translations` asks for.
+    """
+
+    def __init__(self, source):
+        self.source = source
+
+    def begin(self, sample: tuple) -> None:
+        """The first pairs of a training batch."""
+        (sources, _), told, _ = sample
+        pairs = zip(sources[:SHOWN].numpy(), told[:SHOWN].numpy(), strict=True)
+        tf.summary.text("inputs", [shown(*map(self.source.decode, pair)) for pair in pairs], step=0)
+
+    def epoch(self, model: keras.Model, step: int) -> None:
+        """Source, reference and translation; and where the decoder's last block looked for each token of it."""
+        source, pairs = self.source, self.source.pairs("validation")[:SHOWN]
+        numbers = [told for told, _ in source.numbers("validation")[:SHOWN]]
+        found = translated(model, source, numbers)
+        rows = [shown(*pair, source.decode(tokens)) for pair, tokens in zip(pairs, found, strict=True)]
+        tf.summary.text("translations", rows, step=step)
+        for number, (told, tokens) in enumerate(zip(numbers[:MAPPED], found[:MAPPED], strict=True), 1):
+            looks = attention_map(model, told, tokens, begin=source.begin)
+            across, down = ([source.decode([token]) for token in side] for side in (told, tokens))
+            picture = figures.attention(looks, across, [*down, "(end)"])
+            tf.summary.image(f"attention/{number}", picture[None], step=step)
+
+    def finish(self, model: keras.Model, path: Path) -> None:
+        """Nothing: tokens have no pictures."""
+
+
+def translations(model: keras.Model, source, numbers: list[list[int]], beam: int = 1) -> list[str]:
+    """The texts that the network makes of sentences.
+
+    Args:
+        model: what `zoo.models.transformer` made.
+        source: has `begin`, `end`, `limit` (tokens of a sentence at most) and `decode`.
+        numbers: the tokens of each sentence.
+        beam: translations that are followed at once for each; 1: always the likeliest token.
+    """
+    return [source.decode(tokens) for tokens in translated(model, source, numbers, beam)]
+
+
+def translated(model: keras.Model, source, numbers: list[list[int]], beam: int = 1) -> list[list[int]]:
+    """Their tokens, without those that begin and end; arguments as of `translations`."""
+    table = np.zeros((len(numbers), max(map(len, numbers))), np.int32)
+    for row, told in zip(table, numbers, strict=True):
+        row[: len(told)] = told
+    # With the token that ends it a translation is one longer than what was learned from.
+    return translate(model, table, begin=source.begin, end=source.end, limit=source.limit + 1, beam=beam)
+
+
+def shown(*lines: str) -> str:
+    """Those lines as TensorBoard's Markdown shows them, word for word."""
+    return "\n".join("    " + line for line in lines)
+
+
+class SmoothedCrossEntropy(keras.Loss):
+    """Softmax cross entropy of logits (B, T, V) against tokens (B, T), of whose labels a part is spread over all V.
+
+    That of Keras wants one-hot labels, which are as large as the logits.
+
+    Args:
+        smoothing: that part.
+    """
+
+    def __init__(self, smoothing: float):
+        super().__init__(name="smoothed_cross_entropy", reduction="mean_with_sample_weight")
+        self.smoothing = smoothing
+
+    def call(self, y_true, y_pred):
+        """Nats (B, T)."""
+        told = ops.take_along_axis(y_pred, ops.cast(y_true, "int32")[..., None], axis=-1)[..., 0]
+        kept = (1 - self.smoothing) * told + self.smoothing * ops.mean(y_pred, axis=-1)
+        return ops.logsumexp(y_pred, axis=-1) - kept
+
+
+class TokenAccuracy(keras.metrics.Mean):
+    """The share of tokens, but for padding, that were the likeliest."""
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Counts the tokens (B, T) that are not 0, by logits (B, T, V)."""
+        told = ops.cast(y_true, "int32")
+        hits = ops.equal(told, ops.cast(ops.argmax(y_pred, axis=-1), "int32"))
+        # Flat, for Keras would take the mean of each row, whose padding would then count.
+        super().update_state(ops.ravel(hits), sample_weight=ops.ravel(ops.not_equal(told, 0)))
