@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields
 from functools import partial
@@ -31,6 +32,8 @@ from zoo.models.lm import token_step
 from zoo.sentences import no_text, print_translations, translates
 from zoo.training import devices, runs
 from zoo.training.runs import Run
+
+WARM = 3  # tokens that are not timed
 
 
 @dataclass(frozen=True)
@@ -178,7 +181,14 @@ def run_command(argv: list[str]) -> int:
         raise UserError(f"--file and --beam are for translations: {options.run} takes --prompt")
     pieces = islice(generate(options.run, options.prompt, how, weights=options.weights), options.tokens)
     if options.json:
-        print(json.dumps({"run": str(options.run), "prompt": options.prompt, "text": "".join(pieces)} | asdict(how)))
+        written, times = [], []
+        for piece in pieces:
+            written.append(piece)
+            times.append(time.perf_counter())
+        # The first tokens wait for the network to be compiled.
+        rate = (len(times) - WARM) / (times[-1] - times[WARM - 1]) if len(times) > WARM else None
+        told = {"run": str(options.run), "prompt": options.prompt, "text": "".join(written), "tokens_per_second": rate}
+        print(json.dumps(told | asdict(how)))
         return 0
     for piece in pieces:
         print(piece, end="", flush=True)
