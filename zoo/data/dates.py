@@ -8,7 +8,6 @@ order of day and month, and all days lie within a hundred years, which decides w
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
 from typing import ClassVar
 
 import babel
@@ -70,8 +69,3 @@ def written(day: datetime.date, locale: str, form: str) -> str:
     if form in FORMS:
         return f"{locale}: {format_date(day, form, locale=locale)}"
     return f"{locale}: {format_skeleton(form, day, locale=locale)}"
-
-
-def every_day() -> Iterator[datetime.date]:
-    """The days from the first to the last."""
-    return (FIRST + datetime.timedelta(days=number) for number in range(DAYS))
