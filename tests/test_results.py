@@ -51,7 +51,8 @@ def row(command: str, name: str, split: str, lines: list[dict]) -> str:
             row = f"{metrics[0]['tokens']:,} {of_text} {last}| {steps}"
         case "forecast":
             naive = " | ".join(f"{metrics[0][f'{who}_rmse']:.2f}" for who in ("naive", "seasonal"))
-            row = f"{metrics[0]['windows']:,} | {of('rmse', 2)} | {naive} | {of('seasonal_ratio', 3)} {last}| {lines[0]['epochs']}"
+            figures = f"| {of('rmse', 2)} | {naive} | {of('seasonal_ratio', 3)}"
+            row = f"{metrics[0]['windows']:,} {figures} {last}| {lines[0]['epochs']}"
         case "translation":
             figures = f"| {of('exact', 2, 100)} | {of('bleu', 2)} | {of('chrf', 2)} | {of('loss', 3)}"
             row = f"{metrics[0]['sentences']:,} {figures} {last}| {lines[0]['epochs']}"
