@@ -9,8 +9,8 @@ import pytest
 from test_transformer import SMALL, VOCABULARY, array, sentences
 
 from zoo.decoding import search
-from zoo.layers.transformer import Stepwise
 from zoo.models import transformer
+from zoo.stepwise import Stepwise
 from zoo.translating import attention_map, translate
 
 BEGIN, END = 1, 2

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.decoding import search
-from zoo.layers.transformer import Stepwise
+from zoo.stepwise import Stepwise
 
 SENTENCES = 64  # that are translated at once
 COMPILED: WeakKeyDictionary = WeakKeyDictionary()  # for each model that is still there, what `compiled` made of it
