@@ -69,7 +69,7 @@ def weights(vocabulary: int, **options) -> int:
 
 def test_numbers_of_weights():
     # as PyTorch counts the network that it is timed beside
-    assert weights(8000, **VARIANTS["small"], tied=False) == 4_931_392
+    assert weights(8000, width=128, heads=8, depth=4, hidden=512, tied=False) == 4_931_392
     assert weights(37_000, **VARIANTS["base"]) == 63_082_496
 
 

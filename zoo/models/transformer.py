@@ -18,9 +18,6 @@ VARIANTS = {
     # Vaswani 2017, table 3.
     "base": {"width": 512, "heads": 8, "depth": 6, "hidden": 2048, "dropout": 0.1},
     "big": {"width": 1024, "heads": 16, "depth": 6, "hidden": 4096, "dropout": 0.3},
-    # Ours, for two cores.
-    "small": {"width": 128, "heads": 8, "depth": 4, "hidden": 512, "dropout": 0.1},
-    "tiny": {"width": 64, "heads": 4, "depth": 2, "hidden": 256, "dropout": 0.1},
 }
 
 
