@@ -14,7 +14,7 @@ import tensorflow as tf
 from keras import ops
 
 from zoo.training import figures
-from zoo.translating import attention_map, translate
+from zoo.translating import attention_map, decode
 
 GROUPS = 8  # of sentences of like length, in the picture
 EXAMPLES = 20  # translations in the report
@@ -192,7 +192,7 @@ def translated(model: keras.Model, source, numbers: list[list[int]], beam: int =
     for row, told in zip(table, numbers, strict=True):
         row[: len(told)] = told
     # With the token that ends it a translation is one longer than what was learned from.
-    return translate(model, table, begin=source.begin, end=source.end, limit=source.limit + 1, beam=beam)
+    return decode(model, table, begin=source.begin, end=source.end, limit=source.limit + 1, beam=beam)
 
 
 def shown(*lines: str) -> str:
