@@ -43,9 +43,7 @@ class Translation:
             raise ValueError(f"--task.beam came as {self.beam}, but must be at least 1")
 
     def loss(self) -> keras.Loss:
-        """Mean cross entropy in nats a token with smoothed labels; over several batches the mean of theirs, for Keras
-        weighs them by their rows, which are as many in all, those that only fill up a batch included.
-        """
+        """Mean cross entropy in nats a token with smoothed labels; over several batches each counts the same."""
         return SmoothedCrossEntropy(self.label_smoothing)
 
     def metrics(self) -> list[keras.Metric]:
