@@ -9,9 +9,9 @@ import pytest
 from test_transformer import SMALL, VOCABULARY, array, sentences
 
 from zoo.decoding import search
-from zoo.layers.transformer import Stepwise
 from zoo.models import transformer
-from zoo.translating import attention_map, translate
+from zoo.stepwise import Stepwise
+from zoo.translating import attention_map, decode
 
 BEGIN, END = 1, 2
 
@@ -48,7 +48,7 @@ def test_greedy_is_the_likeliest_token_again_and_again(taught):
         told[:, [0, BEGIN]] = -np.inf
         texts[:, place] = told.argmax(-1)
     expected = [list(itertools.takewhile(lambda token: token != END, text)) for text in texts.tolist()]
-    assert translate(taught, sources, begin=BEGIN, end=END, limit=limit) == expected
+    assert decode(taught, sources, begin=BEGIN, end=END, limit=limit) == expected
     assert len(set(map(len, expected))) > 1  # some end, some are cut
 
 
@@ -66,7 +66,7 @@ def test_a_beam_as_wide_as_all_is_exhaustive(length_penalty):
             total = sum(row[place, token] for place, token in enumerate((*text, END)))
             scores.append(total / ((5 + len(text) + 1) / 6) ** length_penalty)
         best.append(list(texts[int(np.argmax(scores))]))
-    found = translate(model, sources, begin=BEGIN, end=END, limit=limit, beam=120, length_penalty=length_penalty)
+    found = decode(model, sources, begin=BEGIN, end=END, limit=limit, beam=120, length_penalty=length_penalty)
     assert found == best
 
 
@@ -96,19 +96,19 @@ def test_a_batch_is_each_alone(taught, beam, monkeypatch):
     monkeypatch.setattr("zoo.translating.SENTENCES", 4)
     options = {"begin": BEGIN, "end": END, "limit": 8, "beam": beam}
     sources = sentences(9, 7)
-    together = translate(taught, sources, **options)
-    assert together == [translate(taught, source[None], **options)[0] for source in sources[:3]] + together[3:]
-    again = translate(taught, np.pad(sources[::-1], ((0, 0), (0, 3))), **options)
+    together = decode(taught, sources, **options)
+    assert together == [decode(taught, source[None], **options)[0] for source in sources]
+    again = decode(taught, np.pad(sources[::-1], ((0, 0), (0, 3))), **options)
     assert together == again[::-1]
     assert not {0, BEGIN, END} & {token for tokens in together for token in tokens}
-    assert translate(taught, sources[:0], **options) == []
+    assert decode(taught, sources[:0], **options) == []
 
 
 def test_it_learns_to_turn_round(taught):
     unseen = sentences(50, 5, seed=2)
     expected = [source[source > 0][::-1].tolist() for source in unseen]
     for beam in (1, 4):
-        found = translate(taught, unseen, begin=BEGIN, end=END, limit=6, beam=beam)
+        found = decode(taught, unseen, begin=BEGIN, end=END, limit=6, beam=beam)
         assert sum(a == b for a, b in zip(found, expected, strict=True)) >= 40
 
 
@@ -123,7 +123,7 @@ def test_where_it_looks(taught):
 def test_complaints(taught):
     options = {"begin": BEGIN, "end": END, "limit": 4}
     with pytest.raises(ValueError, match=r"sources came with shape \(3,\), but must be \(sentences, places\)"):
-        translate(taught, np.array([3, 4, 5]), **options)
+        decode(taught, np.array([3, 4, 5]), **options)
     for name, value in (("limit", 0), ("beam", 0), ("length_penalty", -1)):
         with pytest.raises(ValueError, match=f"{name} came as {value}, but must be at least"):
-            translate(taught, sentences(1, 4), **options | {name: value})
+            decode(taught, sentences(1, 4), **options | {name: value})

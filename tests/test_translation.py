@@ -22,7 +22,7 @@ from zoo.models import transformer
 from zoo.recipes import RECIPES
 from zoo.sentences import translate
 from zoo.training import Optimizer, Translation
-from zoo.training.translation import SmoothedCrossEntropy, TokenAccuracy
+from zoo.training.translation import SHOWN, SmoothedCrossEntropy, TokenAccuracy
 
 SMALL = partial(transformer, width=32, heads=2, depth=1, hidden=64, dropout=0.0, norm="pre")
 
@@ -174,14 +174,14 @@ def test_characters_that_were_not_learned(file, tmp_path):
         next(generate(made, "one"))
 
 
-def test_board(run):
+def test_board(run, file):
     reader = EventAccumulator(str(run.path / "validation"), size_guidance={"tensors": 0})
     reader.Reload()
     (last,) = [event for event in reader.Tensors("translations") if event.step == 12]
-    first = last.tensor_proto.string_val[0].decode()
-    source, reference, translation = (line.strip() for line in first.splitlines())
-    assert len(source.split()) == len(reference.split())
-    assert translation.split()[0] in "12345"
+    rows = [[line.strip() for line in row.decode().splitlines()] for row in last.tensor_proto.string_val]
+    pairs = Pairs(file=file, tokens="words", limit=25).pairs("validation")[:SHOWN]
+    said = [answer["translation"] for answer in translate(run, [source for source, _ in pairs])]
+    assert rows == [[*pair, translation] for pair, translation in zip(pairs, said, strict=True)]
     assert any(tag.startswith("attention") for tag in reader.Tags()["tensors"])
 
 
@@ -201,7 +201,14 @@ def test_whole_path(name, file, tmp_path, capsys):
     data = replace(RECIPES[name].data, file=file, vocabulary=300, lengths=1)
     recipe = replace(RECIPES[name], data=data, epochs=1)
     made = fit(recipe, logs=tmp_path)
-    assert 0 <= evaluate(made)["bleu"] <= 100
+    sources, references = zip(*data.pairs("test"), strict=True)
+    said = [answer["translation"] for answer in translate(made, sources, recipe.task.beam)]
+    report = evaluate(made)
+    assert report["chrf"] == pytest.approx(sacrebleu.corpus_chrf(said, [references]).score)
+    assert [example["translation"] for example in report["examples"]] == said[:20]
+    learned = evaluate(made, "validation")["accuracy"]
+    assert learned == pytest.approx(made.summary["best"]["val_accuracy"], abs=0.01)  # half precision has ties
+    assert learned > 0
     assert fit(recipe, logs=tmp_path) == made
     assert "finished already" in capsys.readouterr().out
 

@@ -108,8 +108,8 @@ def search(
     begin: int,
     end: int,
     limit: int,
-    beam: int = 1,
-    length_penalty: float = 0.6,
+    beam: int,
+    length_penalty: float,
 ) -> list[list[int]]:
     """The likeliest text for each of several sentences that beam search finds (Wu 2016, arXiv:1609.08144, section 7).
 

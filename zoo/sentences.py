@@ -49,24 +49,26 @@ def translate(run: Run | Path | str, lines: Iterable[str], beam: int = 1, at_onc
         raise UserError(f"{run.path / TOKENIZER} is not that of the run: {run.how_to_go_on('--fresh')}")
     remaining = iter(lines)
     while waiting := [line.strip() for line in islice(remaining, at_once)]:
-        read_in = [None if fault(line, source) else source.encode(line) for line in waiting]
-        said = iter(translations(model, source, [told for told in read_in if told], beam) if any(read_in) else ())
-        for line, told in zip(waiting, read_in, strict=True):
-            answer = {"error": fault(line, source)} if told is None else {"translation": next(said) if told else ""}
+        read_in = [tokens_of(line, source) for line in waiting]
+        numbers = [tokens for _, tokens in read_in if tokens]
+        said = iter(translations(model, source, numbers, beam) if numbers else ())
+        for line, (fault, tokens) in zip(waiting, read_in, strict=True):
+            answer = {"error": fault} if fault else {"translation": next(said) if tokens else ""}
             yield {"source": line} | answer
 
 
-def fault(line: str, source) -> str | None:
-    """Why the network cannot translate the line; None where it can."""
+def tokens_of(line: str, source) -> tuple[str | None, list[int]]:
+    """Why the network cannot translate the line, None where it can; and its tokens, none where it cannot."""
     if no_text(line):
-        return "it came with bytes that are not UTF-8: give it as UTF-8 text"
+        return "it came with bytes that are not UTF-8: give it as UTF-8 text", []
     unknown = foreign(source.codec, line) if source.tokens == "characters" else []
     if unknown:
-        return f"it holds {' '.join(map(repr, unknown[:10]))}, which was not in the text that the run learned from"
-    count = len(source.encode(line))
-    if count > source.limit:
-        return f"it has {count} tokens, but the network learned from sentences of at most {source.limit}: cut it"
-    return None
+        return f"it holds {' '.join(map(repr, unknown[:10]))}, which was not in the text that the run learned from", []
+    tokens = source.encode(line)
+    if len(tokens) > source.limit:
+        long = f"it has {len(tokens)} tokens, but the network learned from sentences of at most {source.limit}: cut it"
+        return long, []
+    return None, tokens
 
 
 def lines_of(run: Path, prompt: str | None, file: Path | None) -> Iterator[str]:

@@ -10,13 +10,13 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.decoding import search
-from zoo.layers.transformer import Stepwise
+from zoo.stepwise import Stepwise
 
 SENTENCES = 64  # that are translated at once
 COMPILED: WeakKeyDictionary = WeakKeyDictionary()  # for each model that is still there, what `compiled` made of it
 
 
-def translate(
+def decode(
     model: keras.Model,
     sources: np.ndarray,
     *,
@@ -57,7 +57,7 @@ def translate(
     for first in range(0, len(order), SENTENCES):
         rows = order[first : first + SENTENCES]
         longest = np.flatnonzero((sources[rows] != 0).any(0)).max(initial=0) + 1
-        choose = remembering(step, *read(tf.constant(sources[rows, :longest])))
+        choose = chooser(step, *read(tf.constant(sources[rows, :longest])))
         found = search(choose, len(rows), begin=begin, end=end, limit=limit, beam=beam, length_penalty=length_penalty)
         for row, tokens in zip(rows, found, strict=True):
             translations[row] = tokens
@@ -68,7 +68,7 @@ def compiled(model: keras.Model, beam: int, limit: int, never: frozenset[int]) -
     """The network token by token, compiled once for a model and these settings, which a fit asks after every epoch.
 
     Args:
-        model: as of `translate`.
+        model: as of `decode`.
         beam: rows that follow each other for one sentence.
         limit: places of a translation.
         never: tokens that no translation holds.
@@ -102,7 +102,7 @@ def compiled(model: keras.Model, beam: int, limit: int, never: frozenset[int]) -
     return read, step
 
 
-def remembering(step: Callable, kept: tuple, caches: list) -> Callable:
+def chooser(step: Callable, kept: tuple, caches: list) -> Callable:
     """`choose` of `zoo.decoding.search`, with a memory between the steps."""
 
     def choose(tokens: np.ndarray, place: int, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -119,9 +119,9 @@ def attention_map(
     """Where the decoder looks for each token of a translation: the mean over the heads of a block, for a picture.
 
     Args:
-        model: as of `translate`.
+        model: as of `decode`.
         source: tokens of one sentence.
-        translation: tokens without begin and end, such as `translate` gives.
+        translation: tokens without begin and end, such as `decode` gives.
         begin: the token that a translation begins with.
         block: of the decoder, from 0 on; -1: the last.
 

@@ -77,7 +77,7 @@ class SelfAttention(keras.Layer):
         self.out.build(shape)
 
     def call(self, x, seen=None, cache=None, at=0, training=False):
-        """What each position gathers; with a cache also that cache with `x` in it.
+        """What each position gathers; with a cache also that cache with x in it.
 
         Args:
             x: (B, T, D).
@@ -86,6 +86,9 @@ class SelfAttention(keras.Layer):
                 `at` is not looked at if the layer is causal. None: x is all there is.
             at: the place of x's first position among the C.
             training: whether to drop.
+
+        Returns:
+            (B, T, D); with a cache a pair of that and the cache (2, B, C, H, D / H).
         """
         query, key, value = split(self.qkv(x), 3, self.heads)  # (B, T, H, D / H)
         if cache is not None:
@@ -145,6 +148,9 @@ class CrossAttention(keras.Layer):
             seen: broadcast to (B, heads, T, S): true where a position may look; None: everywhere.
             remembered: what `remember` made of the memory.
             training: whether to drop.
+
+        Returns:
+            (B, T, D).
         """
         key, value = self.remember(memory) if remembered is None else remembered
         (query,) = split(self.query(x), 1, self.heads)  # (B, T, H, D / H)
@@ -173,7 +179,11 @@ def joined(x):
 
 
 def width_of(shape: tuple, heads: int) -> int:
-    """The last number of a shape, which the heads must divide."""
+    """The last number of a shape, which the heads must divide.
+
+    Raises:
+        ValueError: they do not.
+    """
     if shape[-1] % heads:
         raise ValueError(f"heads came as {heads}, but must divide the width, {shape[-1]}")
     return shape[-1]

@@ -19,8 +19,8 @@ WRITTEN = 20  # classes up to which a confusion matrix has its counts written in
 
 def rgb(picture: np.ndarray) -> np.ndarray:
     """(H, W, C) pixels in 0..255 of any type as uint8 RGB."""
-    pixels = np.uint8(np.clip(picture, 0, 255))
-    return np.repeat(pixels, 3, -1) if pixels.shape[-1] == 1 else pixels[..., :3]
+    clipped = np.uint8(np.clip(picture, 0, 255))
+    return np.repeat(clipped, 3, -1) if clipped.shape[-1] == 1 else clipped[..., :3]
 
 
 def grid(pictures: np.ndarray, captions: list[str] | None = None) -> np.ndarray:
@@ -41,9 +41,7 @@ def confusion(counts: np.ndarray, labels: list[str]) -> np.ndarray:
     """The matrix as a picture, true classes down and answers across: uint8 (height, width, 3)."""
     figure = Figure(figsize=(4.375, 4.375), dpi=80, layout="constrained")  # 350 pixels, as TensorBoard shows it
     draw_confusion(figure.add_subplot(), counts, labels)
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3]
+    return pixels(figure)
 
 
 def draw_confusion(axes, counts: np.ndarray, labels: list[str]) -> None:
@@ -52,7 +50,7 @@ def draw_confusion(axes, counts: np.ndarray, labels: list[str]) -> None:
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     axes.set(xlabel="answer", ylabel="truth")
     if len(labels) <= WRITTEN:
-        names = [label.replace("$", r"\$") for label in labels]  # matplotlib would read formulas
+        names = [literal(label) for label in labels]
         axes.set_xticks(range(len(labels)), names, rotation=90)
         axes.set_yticks(range(len(labels)), names)
         for (row, column), count in np.ndenumerate(counts):
@@ -142,11 +140,33 @@ def attention(looks: np.ndarray, across: list[str], down: list[str]) -> np.ndarr
     figure = Figure(figsize=(1 + 0.25 * len(across), 1 + 0.25 * len(down)), dpi=80, layout="constrained")
     axes = figure.add_subplot()
     axes.imshow(looks, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    names = [[token.replace("$", r"\$") for token in tokens] for tokens in (across, down)]  # it would read formulas
-    axes.set_xticks(range(len(across)), names[0], rotation=90)
-    axes.set_yticks(range(len(down)), names[1])
-    canvas = FigureCanvasAgg(figure)
+    axes.set_xticks(range(len(across)), [literal(token) for token in across], rotation=90)
+    axes.set_yticks(range(len(down)), [literal(token) for token in down])
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph")  # a box stands for what the font does not have
-        canvas.draw()
+        return pixels(figure)
+
+
+def forecast(found: dict) -> Figure:
+    """The drawn part of a forecast's report: the series, its forecast and the seasonal-naive one by the step."""
+    figure = Figure(figsize=(9, 4.5), dpi=80, layout="constrained")
+    axes, drawn = figure.add_subplot(), found["drawn"]
+    steps = range(drawn["first"], drawn["first"] + len(drawn["truth"]))
+    axes.plot(steps, drawn["truth"], color="black", label="truth")
+    axes.plot(steps, drawn["network"], label="network")
+    axes.plot(steps, drawn["seasonal"], linestyle="--", label=f"{found['season']} steps before")
+    axes.set(xlabel="step of the series", ylabel=literal(found["variable"]))
+    axes.legend()
+    return figure
+
+
+def literal(name: str) -> str:
+    """The name as matplotlib draws it, which would read formulas."""
+    return name.replace("$", r"\$")
+
+
+def pixels(figure: Figure) -> np.ndarray:
+    """The figure as uint8 (height, width, 3)."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3]

@@ -9,8 +9,9 @@ from typing import ClassVar
 import keras
 import numpy as np
 import tensorflow as tf
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+from zoo.training import figures
 
 DRAWN = 500  # steps of a split, at most, that a picture shows: its first ones
 
@@ -104,7 +105,7 @@ class Forecast:
 
     def draw(self, report: dict, path: Path) -> None:
         """The series, its forecast and the seasonal-naive one, in a PNG file."""
-        plot(report).savefig(path)
+        figures.forecast(report).savefig(path)
 
     def answers(self, outputs: np.ndarray, source, labels: list[str], top: int) -> list[dict]:
         """For each row of the network's outputs (N, horizon) its `forecast`: numbers in the unit of the data."""
@@ -136,9 +137,9 @@ class ForecastPanel:
         for axes, inputs, targets in zip(figure.subplots(2, 2).flat, *(part.numpy() for part in sample), strict=False):
             axes.plot(range(-len(inputs), 0), self.source.unscaled(inputs[:, 0]), label="seen")
             axes.plot(range(len(targets)), self.source.unscaled(targets), "o", label="to be told")
-            axes.set(xlabel="step from the forecast", ylabel=literal(self.source.variable))
+            axes.set(xlabel="step from the forecast", ylabel=figures.literal(self.source.variable))
         figure.axes[0].legend()
-        tf.summary.image("inputs", pixels(figure)[None], step=0)
+        tf.summary.image("inputs", figures.pixels(figure)[None], step=0)
 
     def epoch(self, model: keras.Model, step: int) -> None:
         """What the network tells of the validation part."""
@@ -148,7 +149,7 @@ class ForecastPanel:
             "season": self.source.season,
             "drawn": self.drawn | {"network": in_a_row(told)},
         }
-        tf.summary.image("forecast", pixels(plot(report))[None], step=step)
+        tf.summary.image("forecast", figures.pixels(figures.forecast(report))[None], step=step)
 
     def finish(self, model: keras.Model, path: Path) -> None:
         """Nothing: the last picture is drawn."""
@@ -157,28 +158,3 @@ class ForecastPanel:
 def in_a_row(numbers: np.ndarray) -> np.ndarray:
     """Of (windows, horizon) those windows that follow each other without a step told twice, as (steps,)."""
     return numbers[:: numbers.shape[1]].reshape(-1)[:DRAWN]
-
-
-def plot(report: dict) -> Figure:
-    """The drawn part of a report: the series, its forecast and the seasonal-naive one by the step of the series."""
-    figure = Figure(figsize=(9, 4.5), dpi=80, layout="constrained")
-    axes, drawn = figure.add_subplot(), report["drawn"]
-    steps = range(drawn["first"], drawn["first"] + len(drawn["truth"]))
-    axes.plot(steps, drawn["truth"], color="black", label="truth")
-    axes.plot(steps, drawn["network"], label="network")
-    axes.plot(steps, drawn["seasonal"], linestyle="--", label=f"{report['season']} steps before")
-    axes.set(xlabel="step of the series", ylabel=literal(report["variable"]))
-    axes.legend()
-    return figure
-
-
-def literal(name: str) -> str:
-    """The name as matplotlib draws it, which would read formulas."""
-    return name.replace("$", r"\$")
-
-
-def pixels(figure: Figure) -> np.ndarray:
-    """The figure as uint8 (height, width, 3)."""
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3]

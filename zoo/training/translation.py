@@ -14,7 +14,7 @@ import tensorflow as tf
 from keras import ops
 
 from zoo.training import figures
-from zoo.translating import attention_map, translate
+from zoo.translating import attention_map, decode
 
 GROUPS = 8  # of sentences of like length, in the picture
 EXAMPLES = 20  # translations in the report
@@ -43,7 +43,7 @@ class Translation:
             raise ValueError(f"--task.beam came as {self.beam}, but must be at least 1")
 
     def loss(self) -> keras.Loss:
-        """Mean cross entropy in nats a token with smoothed labels; over several batches each counts by its pairs."""
+        """Mean cross entropy in nats a token with smoothed labels; over several batches each counts the same."""
         return SmoothedCrossEntropy(self.label_smoothing)
 
     def metrics(self) -> list[keras.Metric]:
@@ -67,26 +67,26 @@ class Translation:
             lengths (of groups of sentences by the length of their source: tokens, bleu, exact, sentences) and examples
             (source, reference, translation).
         """
-        nats, hits, tokens = 0.0, 0, 0
+        nats, hits, count = 0.0, 0, 0
         for inputs, told, weights in source.load(split):
             logits, real = model.predict_on_batch(inputs), weights.numpy() > 0
             found = keras.losses.sparse_categorical_crossentropy(told, logits, from_logits=True)
             nats += float(np.float64(ops.convert_to_numpy(found))[real].sum())
             hits += int((logits.argmax(-1) == told.numpy())[real].sum())
-            tokens += int(real.sum())
+            count += int(real.sum())
         sources, references = zip(*source.pairs(split), strict=True)
-        numbers = [told for told, _ in source.numbers(split)]
+        numbers = [tokens for tokens, _ in source.numbers(split)]
         said = translations(model, source, numbers, self.beam)
         bleu, chrf = sacrebleu.BLEU(), sacrebleu.CHRF()
         scores = bleu.corpus_score(said, [references]), chrf.corpus_score(said, [references])
         exact = np.array([ours == theirs for ours, theirs in zip(said, references, strict=True)])
-        lengths = np.array([len(told) for told in numbers])
+        lengths = np.array([len(tokens) for tokens in numbers])
         groups = np.array_split(np.argsort(lengths, kind="stable"), min(GROUPS, len(said)))
         return {
-            "loss": nats / tokens,
-            "perplexity": math.exp(nats / tokens),
-            "accuracy": hits / tokens,
-            "tokens": tokens,
+            "loss": nats / count,
+            "perplexity": math.exp(nats / count),
+            "accuracy": hits / count,
+            "tokens": count,
             "bleu": scores[0].score,
             "bleu_signature": str(bleu.get_signature()),
             "chrf": scores[1].score,
@@ -160,13 +160,13 @@ class TranslationPanel:
     def epoch(self, model: keras.Model, step: int) -> None:
         """Source, reference and translation; and where the decoder's last block looked for each token of it."""
         source, pairs = self.source, self.source.pairs("validation")[:SHOWN]
-        numbers = [told for told, _ in source.numbers("validation")[:SHOWN]]
+        numbers = [tokens for tokens, _ in source.numbers("validation")[:SHOWN]]
         found = translated(model, source, numbers)
-        rows = [shown(*pair, source.decode(tokens)) for pair, tokens in zip(pairs, found, strict=True)]
+        rows = [shown(*pair, source.decode(written)) for pair, written in zip(pairs, found, strict=True)]
         tf.summary.text("translations", rows, step=step)
-        for number, (told, tokens) in enumerate(zip(numbers[:MAPPED], found[:MAPPED], strict=True), 1):
-            looks = attention_map(model, told, tokens, begin=source.begin)
-            across, down = ([source.decode([token]) for token in side] for side in (told, tokens))
+        for number, (tokens, written) in enumerate(zip(numbers[:MAPPED], found[:MAPPED], strict=True), 1):
+            looks = attention_map(model, tokens, written, begin=source.begin)
+            across, down = ([source.decode([token]) for token in side] for side in (tokens, written))
             picture = figures.attention(looks, across, [*down, "(end)"])
             tf.summary.image(f"attention/{number}", picture[None], step=step)
 
@@ -189,10 +189,10 @@ def translations(model: keras.Model, source, numbers: list[list[int]], beam: int
 def translated(model: keras.Model, source, numbers: list[list[int]], beam: int = 1) -> list[list[int]]:
     """Their tokens, without those that begin and end; arguments as of `translations`."""
     table = np.zeros((len(numbers), max(map(len, numbers))), np.int32)
-    for row, told in zip(table, numbers, strict=True):
-        row[: len(told)] = told
+    for row, tokens in zip(table, numbers, strict=True):
+        row[: len(tokens)] = tokens
     # With the token that ends it a translation is one longer than what was learned from.
-    return translate(model, table, begin=source.begin, end=source.end, limit=source.limit + 1, beam=beam)
+    return decode(model, table, begin=source.begin, end=source.end, limit=source.limit + 1, beam=beam)
 
 
 def shown(*lines: str) -> str:
