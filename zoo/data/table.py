@@ -96,6 +96,13 @@ def read_table(path: Path) -> Table:
         raise UserError(f"the first line of {path} holds numbers, {', '.join(names)}: wanted the names of the columns")
     if not rows:
         raise UserError(f"{path} has names in its first line, {', '.join(names)}, but no row below")
+    for number, row in enumerate(rows, 1):
+        if len(row) > len(names):  # such as one with decimal commas
+            raise UserError(
+                f"row {number} below the names in {path} has {len(row)} cells, {', '.join(map(repr, row))}, but there "
+                f"{'is 1 name' if len(names) == 1 else f'are {len(names)} names'} in the first line, parted by "
+                f"{delimiter!r}: name each column, and write decimals with a point"
+            )
     return Table(path, names, tuple(map(tuple, rows)))
 
 
