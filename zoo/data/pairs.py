@@ -17,7 +17,7 @@ from tokenizers import Tokenizer
 from zoo.data.buckets import BEGIN, END, endless, lengths_of, once, padded, widths
 from zoo.data.dates import Dates
 from zoo.data.multi30k import Multi30k
-from zoo.data.prepare import known_builder, prepare, split_names
+from zoo.data.prepare import examples, known_builder, prepare, split_names
 from zoo.data.text import TOKENIZER, read_text
 from zoo.data.tokens import LINE_END, Kind, encode, learn, read_tokenizer
 from zoo.errors import UserError
@@ -252,9 +252,9 @@ class Pairs:
 
     def _of_tfds(self, split: str) -> list[tuple[str, str]]:
         """The pairs of the set; one whose other side is empty teaches nothing."""
-        data, have = self._prepared.as_dataset(split=self.splits[split]), columns(self.builder)
-        names = [have[language] for language in self.languages]
-        pairs = (tuple(example[name].decode().strip() for name in names) for example in data.as_numpy_iterator())
+        names = [columns(self.builder)[language] for language in self.languages]
+        told = examples(self._prepared, self.splits[split], *names)
+        pairs = (tuple(sentence.decode().strip() for sentence in pair) for pair in told)
         return [pair for pair in pairs if all(pair)]
 
     def _own(self, split: str) -> list[tuple[str, str]]:

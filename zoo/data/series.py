@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.data.pipeline import single_pass, training_stream
-from zoo.data.prepare import prepare
+from zoo.data.prepare import examples, prepare
 from zoo.data.sunspots import Sunspots
 from zoo.data.table import read_table
 from zoo.errors import UserError
@@ -110,8 +110,8 @@ class Series:
             name = table.find(self.column)
             return name, table.numbers(name)
         directory = self.directory or os.environ.get("TFDS_DATA_DIR") or None
-        data = prepare(Sunspots(data_dir=directory)).as_dataset(split="train", batch_size=-1)
-        return self.name, data[self.name].numpy()
+        told = examples(prepare(Sunspots(data_dir=directory)), "train", self.name)
+        return self.name, np.array([number for (number,) in told])
 
     def part(self, split: str) -> slice:
         """Where the numbers of train, validation or test lie in the series.

@@ -16,7 +16,7 @@ import tensorflow_datasets as tfds
 
 from zoo.data.dtmf import RATE, Dtmf
 from zoo.data.pipeline import single_pass, training_stream
-from zoo.data.prepare import known_builder, prepare, split_names
+from zoo.data.prepare import examples, known_builder, prepare, split_names
 from zoo.data.sounds import RANGE, SoundFolder, find_sounds, log_mel, of_one, placed, read_sound, resampled, samples_of
 from zoo.data.vary import Vary
 from zoo.errors import UserError
@@ -257,17 +257,16 @@ class Speech:
         length = samples_of(self.steps, self.rate)
         frames = np.empty((count, self.steps, self.mels), np.float32)
         labels, speakers, waves = np.empty(count, np.int64), [], []
-        try:
-            for at, example in enumerate(self._prepared.as_dataset(split=split).as_numpy_iterator()):
-                wave = resampled(of_one(in_floats(example["audio"])), self._rate_of_set, self.rate)
-                waves.append(placed(wave, length))
-                labels[at] = example["label"]
-                speakers.append("" if self.folder else speaker_of(self.name, example))
-                if len(waves) == EVALUATED or at == count - 1:
-                    frames[at + 1 - len(waves) : at + 1] = log_mel(np.stack(waves), self.rate, self.mels, self.centred)
-                    waves.clear()
-        except tf.errors.DataLossError as error:
-            raise UserError(f"{self._prepared.data_path} is damaged: delete it and type the same command") from error
+        speaker = speaker_feature(self._prepared)
+        features = ("audio", "label", speaker) if speaker else ("audio", "label")
+        for at, (samples, label, *said) in enumerate(examples(self._prepared, split, *features)):
+            wave = resampled(of_one(in_floats(samples)), self._rate_of_set, self.rate)
+            waves.append(placed(wave, length))
+            labels[at] = label
+            speakers.append(speaker_of(speaker, *said) if speaker else "")
+            if len(waves) == EVALUATED or at == count - 1:
+                frames[at + 1 - len(waves) : at + 1] = log_mel(np.stack(waves), self.rate, self.mels, self.centred)
+                waves.clear()
         return frames, labels, np.array(speakers)
 
     @property
@@ -283,11 +282,13 @@ def in_floats(samples: np.ndarray) -> np.ndarray:
     return samples if samples.dtype.kind == "f" else samples / 2.0**15
 
 
-def speaker_of(name: str, example: dict) -> str:
-    """Who speaks in an example of that TFDS set; empty where that is not known."""
-    if name == "spoken_digit":
-        return example["audio/filename"].decode().split("_")[1]  # such as 7_jackson_32.wav
-    for feature in ("speaker_id", "speaker"):
-        if feature in example:
-            return str(example[feature])
-    return ""
+def speaker_feature(builder: tfds.core.DatasetBuilder) -> str | None:
+    """The feature of a TFDS set that tells who speaks; None where none does."""
+    known = ("audio/filename",) if builder.name == "spoken_digit" else ("speaker_id", "speaker")
+    return next((name for name in known if name in builder.info.features), None)
+
+
+def speaker_of(feature: str, value: bytes | np.generic) -> str:
+    """Who speaks, by that feature of an example."""
+    told = value.decode() if isinstance(value, bytes) else str(value)
+    return told.split("_")[1] if feature == "audio/filename" else told  # such as 7_jackson_32.wav

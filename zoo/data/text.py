@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 
 from zoo.data.carried import ring, rows
 from zoo.data.pipeline import single_pass, training_stream
-from zoo.data.prepare import known_builder, prepare, split_names
+from zoo.data.prepare import examples, known_builder, prepare, split_names
 from zoo.data.ptb import Ptb
 from zoo.data.pydocs import PyDocs
 from zoo.data.tokens import Kind, encode, learn, read_tokenizer
@@ -117,8 +117,7 @@ class Text:
             UserError: there is none, or it is not text.
         """
         if self.file is None:
-            data = self._prepared.as_dataset(split=self.splits[split])
-            return "\n\n".join(example["text"].decode() for example in data.as_numpy_iterator())
+            return "\n\n".join(text.decode() for (text,) in examples(self._prepared, self.splits[split], "text"))
         text = self._own_text
         at = {"train": (0, 8), "validation": (8, 9), "test": (9, 10)}[split]
         return text[len(text) * at[0] // 10 : len(text) * at[1] // 10]
