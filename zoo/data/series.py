@@ -81,7 +81,7 @@ class Series:
         Raises:
             UserError: the data cannot be learned from, which is said before anything is built.
         """
-        _ = self.moments
+        self.scaled(self.series)
         return {"input_shape": (self.window, 1), "outputs": self.horizon}
 
     @property
@@ -157,9 +157,21 @@ class Series:
         return mean, deviation
 
     def scaled(self, numbers: np.ndarray) -> np.ndarray:
-        """Numbers in the unit of the data as the network takes them: less the mean, by the deviation, float32."""
+        """Numbers in the unit of the data as the network takes them: less the mean, by the deviation, float32.
+
+        Raises:
+            UserError: one is further from the mean than float32 can hold.
+        """
         mean, deviation = self.moments
-        return np.float32((np.float64(numbers) - mean) / deviation)
+        with np.errstate(over="ignore"):  # answered below
+            scaled = np.float32((np.float64(numbers) - mean) / deviation)
+        if not np.isfinite(scaled).all():
+            far = np.asarray(numbers)[~np.isfinite(scaled)][0]
+            raise UserError(
+                f"{far:g} is too far from the mean, {mean:g}, for the deviation, {deviation:g}, to be held in float32: "
+                "mend or remove its row"
+            )
+        return scaled
 
     def unscaled(self, numbers: np.ndarray) -> np.ndarray:
         """What the network tells in the unit of the data, float64."""
@@ -227,11 +239,11 @@ class Series:
             # The scale knows the column where the data may have gone.
             wanted = None if only else read_scale(self.scale)[0] if self.scale else self.variable
             numbers = table.numbers(table.find(wanted))[-shape[0] :]
+            if len(numbers) < shape[0]:
+                raise UserError(f"{path} has {len(numbers)} rows, but a window is {shape[0]}")
+            return self.scaled(numbers).reshape(shape)
         except UserError as error:
             raise OSError(str(error)) from error
-        if len(numbers) < shape[0]:
-            raise OSError(f"{path} has {len(numbers)} rows, but a window is {shape[0]}")
-        return self.scaled(numbers).reshape(shape)
 
     def _windows(self, numbers: np.ndarray, first: int):
         """Reads the windows by their number; the first has its first number to be told at `first`."""
