@@ -18,7 +18,7 @@ from test_sounds import tone
 
 from zoo.data import Speech, Vary
 from zoo.data.dtmf import KEYS, recording
-from zoo.data.sounds import find_sounds, placed
+from zoo.data.sounds import find_sounds, log_mel, placed
 from zoo.errors import UserError
 from zoo.evaluate import evaluate
 from zoo.finetune import recipe_for
@@ -72,6 +72,22 @@ def test_dtmf(data_directory):
         seen |= {frame.tobytes() for frame in frames}
     assert len(seen) == 4000
     assert source.digest("test") == Speech(directory=data_directory).digest("test") != source.digest("validation")
+
+
+def test_digest(folder, data_directory, monkeypatch):
+    """It is of the samples and the settings: what only another processor does to the frames changes nothing."""
+    source = Speech(folder=folder, directory=data_directory, steps=20)
+    expected = {split: source.digest(split) for split in source.splits}
+    assert len(set(expected.values())) == 3
+    for setting in ({"steps": 21}, {"mels": 65}, {"centred": True}, {"rate": 8001}):
+        assert replace(source, **setting).digest("test") != expected["test"]
+    frames = source.arrays("test")[0]
+    monkeypatch.setattr("zoo.data.speech.log_mel", lambda *how: log_mel(*how) * (1 + 1e-6))
+    elsewhere = replace(source)
+    assert not np.array_equal(elsewhere.arrays("test")[0], frames)
+    assert {split: elsewhere.digest(split) for split in source.splits} == expected
+    monkeypatch.setattr("zoo.data.speech.in_floats", lambda samples: np.append(samples[:-1], 0.5 + samples[-1:]))
+    assert replace(source).digest("test") != expected["test"]
 
 
 @pytest.mark.parametrize("vary", [Vary(), Vary(shift=0.1, speed=0.2, pitch=0.1)])
