@@ -15,8 +15,8 @@ import tensorflow_datasets as tfds
 
 from zoo.data.augment import Augment
 from zoo.data.digits import Digits
-from zoo.data.folder import SIZE, PictureFolder
-from zoo.data.pictures import find_pictures, fit, read_picture
+from zoo.data.folder import picture_folder
+from zoo.data.pictures import SIZE, find_pictures, fit, read_picture
 from zoo.data.pipeline import single_pass, training_stream
 from zoo.data.prepare import alone, examples, known_builder, prepare, split_names
 from zoo.errors import UserError
@@ -76,7 +76,7 @@ class Images:
         """
         directory = self.directory or os.environ.get("TFDS_DATA_DIR") or None
         if self.folder is not None:
-            return PictureFolder(self.folder, self.size, directory)
+            return picture_folder(self.folder, self.size, directory)
         if self.name == "digits":
             return Digits(data_dir=directory)
         builder = known_builder(self.name, directory, "digits")

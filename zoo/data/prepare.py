@@ -130,7 +130,7 @@ def report_skipped(builder: tfds.core.DatasetBuilder) -> tfds.core.DatasetBuilde
     """Says which files of a person's folder could not be read."""
     skipped = (builder.info.metadata or {}).get("skipped", [])
     if skipped:
-        what = f"{builder.KIND}{'s' * (len(skipped) > 1)}"
+        what = f"{builder.kind}{'s' * (len(skipped) > 1)}"
         print(f"skipped {len(skipped)} broken {what}: {', '.join(skipped)}", file=sys.stderr)
     return builder
 

@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 import tensorflow as tf
 
+from zoo.data.files import files_below
 from zoo.data.pipeline import single_pass, training_stream
 from zoo.data.prepare import examples, prepare
 from zoo.data.sunspots import Sunspots
@@ -222,8 +223,7 @@ class Series:
 
     def find(self, folder: Path) -> list[Path]:
         """The CSV files below the folder, in a fixed order; hidden files are left out."""
-        found = (path for path in folder.rglob("*") if path.suffix.lower() == ".csv" and path.is_file())
-        return sorted(p for p in found if not any(x.startswith(".") for x in p.relative_to(folder).parts))
+        return files_below(folder, {".csv"})
 
     def read(self, path: Path, shape: tuple[int, int]) -> np.ndarray:
         """The last window of a CSV file, scaled: float32 of `shape` (steps, 1).

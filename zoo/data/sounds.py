@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-import sys
 import warnings
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_datasets as tfds
 from scipy.io import wavfile
 from scipy.signal import resample_poly
 
-from zoo.data.folder import classes_of, digest_of, parts_of
+from zoo.data.files import files_below
 
 WINDOW, HOP = 0.025, 0.010  # seconds that a frame hears, and from one to the next
 LOWEST = 50  # hertz; below is the hum of the mains
@@ -24,8 +22,7 @@ RATES = (1_000, 768_000)  # samples a second of a file
 
 def find_sounds(folder: Path) -> list[Path]:
     """All WAV files below `folder` in a fixed order; hidden files are left out."""
-    found = (path for path in folder.rglob("*") if path.suffix.lower() in (".wav", ".wave"))
-    return sorted(p for p in found if p.is_file() and not any(x.startswith(".") for x in p.relative_to(folder).parts))
+    return files_below(folder, {".wav", ".wave"})
 
 
 def read_sound(path: Path, rate: int) -> np.ndarray:
@@ -113,47 +110,3 @@ def log_mel(waves: tf.Tensor, rate: int, mels: int, centred: bool = False) -> tf
     heard = tf.cast(tf.reduce_any(frames > 0, 2, keepdims=True), tf.float32)
     mean = tf.reduce_sum(frames, 1, keepdims=True) / tf.maximum(tf.reduce_sum(heard, 1, keepdims=True), 1)
     return (frames - mean) * heard
-
-
-class SoundFolder(tfds.core.GeneratorBasedBuilder):
-    """One sub-folder a class; 10 % of each class are held out for validation and 10 % for the test."""
-
-    VERSION = tfds.core.Version("1.0.0")
-    KIND = "sound"
-
-    def __init__(self, folder: Path, rate: int, data_dir: Path | None):
-        self.found = classes_of(folder, find_sounds, "sounds", "1.wav")
-        self.folder, self.rate, self.skipped = folder, rate, []
-        config = tfds.core.BuilderConfig(
-            name=digest_of(folder, rate, self.found), description=f"sounds of {folder.name}"
-        )
-        super().__init__(config=config, data_dir=data_dir)
-
-    def _info(self):
-        return tfds.core.DatasetInfo(
-            builder=self,
-            description="Sounds of one folder, one sub-folder a class.",
-            features=tfds.features.FeaturesDict(
-                {
-                    "audio": tfds.features.Tensor(shape=(None,), dtype=np.float32, encoding="bytes"),
-                    "label": tfds.features.ClassLabel(names=list(self.found)),
-                }
-            ),
-            supervised_keys=("audio", "label"),
-            metadata=tfds.core.MetadataDict(),
-        )
-
-    def _split_generators(self, dl_manager):
-        return {name: self._generate_examples(chosen) for name, chosen in parts_of(self.found).items()}
-
-    def _generate_examples(self, chosen):
-        for label, path in chosen:
-            name = path.relative_to(self.folder).as_posix()
-            try:
-                wave = read_sound(path, self.rate)
-            except OSError as error:
-                self.skipped.append(name)
-                self.info.metadata["skipped"] = self.skipped
-                print(f"skipped {path}: {error}", file=sys.stderr)
-                continue
-            yield name, {"audio": wave, "label": label}

@@ -15,9 +15,10 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from zoo.data.dtmf import RATE, Dtmf
+from zoo.data.folder import sound_folder
 from zoo.data.pipeline import single_pass, training_stream
 from zoo.data.prepare import examples, known_builder, prepare, split_names
-from zoo.data.sounds import RANGE, SoundFolder, find_sounds, log_mel, of_one, placed, read_sound, resampled, samples_of
+from zoo.data.sounds import RANGE, find_sounds, log_mel, of_one, placed, read_sound, resampled, samples_of
 from zoo.data.speakers import parts_apart, speaker_feature, speaker_of
 from zoo.data.vary import Vary
 from zoo.errors import UserError
@@ -104,7 +105,7 @@ class Speech:
         """
         directory = self.directory or os.environ.get("TFDS_DATA_DIR") or None
         if self.folder is not None:
-            return SoundFolder(self.folder, self.rate, directory)
+            return sound_folder(self.folder, self.rate, directory)
         if self.name == "dtmf":
             return Dtmf(data_dir=directory)
         builder = known_builder(self.name, directory, "dtmf")

@@ -14,6 +14,7 @@ import tensorflow_datasets as tfds
 from tokenizers import Tokenizer
 
 from zoo.data.carried import ring, rows
+from zoo.data.files import from_utf8
 from zoo.data.pipeline import single_pass, training_stream
 from zoo.data.prepare import examples, known_builder, prepare, split_names
 from zoo.data.ptb import Ptb
@@ -258,12 +259,7 @@ def read_text(path: Path) -> str:
         written = path.read_bytes()
     except OSError as error:
         raise UserError(f"--data.file came as {path}, which cannot be read: {error.strerror}") from error
-    try:
-        text = written.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"{path} is not UTF-8 text (byte {error.start} is {written[error.start]:#04x}): save it as UTF-8 plain text"
-        ) from error
+    text = from_utf8(written, path, "UTF-8 plain text")
     if "\0" in text:
         raise UserError(f"{path} is not text: it holds zero bytes")
     if not text.strip():
