@@ -140,6 +140,15 @@ def test_folder_that_cannot_be_learned_from(classes, words, tmp_path):
         _ = Speech(folder=tmp_path).spec
 
 
+def test_a_class_of_which_nothing_could_be_read(folder, data_directory, tmp_path):
+    shutil.copytree(folder / "low", tmp_path / "low")
+    (tmp_path / "broken").mkdir()
+    for number in range(3):
+        (tmp_path / "broken" / f"{number}.wav").write_text("not a sound")
+    with pytest.raises(UserError, match="no sound to train on could be read of broken: see what was skipped above"):
+        Speech(folder=tmp_path, directory=data_directory, steps=30).load("train")
+
+
 @pytest.mark.parametrize(
     ("flags", "words"),
     [

@@ -169,6 +169,20 @@ def classes_of(folder: Path, find: Callable[[Path], list[Path]], kind: str, exam
     return found
 
 
+def refuse_absent(labels: np.ndarray, names: list[str], kind: str) -> None:
+    """Raises UserError where none of the labels (N,) is that of a class.
+
+    Args:
+        labels: of the files to train on that could be read.
+        names: of the classes.
+        kind: what a file is called.
+    """
+    absent = sorted(set(range(len(names))) - set(labels.tolist()))
+    if absent:
+        listed = ", ".join(names[label] for label in absent)
+        raise UserError(f"no {kind} to train on could be read of {listed}: see what was skipped above")
+
+
 def parts_of(found: dict[str, list[Path]]) -> dict[str, list[tuple[str, Path]]]:
     """The files, each with its class, in three parts: of each class a tenth validates and a tenth tests."""
     parts = {"train": [], "validation": [], "test": []}

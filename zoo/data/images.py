@@ -15,10 +15,10 @@ import tensorflow_datasets as tfds
 
 from zoo.data.augment import Augment
 from zoo.data.digits import Digits
-from zoo.data.folder import picture_folder
+from zoo.data.folder import picture_folder, refuse_absent
 from zoo.data.pictures import SIZE, find_pictures, fit, read_picture
 from zoo.data.pipeline import single_pass, training_stream
-from zoo.data.prepare import alone, examples, known_builder, prepare, split_names
+from zoo.data.prepare import alone, examples, known_builder, place_of, prepare, split_names
 from zoo.errors import UserError
 
 EVALUATED = 250  # pictures that go through the network at once where nothing is learned
@@ -74,7 +74,7 @@ class Images:
         Raises:
             UserError: there is no such data set or folder, or it does not hold pictures with a class.
         """
-        directory = self.directory or os.environ.get("TFDS_DATA_DIR") or None
+        directory = place_of(self.directory)
         if self.folder is not None:
             return picture_folder(self.folder, self.size, directory)
         if self.name == "digits":
@@ -178,10 +178,8 @@ class Images:
         if split not in cache:
             pixels, labels = self._chosen(split, *self._read(split))
             self._check_some(split, len(labels))
-            absent = set(range(len(self.labels))) - set(labels.tolist())
-            if split == "train" and self.folder and absent:
-                names = ", ".join(self.labels[label] for label in sorted(absent))
-                raise UserError(f"no picture to train on could be read of {names}: see what was skipped above")
+            if split == "train" and self.folder:
+                refuse_absent(labels, self.labels, self.kind)
             cache[split] = pixels, labels
         return cache[split]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import takewhile
@@ -17,7 +16,7 @@ from tokenizers import Tokenizer
 from zoo.data.buckets import BEGIN, END, endless, lengths_of, once, padded, widths
 from zoo.data.dates import Dates
 from zoo.data.multi30k import Multi30k
-from zoo.data.prepare import examples, known_builder, prepare, split_names
+from zoo.data.prepare import examples, known_builder, place_of, prepare, split_names
 from zoo.data.text import TOKENIZER, read_text
 from zoo.data.tokens import LINE_END, Kind, encode, learn, read_tokenizer
 from zoo.errors import UserError
@@ -236,7 +235,7 @@ class Pairs:
         Raises:
             UserError: there is no such data set, or it does not hold translations.
         """
-        directory = self.directory or os.environ.get("TFDS_DATA_DIR") or None
+        directory = place_of(self.directory)
         if self.name in OURS:
             return OURS[self.name](data_dir=directory)
         builder = known_builder(self.name, directory, "dates")

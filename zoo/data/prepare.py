@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 import socket
 import sys
 import threading
@@ -23,6 +24,11 @@ from zoo.errors import UserError, disk_is_full, nearest
 # What TensorFlow says of a file with other bytes than were written, one without its end, and one that is gone.
 DAMAGE = (tf.errors.DataLossError, tf.errors.FailedPreconditionError, tf.errors.NotFoundError)
 PATIENCE = 5  # seconds for a server to answer before the data count as out of reach
+
+
+def place_of(directory: Path | None) -> Path | str | None:
+    """Where TFDS keeps data: in `directory`, else in TFDS_DATA_DIR; None: where it usually does."""
+    return directory or os.environ.get("TFDS_DATA_DIR") or None
 
 
 def prepare(builder: tfds.core.DatasetBuilder) -> tfds.core.DatasetBuilder:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +15,7 @@ import tensorflow as tf
 
 from zoo.data.files import files_below
 from zoo.data.pipeline import single_pass, training_stream
-from zoo.data.prepare import examples, prepare
+from zoo.data.prepare import examples, place_of, prepare
 from zoo.data.sunspots import Sunspots
 from zoo.data.table import read_table
 from zoo.errors import UserError
@@ -110,7 +109,7 @@ class Series:
             table = read_table(self.csv)
             name = table.find(self.column)
             return name, table.numbers(name)
-        directory = self.directory or os.environ.get("TFDS_DATA_DIR") or None
+        directory = place_of(self.directory)
         told = examples(prepare(Sunspots(data_dir=directory)), "train", self.name)
         return self.name, np.array([number for (number,) in told])
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,9 +14,9 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from zoo.data.dtmf import RATE, Dtmf
-from zoo.data.folder import sound_folder
+from zoo.data.folder import refuse_absent, sound_folder
 from zoo.data.pipeline import single_pass, training_stream
-from zoo.data.prepare import examples, known_builder, prepare, split_names
+from zoo.data.prepare import examples, known_builder, place_of, prepare, split_names
 from zoo.data.sounds import RANGE, find_sounds, log_mel, of_one, placed, read_sound, resampled, samples_of
 from zoo.data.speakers import parts_apart, speaker_feature, speaker_of
 from zoo.data.vary import Vary
@@ -103,7 +102,7 @@ class Speech:
         Raises:
             UserError: there is no such data set or folder, or it does not hold sounds with a class.
         """
-        directory = self.directory or os.environ.get("TFDS_DATA_DIR") or None
+        directory = place_of(self.directory)
         if self.folder is not None:
             return sound_folder(self.folder, self.rate, directory)
         if self.name == "dtmf":
@@ -218,13 +217,10 @@ class Speech:
                 heard = Heard(*(part[chosen] for part in self._everything))
             else:
                 heard = self._read(self.splits[split])
-            labels = heard.labels
-            if not len(labels):
+            if not len(heard.labels):
                 raise UserError(f"{self.title} has no {split} sounds: give it more")
-            absent = set(range(len(self.labels))) - set(labels.tolist())
-            if split == "train" and self.folder and absent:
-                names = ", ".join(self.labels[label] for label in sorted(absent))
-                raise UserError(f"no sound to train on could be read of {names}: see what was skipped above")
+            if split == "train" and self.folder:
+                refuse_absent(heard.labels, self.labels, self.kind)
             cache[split] = heard
         return cache[split]
 

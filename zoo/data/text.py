@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +15,7 @@ from tokenizers import Tokenizer
 from zoo.data.carried import ring, rows
 from zoo.data.files import from_utf8
 from zoo.data.pipeline import single_pass, training_stream
-from zoo.data.prepare import examples, known_builder, prepare, split_names
+from zoo.data.prepare import examples, known_builder, place_of, prepare, split_names
 from zoo.data.ptb import Ptb
 from zoo.data.pydocs import PyDocs
 from zoo.data.tokens import Kind, encode, learn, read_tokenizer
@@ -231,7 +230,7 @@ class Text:
         Raises:
             UserError: there is no such data set, or it does not hold text.
         """
-        directory = self.directory or os.environ.get("TFDS_DATA_DIR") or None
+        directory = place_of(self.directory)
         if self.name in OURS:
             return OURS[self.name](data_dir=directory)
         builder = known_builder(self.name, directory, "pydocs")
