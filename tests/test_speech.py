@@ -260,13 +260,13 @@ def test_whole_path(name, folder, data_directory, tmp_path):
 
 
 def test_commands(folder, data_directory, tmp_path, zoo_command):
-    run = fit(replace(small("lstm", folder, data_directory), epochs=2), logs=tmp_path / "logs")
+    run = fit(small("lstm", folder, data_directory), logs=tmp_path / "logs")
     (tmp_path / "text.wav").write_text("not a sound")
     (tmp_path / "none").mkdir()
     done = zoo_command("predict", run.path, folder / "low", tmp_path / "text.wav", tmp_path / "none", "--json")
     assert done.returncode == 1
     answers = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [answer["top"][0]["label"] in ("low", "high") for answer in answers[:10]] == [True] * 10
+    assert [answer["top"][0]["label"] for answer in answers[:10]] == ["low"] * 10
     assert "cannot be read: ValueError: File format" in answers[10]["error"]
     assert answers[11]["error"] == "no sounds in this folder"
     assert_complaint(zoo_command("predict", run.path), "no sounds were named: wanted `python -m zoo.predict")

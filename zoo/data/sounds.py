@@ -15,8 +15,8 @@ from zoo.data.files import files_below
 
 WINDOW, HOP = 0.025, 0.010  # seconds that a frame hears, and from one to the next
 LOWEST = 50  # hertz; below is the hum of the mains
-RANGE = 2.0  # powers of ten of the amplitude below the loudest of a recording that are heard: 40 decibels
-FAINTEST = 1e-5  # of the amplitude in a band; a recording is more than silence where it is 10**RANGE of that
+RANGE = 2.0  # powers of ten of the amplitude, from the loudest of the samples given down, that are told: 40 decibels
+FAINTEST = 1e-5  # of the amplitude in a band; samples are more than silence where they reach 10**RANGE of that
 RATES = (1_000, 768_000)  # samples a second of a file
 
 
@@ -92,11 +92,11 @@ def log_mel(waves: tf.Tensor, rate: int, mels: int, centred: bool = False) -> tf
 
     The power spectrum of 25 ms under a Hann window every 10 ms, in triangles that overlap by half and are equally wide
     on the mel scale (2595 log10(1 + f / 700)) from 50 Hz to half the rate; as powers of ten of the amplitude beside
-    the loudest of them in the recording: 2 is the loudest, 0 a hundredth of it (40 decibels less) and below. So it is
-    all the same how near the microphone was.
+    the loudest of them in these samples: 2 is the loudest, 0 a hundredth of it (40 decibels less) and below. So it is
+    all the same how near the microphone was. Of a longer recording, that is the loudest of what is heard.
 
     With `centred`, from -2 to 2: less the mean of each band over the frames in which there is something to hear; 0 in
-    the others. That takes off what a microphone and a voice add to all of a recording (Atal 1974).
+    the others. That takes off what a microphone and a voice add to all of it (Atal 1974).
     """
     window = round(WINDOW * rate)
     points = 2 ** math.ceil(math.log2(2 * window))  # fine enough that even the lowest band has some

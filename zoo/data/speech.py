@@ -57,7 +57,7 @@ class Speech:
     mels: int = 64
     """Bands of pitch a frame."""
     centred: bool = False
-    """Less the mean of each band over the recording, which differs from voice to voice and from room to room."""
+    """Less the mean of each band over what is heard, which differs from voice to voice and from room to room."""
     batch: int = 64
     """Sounds a training step; at most all there are."""
     speakers: Literal["mixed", "apart"] = "mixed"
