@@ -254,7 +254,9 @@ def test_penn_treebank(tmp_path):
 def test_penn_treebank_out_of_reach(tmp_path, monkeypatch):
     """Without a network there is an answer at once, which says what to do."""
     monkeypatch.setattr("zoo.data.prepare.silence_of", lambda url: "no network")
-    with pytest.raises(UserError, match=r"cannot be reached \(no network\).*or use --data\.name pydocs"):
+    with pytest.raises(
+        UserError, match=r"cannot be reached \(no network\).*copy the folder ptb, or use --data.name pydocs"
+    ):
         fit(replace(RECIPES["lm-ptb"], data=replace(RECIPES["lm-ptb"].data, directory=tmp_path)), logs=tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""Times a recipe's training step and inference: `python -m zoo.bench cnn`. Of the data only the shape is needed."""
+"""Times a recipe's training step and inference on random inputs: `python -m zoo.bench cnn`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Options:
 
 
 def bench(recipe: Recipe, seconds: float = 10.0) -> dict:
-    """Times the recipe on random pictures of its shape, which go through its own pipeline.
+    """Times the recipe on random inputs of its shape, which go through its own pipeline.
 
     Args:
         recipe: what to time.
@@ -48,7 +48,7 @@ def bench(recipe: Recipe, seconds: float = 10.0) -> dict:
         name, batch, precision, parameters; of training: step_ms_median and step_ms_min (of means over the
         steps that TensorFlow goes through at once), examples_per_second (from the median),
         first_step_seconds (since the process began), share_waiting_for_data, flop_per_step and gflops
-        (matrix products and convolutions, a multiplication and an addition counted as two),
+        (matrix products and convolutions, a multiplication and an addition counted as two; None with recurrent layers),
         matmul_gflops of the machine and share_of_matmul_speed; of inference:
         inference_examples_per_second and batch_1_ms_median; peak_rss_mb and threads.
     """
@@ -90,9 +90,9 @@ def bench(recipe: Recipe, seconds: float = 10.0) -> dict:
         "first_step_seconds": round(first, 2),
         "share_waiting_for_data": round(median(waited), 4),
         "flop_per_step": flop,
-        "gflops": round(1e-9 * flop / step, 1),
+        "gflops": flop and round(1e-9 * flop / step, 1),
         "matmul_gflops": round(speed, 1),
-        "share_of_matmul_speed": round(1e-9 * flop / step / speed, 3),
+        "share_of_matmul_speed": flop and round(1e-9 * flop / step / speed, 3),
         "inference_examples_per_second": round(batch / at_once, 2),
         "batch_1_ms_median": round(1e3 * alone, 3),
         "peak_rss_mb": round(peak_memory() / 2**20),
@@ -120,8 +120,11 @@ def repeat(call: Callable[[], float], seconds: float, steps: int = 1) -> list[fl
     return times
 
 
-def training_flop(model: keras.Model, batch: tuple) -> int:
-    """Multiplications and additions of the matrix products and convolutions of one step, forward and backward."""
+def training_flop(model: keras.Model, batch: tuple) -> int | None:
+    """Multiplications and additions of the matrix products and convolutions of one step, forward and backward.
+
+    None where the graph has loops, as recurrent layers make them: how often they turn, it does not say.
+    """
 
     @tf.function
     def step(inputs, targets, weights=None):
@@ -138,6 +141,8 @@ def training_flop(model: keras.Model, batch: tuple) -> int:
         if op.name not in needed:
             needed[op.name] = op
             waiting += [tensor.op for tensor in op.inputs]
+    if any(op.type in ("While", "StatelessWhile") for op in needed.values()):
+        return None
     return sum(flop_of(op) for op in needed.values())
 
 

@@ -50,7 +50,8 @@ def result(run: Run, split: str, report: dict) -> dict:
     """A line of results.jsonl: the figures with all that is needed to get them again."""
     record, summary = run.record, run.summary or {}
     data = record["recipe"]["data"]
-    scalars = {key: value for key, value in report.items() if isinstance(value, int | float | str)}
+    # Of words only those without which a score cannot be compared.
+    scalars = {k: v for k, v in report.items() if isinstance(v, int | float) or k.endswith("_signature")}
     return {
         "kind": "evaluation",
         "recipe": record["recipe"]["name"],

@@ -172,11 +172,9 @@ def load(base: str, weights: str | None, size: tuple[int, int] | None = None) ->
     check_is_no_network(base)
     model = runs.open_for_reading(Path(base)).model()
     if len(model.input_shape) != 4:
-        raise UserError(f"{base} holds no network of pictures, and finetune goes on with those alone")
+        raise UserError(f"{base} does not see pictures: only networks that do can be fine-tuned")
     if "logits" not in [layer.name for layer in model.layers]:
         raise UserError(f"{base} holds a network without a layer called logits: its head cannot be replaced")
-    if len(model.input_shape) != 4:
-        raise UserError(f"{base} does not see pictures: only networks that do can be fine-tuned")
     return model
 
 

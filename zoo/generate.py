@@ -33,6 +33,7 @@ from zoo.sentences import no_text, print_translations, translates
 from zoo.training import devices, runs
 from zoo.training.runs import Run
 
+ONLY_WRITING = {field.name for field in fields(Sampling)} | {"tokens"}  # flags that mean nothing to a translation
 WARM = 3  # tokens that are not timed
 
 
@@ -172,8 +173,8 @@ def run_command(argv: list[str]) -> int:
     options = read(Options, "generate", argv)
     how = Sampling(options.temperature, options.top_k, options.top_p, options.seed)
     if not options.weights and options.run.is_dir() and translates(runs.open_for_reading(options.run)):
-        for field in fields(Sampling):
-            if getattr(options, field.name) != field.default:
+        for field in fields(Options):
+            if field.name in ONLY_WRITING and getattr(options, field.name) != field.default:
                 flag = field.name.replace("_", "-")
                 raise UserError(f"--{flag} is for language models: {options.run} translates; there is --beam")
         return print_translations(options.run, options.prompt, options.file, options.beam, options.json)

@@ -22,6 +22,7 @@ from zoo.models.gpt import VARIANTS, Block, gpt
 HUB = {name: f"openai-community/{name}" for name in ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl")}
 HUB["distilgpt2"] = "distilbert/distilgpt2"
 CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
+SIZES = ("n_embd", "n_layer", "n_head", "vocab_size", "n_positions")
 # What our network does, in the words of their configuration, where it says anything.
 FORM = {
     "model_type": "gpt2",
@@ -56,11 +57,11 @@ def published_gpt2(name: str, weights: str | Path) -> tuple[keras.Model, Tokeniz
     ]
     if wrong:
         raise UserError(f"{folder / CONFIG} is not that of a GPT-2 of the published form: {', '.join(wrong)}")
-    try:
-        size = tuple(int(config[key]) for key in ("n_embd", "n_layer", "n_head"))
-        vocabulary, context = int(config["vocab_size"]), int(config["n_positions"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{folder / CONFIG} is not that of a GPT-2: it gives no {error}") from error
+    lacking = [key for key in SIZES if not isinstance(config.get(key), int)]
+    if lacking:
+        raise UserError(f"{folder / CONFIG} is not that of a GPT-2: it gives no {', '.join(lacking)}")
+    *size, vocabulary, context = (config[key] for key in SIZES)
+    size = tuple(size)
     known = {tuple(sizes): variant for variant, sizes in VARIANTS.items()}
     if size not in known or config.get("n_inner") not in (None, 4 * size[0]):
         raise UserError(
@@ -68,6 +69,8 @@ def published_gpt2(name: str, weights: str | Path) -> tuple[keras.Model, Tokeniz
             f"{', '.join(map(str, known))}, with dense layers four times as wide"
         )
     tokenizer = tokenizer_of(folder)
+    if max(tokenizer.get_vocab().values(), default=-1) >= vocabulary:
+        raise UserError(f"the tokenizer of {folder} knows more tokens than the {vocabulary} of {folder / CONFIG}")
     model = gpt(vocabulary, context, variant=known[size], bias=True, gelu="tanh")
     fill(model, folder / WEIGHTS)
     return model, tokenizer

@@ -32,7 +32,8 @@ class Options:
     run: Annotated[Path, tyro.conf.Positional]
     """Folder that fit named last, such as logs/cnn-1f3a9c; or with --weights a network, such as resnet50."""
     files: Annotated[tuple[Path, ...], tyro.conf.Positional]
-    """Pictures of any size and format that Pillow reads, or WAV files for a run on sounds; and folders of them."""
+    """Pictures of any size and format that Pillow reads, for a run on sounds WAV files, on a series CSV files; and
+    folders of them."""
     json: bool = False
     """Print a line of JSON a file."""
     top: int = 1
@@ -109,7 +110,7 @@ def asked(
     run = runs.open_for_reading(Path(run.path if isinstance(run, Run) else run))
     source, task = recalled(run)
     if not hasattr(task, "answers"):
-        raise UserError(f"{run.path} tells no classes of pictures: try `python -m zoo.generate {run.path}`")
+        raise UserError(f"{run.path} answers about no files: try `python -m zoo.generate {run.path}`")
     return source, task, lambda: (run.model(), run.record["labels"])
 
 

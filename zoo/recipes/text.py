@@ -6,8 +6,9 @@ from zoo.data import Text
 from zoo.models import gpt, lm
 from zoo.training import LanguageModel, Optimizer, Recipe
 
-# Zaremba's rate of 1 and norm of 5 (2014, section 4.1) are for a loss that is summed over the 20 tokens of a window; of
-# its mean they are a 20th. He halves the rate from the fifth epoch on; a cosine needs no such choice.
+# Zaremba's rate of 1 and norm of 5 (2014, section 4.1) are for a loss that is summed over the 20 tokens of a window.
+# The gradients of its mean are a 20th: so 20 times the rate, and a 20th of the norm. He halves the rate from the fifth
+# epoch on; a cosine needs no such choice.
 ZAREMBA = Optimizer("sgd", rate=20.0, clip=0.25)
 
 TEXT = (
@@ -47,12 +48,12 @@ TEXT = (
         epochs=20,
     ),
     # python -m zoo.fit lm-ptb
-    # The layers, windows and epochs of Zaremba's small network; test perplexity 115.9 there.
+    # The layers, windows and epochs of Zaremba's small network (2014, table 1): test perplexity 115.9 there.
     Recipe(
         name="lm-ptb",
         # Tied vectors halve the weights that overfit; so few weights bear little dropout.
         model=partial(lm, tied=True, dropout=0.2),
-        # 2,304 whole executions of steps an epoch, and no more than hold each token once.
+        # 2,304 steps an epoch, which are whole executions of 32 and hold no token twice.
         data=Text("ptb", tokens="words", context=20, batch=20, carried=True, windows=20 * 2304),
         task=LanguageModel(),
         optimizer=ZAREMBA,

@@ -17,7 +17,7 @@ import tyro
 
 from zoo.training.optimizer import Optimizer
 
-MANY = 2**31  # what TensorFlow counts with
+MANY = 2**31  # one more than the largest int32
 NAME = re.compile(r"\w[\w.+-]*")  # of a recipe: runs are folders of that name
 
 

@@ -115,7 +115,7 @@ def is_record(record: dict) -> bool:
         and isinstance(record["command"], str | None)
         and isinstance(labels, list)
         and all(isinstance(label, str) for label in labels)
-        and spec.get("classes", len(labels)) == len(labels)
+        and (not labels or spec.get("classes", spec.get("outputs")) == len(labels))
     )
 
 
