@@ -270,7 +270,7 @@ def test_commands(folder, data_directory, tmp_path, zoo_command):
     assert "cannot be read: ValueError: File format" in answers[10]["error"]
     assert answers[11]["error"] == "no sounds in this folder"
     assert_complaint(zoo_command("predict", run.path), "no sounds were named: wanted `python -m zoo.predict")
-    with pytest.raises(UserError, match="holds no network of pictures, and finetune goes on with those alone"):
+    with pytest.raises(UserError, match="does not see pictures: only networks that do can be fine-tuned"):
         recipe_for(run)
 
 
