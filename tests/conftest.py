@@ -1,12 +1,16 @@
 """What the tests share: commands in processes of their own, tiny data, and reading event files back."""
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import keras
 import pytest
+import tensorflow_datasets as tfds
+from tensorflow_datasets.core.download import resource
 
 ROOT = Path(__file__).parents[1]
 STAGED = ROOT.parent / "shared" / "datasets" / "stage.py"
@@ -64,6 +68,17 @@ def run(zoo_command, tmp_path_factory):
 def environment(data_directory: Path) -> dict[str, str]:
     """This process's environment, with the tests' data directory and the package on the path."""
     return os.environ | {"TFDS_DATA_DIR": str(data_directory), "PYTHONPATH": str(ROOT)}
+
+
+def stage_originals(builder: type[tfds.core.DatasetBuilder], directory: Path) -> None:
+    """Puts the stored files of a builder of ours where TFDS, with its data in `directory`, looks for its downloads."""
+    (directory / "downloads").mkdir()
+    for url, info in builder.url_infos.items():
+        path = directory / "downloads" / resource.get_dl_fname(url, info.checksum)
+        shutil.copyfile(STAGED.parent / builder.name / info.filename, path)
+        told = {"checksum": info.checksum, "filename": info.filename, "size": info.size}
+        about = {"dataset_names": [builder.name], "original_fname": info.filename, "url_info": told, "urls": [url]}
+        path.with_name(f"{path.name}.INFO").write_text(json.dumps(about), encoding="utf-8")
 
 
 def assert_complaint(done: subprocess.CompletedProcess, *words: str) -> None:

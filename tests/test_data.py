@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from conftest import STAGED
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from zoo.data import Augment, Images
+from zoo.data import Augment, Images, Pairs, Series, Speech, Text
 from zoo.data import images as images_module
 from zoo.data.pipeline import single_pass, training_stream
 from zoo.errors import UserError
@@ -150,6 +151,36 @@ def test_more_pictures_than_memory_stream_from_disk(data_directory, monkeypatch)
     for ours, theirs in zip(next(iter(outside.load("train", seed=5))), expected, strict=True):
         np.testing.assert_array_equal(ours, theirs)
     assert outside.digest("train") == inside.digest("train")
+
+
+def flipped(path):
+    written = bytearray(path.read_bytes())
+    written[len(written) // 2] ^= 255
+    path.write_bytes(written)
+
+
+def cut_off(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def emptied(path):
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize(
+    ("source", "damage"),
+    [(source, flipped) for source in (Images, Pairs, Series, Speech, Text)]
+    + [(Series, damage) for damage in (cut_off, emptied, Path.unlink)],
+)
+def test_damaged_files_are_an_answer(source, damage, data_directory, tmp_path):
+    prepared = source(directory=data_directory)
+    prepared.digest("train")
+    name = "py_docs" if source is Text else prepared.name  # as TFDS calls its folder
+    shutil.copytree(data_directory / name, tmp_path / name)
+    (path,) = (tmp_path / name).rglob("*-train.tfrecord*")
+    damage(path)
+    with pytest.raises(UserError, match=rf"{name}.* is damaged: delete it and type the same command"):
+        source(directory=tmp_path).digest("train")
 
 
 def test_unknown_set_names_the_nearest():

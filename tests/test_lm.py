@@ -1,7 +1,6 @@
 """The recurrent language model: its facts, what it carries from window to window, and the verbs."""
 
 import os
-import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,8 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from conftest import ROOT, STAGED
-from tensorflow_datasets.core.download import resource
+from conftest import ROOT, STAGED, stage_originals
 
 from zoo.data import Text
 from zoo.data.ptb import Ptb
@@ -243,12 +241,7 @@ def test_it_learns_and_writes(run, capsys):
 @pytest.mark.skipif(not STAGED.exists(), reason="the stored originals are not there: Penn Treebank is not tested")
 def test_penn_treebank(tmp_path):
     """Counts of Mikolov 2010 and Zaremba 2014."""
-    downloads = tmp_path / "downloads" / "ptb"
-    downloads.mkdir(parents=True)
-    for url, info in Ptb.url_infos.items():
-        place = downloads / resource.get_dl_fname(url, info.checksum)
-        shutil.copyfile(STAGED.parent / "ptb" / info.filename, place)
-        place.with_name(f"{place.name}.INFO").write_text(f'{{"urls": ["{url}"], "original_fname": "{info.filename}"}}')
+    stage_originals(Ptb, tmp_path)
     source = replace(RECIPES["lm-ptb"].data, directory=tmp_path)
     assert source.spec == {"vocabulary": 10_000, "context": 20, "batch": 20}
     counts = {split: len(source.numbers(split)) for split in source.splits}

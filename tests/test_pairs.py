@@ -1,17 +1,14 @@
 """Pairs of sentences: dates, Multi30k, a person's file, and the batches of like length."""
 
 import datetime
-import json
 import random
-import shutil
 from collections import Counter
 from itertools import chain, combinations, islice
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import STAGED, assert_complaint
-from tensorflow_datasets.core.download import resource
+from conftest import STAGED, assert_complaint, stage_originals
 
 from zoo.data import Pairs
 from zoo.data.buckets import widths
@@ -178,7 +175,7 @@ def test_parts_of_a_file(tmp_path):
         (None, "cannot be read: No such file"),
     ],
 )
-def test_bad_files(content, words, tmp_path, zoo_command):
+def test_bad_files(content, words, tmp_path):
     path = tmp_path / "my.tsv"
     if content is not None:
         path.write_text(content, encoding="utf-8")
@@ -234,20 +231,9 @@ def test_a_tokenizer_that_is_not_for_translation(file, tmp_path):
         Pairs(file=file, tokenizer=tmp_path / "tokenizer.json").spec  # noqa: B018 - the property raises
 
 
-def stage(directory: Path) -> None:
-    """Puts the files of Multi30k where TFDS looks for what it has downloaded already."""
-    (directory / "downloads").mkdir(exist_ok=True)
-    for url, info in Multi30k.url_infos.items():
-        path = directory / "downloads" / resource.get_dl_fname(url, info.checksum)
-        shutil.copyfile(STAGED.parent / "multi30k" / info.filename, path)
-        told = {"checksum": info.checksum, "filename": info.filename, "size": info.size}
-        about = {"dataset_names": ["multi30k"], "original_fname": info.filename, "url_info": told, "urls": [url]}
-        path.with_name(path.name + ".INFO").write_text(json.dumps(about), encoding="utf-8")
-
-
 @pytest.mark.skipif(not STAGED.exists(), reason="needs the files of Multi30k beside the repository")
 def test_multi30k(tmp_path):
-    stage(tmp_path)
+    stage_originals(Multi30k, tmp_path)
     source = Pairs("multi30k", source="de", target="fr", directory=tmp_path, tokens="bpe", vocabulary=300)
     assert {split: len(source.pairs(split)) for split in source.splits} == {
         "train": 29_000,

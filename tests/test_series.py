@@ -196,6 +196,9 @@ def test_predictions(run, tmp_path):
     short = write(tmp_path / "short.csv", "sales", rows=[[1]] * 13)
     with pytest.raises(OSError, match="has 13 rows, but a window is 14"):
         source.read(short, shape)
+    far = write(tmp_path / "far.csv", "sales", rows=[[1]] * 13 + [["1e60"]])
+    with pytest.raises(OSError, match=r"1e\+60 is too far from the mean"):
+        source.read(far, shape)
     with pytest.raises(OSError, match="cannot be read: No such file"):
         source.read(tmp_path / "none.csv", shape)
     with pytest.raises(OSError, match=r"has no column 'sales': it has a, b"):
@@ -224,6 +227,9 @@ ROWS = "".join(f"{day},{day % 7}.5\n" for day in range(100))
         ("day,sales\n1,NaN\n", "sales", "(it is 'NaN')"),
         ("day,sales\n1,2\n2,many\n", "sales", "row 2 below the names in"),
         ("day;sales\n1;2,5\n", "sales", "has '2,5' in the column sales, which is not a number such as 1234.5"),
+        ("sales\n1,5\n2,7\n", None, "has 2 cells, '1', '5', but there is 1 name in the first line, parted by ','"),
+        ("a,b\n1,2\n3,4,5\n", "b", "has 3 cells, '3', '4', '5', but there are 2 names in the first line"),
+        ("a,b\n1,2\n3,4,5\n", "b", "row 2 below the names in"),
         ("day,sales\n1,1_000\n", "sales", "has '1_000' in the column sales"),
         ("day,sales\n1,inf\n", "sales", "has 'inf' in the column sales: wanted a finite number"),
         ("day,sales\n1,1e999\n", "sales", "has '1e999' in the column sales: wanted a finite number"),
@@ -231,9 +237,12 @@ ROWS = "".join(f"{day},{day % 7}.5\n" for day in range(100))
         (f"day,sales\n{ROWS[:60]}", "sales", "need 12"),
         ("sales\n" + "0.1\n" * 100, None, "a mean of 0.1 and a deviation of"),
         ("sales\n" + "1e200\n-1e200\n" * 50, None, "a deviation of inf: sales must change"),
+        ("sales\n" + "1\n2\n" * 49 + "1e60\n2\n", None, "1e+60 is too far from the mean, 1.5, for the deviation, 0.5"),
+        ("sales\n" + "1\n2\n" * 49 + "-1e308\n2\n", None, "-1e+308 is too far from the mean"),
         (None, None, "cannot be read: No such file"),
     ],
 )
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_bad_files(content, column, words, tmp_path):
     path = tmp_path / "bad.csv"
     if content is not None:

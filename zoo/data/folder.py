@@ -1,8 +1,10 @@
-"""A person's pictures, one sub-folder a class, as a TFDS builder.
+"""A person's files, such as pictures or sounds, one sub-folder a class, as a TFDS builder.
 
-Preparing reads each picture once, stretches it to one size and stores it in TFDS's own format, so that
-a folder of any size then streams like every other data set.
+Preparing reads each file once, brings it to one form and stores it in TFDS's own format, so that a folder of any size
+then streams like every other data set.
 """
+
+from __future__ import annotations
 
 import hashlib
 import json
@@ -11,16 +13,121 @@ from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
 
+import numpy as np
 import tensorflow_datasets as tfds
-from PIL import Image
 
-from zoo.data.pictures import FORMATS, GRAY_MODES, find_pictures, read_picture
+from zoo.data.pictures import find_pictures, read_picture, shape_of
+from zoo.data.sounds import find_sounds, read_sound
 from zoo.errors import UserError
 
 SPLITS = {"train", "test", "validation", "valid", "val"}
-SAMPLE = 100  # pictures whose headers tell the size and the channels of all
-OWN_SIZE = 96  # pixels up to which pictures keep a size that all share
-SIZE = (64, 64)  # of all others, unless the person asks for one
+
+
+def picture_folder(folder: Path, size: tuple[int, int] | None, data_dir: Path | str | None) -> ClassFolder:
+    """The builder of a person's pictures as `image`, all brought to one shape.
+
+    Args:
+        folder: has a sub-folder a class.
+        size: height and width in pixels; None: see `zoo.data.pictures.shape_of`.
+        data_dir: where TFDS keeps data; None: where it usually does.
+
+    Raises:
+        UserError: see `classes_of`.
+    """
+    found = classes_of(folder, find_pictures, "picture", "1.jpg")
+    shape = shape_of(list(chain(*found.values())), size)
+    return ClassFolder(
+        "picture",
+        folder,
+        found,
+        form=shape,
+        content=("image", tfds.features.Image(shape=shape, encoding_format="png")),
+        read=lambda path: read_picture(path, shape),
+        data_dir=data_dir,
+    )
+
+
+def sound_folder(folder: Path, rate: int, data_dir: Path | str | None) -> ClassFolder:
+    """The builder of a person's sounds as `audio`, all brought to `rate` samples a second.
+
+    Args:
+        folder: has a sub-folder a class.
+        rate: samples a second.
+        data_dir: where TFDS keeps data; None: where it usually does.
+
+    Raises:
+        UserError: see `classes_of`.
+    """
+    found = classes_of(folder, find_sounds, "sound", "1.wav")
+    return ClassFolder(
+        "sound",
+        folder,
+        found,
+        form=rate,
+        content=("audio", tfds.features.Tensor(shape=(None,), dtype=np.float32, encoding="bytes")),
+        read=lambda path: read_sound(path, rate),
+        data_dir=data_dir,
+    )
+
+
+class ClassFolder(tfds.core.GeneratorBasedBuilder):
+    """One sub-folder a class; 10 % of each class are held out for validation and 10 % for the test.
+
+    Args:
+        kind: what a file is called.
+        folder: whose files they are.
+        found: each class with its files.
+        form: to which they are brought.
+        content: the name of the feature that holds a file's content, and the feature.
+        read: a file's content in that form; raises OSError where it is broken.
+        data_dir: where TFDS keeps data; None: where it usually does.
+    """
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def __init__(
+        self,
+        kind: str,
+        folder: Path,
+        found: dict[str, list[Path]],
+        *,
+        form: object,
+        content: tuple[str, tfds.features.FeatureConnector],
+        read: Callable[[Path], np.ndarray],
+        data_dir: Path | str | None,
+    ):
+        self.name = f"{kind}_folder"  # of each kind the folder in which TFDS keeps it
+        self.kind, self.folder, self.found, self.content, self.read = kind, folder, found, content, read
+        self.skipped = []
+        config = tfds.core.BuilderConfig(name=digest_of(folder, form, found), description=f"{kind}s of {folder.name}")
+        super().__init__(config=config, data_dir=data_dir)
+
+    def _info(self):
+        name, feature = self.content
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description=f"{self.kind.capitalize()}s of one folder, one sub-folder a class.",
+            features=tfds.features.FeaturesDict(
+                {name: feature, "label": tfds.features.ClassLabel(names=list(self.found))}
+            ),
+            supervised_keys=(name, "label"),
+            metadata=tfds.core.MetadataDict(),
+        )
+
+    def _split_generators(self, dl_manager):
+        return {name: self._generate_examples(chosen) for name, chosen in parts_of(self.found).items()}
+
+    def _generate_examples(self, chosen):
+        for label, path in chosen:
+            name = path.relative_to(self.folder).as_posix()
+            try:
+                content = self.read(path)
+            except OSError as error:
+                self.skipped.append(name)
+                self.info.metadata["skipped"] = self.skipped
+                print(f"skipped {path}: {error}", file=sys.stderr)
+                continue
+            yield name, {self.content[0]: content, "label": label}
 
 
 def classes_of(folder: Path, find: Callable[[Path], list[Path]], kind: str, example: str) -> dict[str, list[Path]]:
@@ -29,8 +136,8 @@ def classes_of(folder: Path, find: Callable[[Path], list[Path]], kind: str, exam
     Args:
         folder: has a sub-folder a class.
         find: the files of a sub-folder that can be read.
-        kind: what they are called, such as pictures.
-        example: the name of one, such as 1.jpg.
+        kind: what one is called, such as picture.
+        example: how it is named, such as 1.jpg.
 
     Raises:
         UserError: the folder, its classes or their files are missing or too few.
@@ -45,7 +152,7 @@ def classes_of(folder: Path, find: Callable[[Path], list[Path]], kind: str, exam
         )
     found = {name: find(folder / name) for name in names}
     if not any(found.values()):
-        raise UserError(f"no {kind} in {folder}: wanted one sub-folder a class, such as {folder / 'cat' / example}")
+        raise UserError(f"no {kind}s in {folder}: wanted one sub-folder a class, such as {folder / 'cat' / example}")
     if len(names) == 1:
         raise UserError(f"{folder} has one class, {names[0]}: a classifier needs a sub-folder for each of 2 or more")
     for path in chain(*found.values()):
@@ -56,10 +163,24 @@ def classes_of(folder: Path, find: Callable[[Path], list[Path]], kind: str, exam
     for name, files in found.items():
         if len(files) < 3:
             raise UserError(
-                f"class {name} in {folder} has {len(files)} {kind}: at least 3 are needed, "
+                f"class {name} in {folder} has {len(files)} {kind}s: at least 3 are needed, "
                 "one each to train, to validate and to test"
             )
     return found
+
+
+def refuse_absent(labels: np.ndarray, names: list[str], kind: str) -> None:
+    """Raises UserError where none of the labels (N,) is that of a class.
+
+    Args:
+        labels: of the files to train on that could be read.
+        names: of the classes.
+        kind: what a file is called.
+    """
+    absent = sorted(set(range(len(names))) - set(labels.tolist()))
+    if absent:
+        listed = ", ".join(names[label] for label in absent)
+        raise UserError(f"no {kind} to train on could be read of {listed}: see what was skipped above")
 
 
 def parts_of(found: dict[str, list[Path]]) -> dict[str, list[tuple[str, Path]]]:
@@ -83,63 +204,3 @@ def digest_of(folder: Path, form: object, found: dict[str, list[Path]]) -> str:
         for path in paths
     ]
     return hashlib.sha256(json.dumps([str(folder.resolve()), form, stamps]).encode()).hexdigest()[:12]
-
-
-def shape_of(pictures: list[Path], size: tuple[int, int] | None) -> tuple[int, int, int]:
-    """(height, width, channels) to which the pictures are brought, told from the headers of a sample."""
-    sizes, modes = set(), set()
-    for path in pictures[:: max(1, len(pictures) // SAMPLE)]:
-        try:
-            with Image.open(path, formats=FORMATS) as picture:
-                sizes.add((picture.height, picture.width))
-                modes.add(picture.mode)
-        except Exception:  # Broken: named when the pictures are read.
-            continue
-    shared = sizes.pop() if len(sizes) == 1 else None
-    own = shared if shared and max(shared) <= OWN_SIZE else SIZE
-    return *(size or own), 1 if modes and modes <= set(GRAY_MODES) else 3
-
-
-class PictureFolder(tfds.core.GeneratorBasedBuilder):
-    """One sub-folder a class; 10 % of each class are held out for validation and 10 % for the test."""
-
-    VERSION = tfds.core.Version("1.0.0")
-    KIND = "picture"
-
-    def __init__(self, folder: Path, size: tuple[int, int] | None, data_dir: Path | None):
-        self.found = classes_of(folder, find_pictures, "pictures", "1.jpg")
-        self.shape = shape_of([path for paths in self.found.values() for path in paths], size)
-        self.folder, self.skipped = folder, []
-        config = tfds.core.BuilderConfig(
-            name=digest_of(folder, self.shape, self.found), description=f"pictures of {folder.name}"
-        )
-        super().__init__(config=config, data_dir=data_dir)
-
-    def _info(self):
-        return tfds.core.DatasetInfo(
-            builder=self,
-            description="Pictures of one folder, one sub-folder a class.",
-            features=tfds.features.FeaturesDict(
-                {
-                    "image": tfds.features.Image(shape=self.shape, encoding_format="png"),
-                    "label": tfds.features.ClassLabel(names=list(self.found)),
-                }
-            ),
-            supervised_keys=("image", "label"),
-            metadata=tfds.core.MetadataDict(),
-        )
-
-    def _split_generators(self, dl_manager):
-        return {name: self._generate_examples(chosen) for name, chosen in parts_of(self.found).items()}
-
-    def _generate_examples(self, chosen):
-        for label, path in chosen:
-            name = path.relative_to(self.folder).as_posix()
-            try:
-                pixels = read_picture(path, self.shape)
-            except OSError as error:
-                self.skipped.append(name)
-                self.info.metadata["skipped"] = self.skipped
-                print(f"skipped {path}: {error}", file=sys.stderr)
-                continue
-            yield name, {"image": pixels, "label": label}

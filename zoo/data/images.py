@@ -15,10 +15,10 @@ import tensorflow_datasets as tfds
 
 from zoo.data.augment import Augment
 from zoo.data.digits import Digits
-from zoo.data.folder import SIZE, PictureFolder
-from zoo.data.pictures import find_pictures, fit, read_picture
+from zoo.data.folder import picture_folder, refuse_absent
+from zoo.data.pictures import SIZE, find_pictures, fit, read_picture
 from zoo.data.pipeline import single_pass, training_stream
-from zoo.data.prepare import alone, known_builder, prepare, split_names
+from zoo.data.prepare import alone, examples, known_builder, place_of, prepare, split_names
 from zoo.errors import UserError
 
 EVALUATED = 250  # pictures that go through the network at once where nothing is learned
@@ -74,9 +74,9 @@ class Images:
         Raises:
             UserError: there is no such data set or folder, or it does not hold pictures with a class.
         """
-        directory = self.directory or os.environ.get("TFDS_DATA_DIR") or None
+        directory = place_of(self.directory)
         if self.folder is not None:
-            return PictureFolder(self.folder, self.size, directory)
+            return picture_folder(self.folder, self.size, directory)
         if self.name == "digits":
             return Digits(data_dir=directory)
         builder = known_builder(self.name, directory, "digits")
@@ -176,17 +176,10 @@ class Images:
         """All pixels (N, H, W, C) uint8, in memory or mapped from disk, and all labels (N,) int64."""
         cache = self.__dict__.setdefault("_arrays", {})  # a frozen record; what it names never changes
         if split not in cache:
-            try:
-                pixels, labels = self._chosen(split, *self._read(split))
-            except tf.errors.DataLossError as error:
-                raise UserError(
-                    f"{self._prepared.data_path} is damaged: delete it and type the same command"
-                ) from error
+            pixels, labels = self._chosen(split, *self._read(split))
             self._check_some(split, len(labels))
-            absent = set(range(len(self.labels))) - set(labels.tolist())
-            if split == "train" and self.folder and absent:
-                names = ", ".join(self.labels[label] for label in sorted(absent))
-                raise UserError(f"no picture to train on could be read of {names}: see what was skipped above")
+            if split == "train" and self.folder:
+                refuse_absent(labels, self.labels, self.kind)
             cache[split] = pixels, labels
         return cache[split]
 
@@ -269,15 +262,14 @@ class Images:
 
     def _fill(self, split: str, pixels: np.ndarray, labels: np.ndarray) -> None:
         """Reads the split in TFDS's order, which is the same each time, into the two arrays."""
-        data = self._prepared.as_dataset(split=self.splits[split])
-        data = data.map(lambda example: (example["image"], example["label"]))
-        size = pixels.shape[1:3]
-        if None in self._prepared.info.features["image"].shape:
-            for at, (picture, label) in enumerate(data.as_numpy_iterator()):
+        one_shape = None not in self._prepared.info.features["image"].shape
+        told = examples(self._prepared, self.splits[split], "image", "label", batch=500 if one_shape else None)
+        size, at = pixels.shape[1:3], 0
+        if not one_shape:
+            for at, (picture, label) in enumerate(told):
                 pixels[at], labels[at] = fit(picture, size), label
             return
-        at = 0
-        for batch, batch_labels in data.batch(500).as_numpy_iterator():
+        for batch, batch_labels in told:
             chosen = slice(at, at + len(batch))
             same = batch.shape[1:3] == tuple(size)
             pixels[chosen] = batch if same else np.stack([fit(picture, size) for picture in batch])

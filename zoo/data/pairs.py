@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import takewhile
@@ -17,7 +16,7 @@ from tokenizers import Tokenizer
 from zoo.data.buckets import BEGIN, END, endless, lengths_of, once, padded, widths
 from zoo.data.dates import Dates
 from zoo.data.multi30k import Multi30k
-from zoo.data.prepare import known_builder, prepare, split_names
+from zoo.data.prepare import examples, known_builder, place_of, prepare, split_names
 from zoo.data.text import TOKENIZER, read_text
 from zoo.data.tokens import LINE_END, Kind, encode, learn, read_tokenizer
 from zoo.errors import UserError
@@ -236,7 +235,7 @@ class Pairs:
         Raises:
             UserError: there is no such data set, or it does not hold translations.
         """
-        directory = self.directory or os.environ.get("TFDS_DATA_DIR") or None
+        directory = place_of(self.directory)
         if self.name in OURS:
             return OURS[self.name](data_dir=directory)
         builder = known_builder(self.name, directory, "dates")
@@ -252,9 +251,9 @@ class Pairs:
 
     def _of_tfds(self, split: str) -> list[tuple[str, str]]:
         """The pairs of the set; one whose other side is empty teaches nothing."""
-        data, have = self._prepared.as_dataset(split=self.splits[split]), columns(self.builder)
-        names = [have[language] for language in self.languages]
-        pairs = (tuple(example[name].decode().strip() for name in names) for example in data.as_numpy_iterator())
+        names = [columns(self.builder)[language] for language in self.languages]
+        told = examples(self._prepared, self.splits[split], *names)
+        pairs = (tuple(sentence.decode().strip() for sentence in pair) for pair in told)
         return [pair for pair in pairs if all(pair)]
 
     def _own(self, split: str) -> list[tuple[str, str]]:

@@ -6,20 +6,39 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
+from zoo.data.files import files_below
+
 # All that Pillow reads by itself. Left out are EPS, for which it runs Ghostscript, and what it needs others for.
 Image.init()
 FORMATS = tuple(sorted(Image.OPEN.keys() - {"EPS", "WMF", "HDF5", "GRIB", "BUFR", "MPEG"}))
 GRAY_MODES = ("1", "L", "I;16", "I;16B", "I", "F", "LA")
 # What white may be in pictures of more than 8 bits: the smallest of these that holds the brightest pixel.
 WHITE = {"I;16": (65535,), "I;16B": (65535,), "I": (255, 65535), "F": (1, 255)}
+SAMPLE = 100  # pictures whose headers tell the size and the channels of all
+OWN_SIZE = 96  # pixels up to which pictures keep a size that all share
+SIZE = (64, 64)  # of all others, unless the person asks for one
 
 
 def find_pictures(folder: Path) -> list[Path]:
     """All files below `folder` whose ending Pillow knows, in a fixed order; hidden files are left out."""
     # MPO, a JPEG with a second picture, is read as JPEG.
     endings = {ending for ending, kind in Image.registered_extensions().items() if kind in (*FORMATS, "MPO")}
-    found = (path for path in folder.rglob("*") if path.suffix.lower() in endings)
-    return sorted(p for p in found if p.is_file() and not any(x.startswith(".") for x in p.relative_to(folder).parts))
+    return files_below(folder, endings)
+
+
+def shape_of(pictures: list[Path], size: tuple[int, int] | None) -> tuple[int, int, int]:
+    """(height, width, channels) to which the pictures are brought, told from the headers of a sample."""
+    sizes, modes = set(), set()
+    for path in pictures[:: max(1, len(pictures) // SAMPLE)]:
+        try:
+            with Image.open(path, formats=FORMATS) as picture:
+                sizes.add((picture.height, picture.width))
+                modes.add(picture.mode)
+        except Exception:  # Broken: named when the pictures are read.
+            continue
+    shared = sizes.pop() if len(sizes) == 1 else None
+    own = shared if shared and max(shared) <= OWN_SIZE else SIZE
+    return *(size or own), 1 if modes and modes <= set(GRAY_MODES) else 3
 
 
 def read_picture(path: Path, shape: tuple[int, int, int]) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 import socket
 import sys
 import threading
@@ -11,6 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 from urllib.request import getproxies
 
 import filelock
+import tensorflow as tf
 import tensorflow_datasets as tfds
 from requests import RequestException
 from tensorflow_datasets.core.download import resource
@@ -19,7 +21,14 @@ from tensorflow_datasets.core.download.util import DownloadError
 
 from zoo.errors import UserError, disk_is_full, nearest
 
+# What TensorFlow says of a file with other bytes than were written, one without its end, and one that is gone.
+DAMAGE = (tf.errors.DataLossError, tf.errors.FailedPreconditionError, tf.errors.NotFoundError)
 PATIENCE = 5  # seconds for a server to answer before the data count as out of reach
+
+
+def place_of(directory: Path | None) -> Path | str | None:
+    """Where TFDS keeps data: in `directory`, else in TFDS_DATA_DIR; None: where it usually does."""
+    return directory or os.environ.get("TFDS_DATA_DIR") or None
 
 
 def prepare(builder: tfds.core.DatasetBuilder) -> tfds.core.DatasetBuilder:
@@ -53,6 +62,27 @@ def prepare(builder: tfds.core.DatasetBuilder) -> tfds.core.DatasetBuilder:
     except AssertionError as error:  # TFDS's word for a set that a person has to download
         raise UserError(" ".join(str(error).split())) from error
     return report_skipped(builder)
+
+
+def examples(
+    builder: tfds.core.DatasetBuilder, split: str, *features: str, batch: int | None = None
+) -> Iterator[tuple]:
+    """These features of a prepared set's examples as NumPy has them, in TFDS's order, which is the same each time.
+
+    Args:
+        builder: of the set.
+        split: in TFDS's words.
+        features: their names.
+        batch: examples that come at once, for features that are all of one shape; None: one by one.
+
+    Raises:
+        UserError: the files are damaged, or some are gone.
+    """
+    try:
+        data = builder.as_dataset(split=split).map(lambda example: tuple(example[name] for name in features))
+        yield from (data if batch is None else data.batch(batch)).as_numpy_iterator()
+    except DAMAGE as error:
+        raise UserError(f"{builder.data_path} is damaged: delete it and type the same command") from error
 
 
 def known_builder(name: str, directory: Path | str | None, ours: str) -> tfds.core.DatasetBuilder:
@@ -106,7 +136,7 @@ def report_skipped(builder: tfds.core.DatasetBuilder) -> tfds.core.DatasetBuilde
     """Says which files of a person's folder could not be read."""
     skipped = (builder.info.metadata or {}).get("skipped", [])
     if skipped:
-        what = f"{builder.KIND}{'s' * (len(skipped) > 1)}"
+        what = f"{builder.kind}{'s' * (len(skipped) > 1)}"
         print(f"skipped {len(skipped)} broken {what}: {', '.join(skipped)}", file=sys.stderr)
     return builder
 

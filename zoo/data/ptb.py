@@ -4,13 +4,17 @@ The words of the Wall Street Journal, rare ones replaced by <unk> and numbers by
 counts as a word: 929,589 tokens to train on, 73,760 to validate, 82,430 to test.
 """
 
+from typing import ClassVar
+
 import tensorflow_datasets as tfds
+from tensorflow_datasets.core.download.checksums import UrlInfo
 
 PLACE = "https://raw.githubusercontent.com/tomsercu/lstm/master/data/"
-FILES = {  # bytes and SHA-256 of each
-    "train": ("ptb.train.txt", 5101618, "fcea919f6cf83f35d4d00c6cbf08040d13d4155226340912e2fef9c9c4102cbf"),
-    "validation": ("ptb.valid.txt", 399782, "c9fe6985fe0d4ccb578183407d7668fc6066c20700cb4cf87d8ff1cc34df1bf2"),
-    "test": ("ptb.test.txt", 449945, "dd65dff31e70846b2a6030a87482edcd5d199130cdcfa1f3dccbb033728deee0"),
+SPLITS = {"train": "train", "validation": "valid", "test": "test"}
+FILES = {  # size in bytes, SHA-256
+    "ptb.train.txt": (5101618, "fcea919f6cf83f35d4d00c6cbf08040d13d4155226340912e2fef9c9c4102cbf"),
+    "ptb.valid.txt": (399782, "c9fe6985fe0d4ccb578183407d7668fc6066c20700cb4cf87d8ff1cc34df1bf2"),
+    "ptb.test.txt": (449945, "dd65dff31e70846b2a6030a87482edcd5d199130cdcfa1f3dccbb033728deee0"),
 }
 
 
@@ -19,9 +23,8 @@ class Ptb(tfds.core.GeneratorBasedBuilder):
 
     VERSION = tfds.core.Version("1.0.0")
     # In place of TFDS's table of checksums: by it a download is checked.
-    url_infos = {  # noqa: RUF012 - TFDS only reads it
-        PLACE + name: tfds.core.download.checksums.UrlInfo(size, checksum, name)
-        for name, size, checksum in FILES.values()
+    url_infos: ClassVar = {
+        PLACE + name: UrlInfo(size=size, checksum=checksum, filename=name) for name, (size, checksum) in FILES.items()
     }
 
     def _info(self):
@@ -33,8 +36,8 @@ class Ptb(tfds.core.GeneratorBasedBuilder):
         )
 
     def _split_generators(self, dl_manager):
-        paths = dl_manager.download({part: PLACE + name for part, (name, *_) in FILES.items()})
-        return {part: self._generate_examples(path) for part, path in paths.items()}
+        got = dl_manager.download({name: PLACE + name for name in FILES})
+        return {split: self._generate_examples(got[f"ptb.{name}.txt"]) for split, name in SPLITS.items()}
 
     def _generate_examples(self, path):
         lines = path.read_text(encoding="utf-8").splitlines()

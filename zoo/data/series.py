@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,8 +13,9 @@ from typing import Literal
 import numpy as np
 import tensorflow as tf
 
+from zoo.data.files import files_below
 from zoo.data.pipeline import single_pass, training_stream
-from zoo.data.prepare import prepare
+from zoo.data.prepare import examples, place_of, prepare
 from zoo.data.sunspots import Sunspots
 from zoo.data.table import read_table
 from zoo.errors import UserError
@@ -81,7 +81,7 @@ class Series:
         Raises:
             UserError: the data cannot be learned from, which is said before anything is built.
         """
-        _ = self.moments
+        self.scaled(self.series)
         return {"input_shape": (self.window, 1), "outputs": self.horizon}
 
     @property
@@ -109,9 +109,9 @@ class Series:
             table = read_table(self.csv)
             name = table.find(self.column)
             return name, table.numbers(name)
-        directory = self.directory or os.environ.get("TFDS_DATA_DIR") or None
-        data = prepare(Sunspots(data_dir=directory)).as_dataset(split="train", batch_size=-1)
-        return self.name, data[self.name].numpy()
+        directory = place_of(self.directory)
+        told = examples(prepare(Sunspots(data_dir=directory)), "train", self.name)
+        return self.name, np.array([number for (number,) in told])
 
     def part(self, split: str) -> slice:
         """Where the numbers of train, validation or test lie in the series.
@@ -157,9 +157,21 @@ class Series:
         return mean, deviation
 
     def scaled(self, numbers: np.ndarray) -> np.ndarray:
-        """Numbers in the unit of the data as the network takes them: less the mean, by the deviation, float32."""
+        """Numbers in the unit of the data as the network takes them: less the mean, by the deviation, float32.
+
+        Raises:
+            UserError: one is further from the mean than float32 can hold.
+        """
         mean, deviation = self.moments
-        return np.float32((np.float64(numbers) - mean) / deviation)
+        with np.errstate(over="ignore"):  # answered below
+            scaled = np.float32((np.float64(numbers) - mean) / deviation)
+        if not np.isfinite(scaled).all():
+            far = np.asarray(numbers)[~np.isfinite(scaled)][0]
+            raise UserError(
+                f"{far:g} is too far from the mean, {mean:g}, for the deviation, {deviation:g}, to be held in float32: "
+                "mend or remove its row"
+            )
+        return scaled
 
     def unscaled(self, numbers: np.ndarray) -> np.ndarray:
         """What the network tells in the unit of the data, float64."""
@@ -210,8 +222,7 @@ class Series:
 
     def find(self, folder: Path) -> list[Path]:
         """The CSV files below the folder, in a fixed order; hidden files are left out."""
-        found = (path for path in folder.rglob("*") if path.suffix.lower() == ".csv" and path.is_file())
-        return sorted(p for p in found if not any(x.startswith(".") for x in p.relative_to(folder).parts))
+        return files_below(folder, {".csv"})
 
     def read(self, path: Path, shape: tuple[int, int]) -> np.ndarray:
         """The last window of a CSV file, scaled: float32 of `shape` (steps, 1).
@@ -227,11 +238,11 @@ class Series:
             # The scale knows the column where the data may have gone.
             wanted = None if only else read_scale(self.scale)[0] if self.scale else self.variable
             numbers = table.numbers(table.find(wanted))[-shape[0] :]
+            if len(numbers) < shape[0]:
+                raise UserError(f"{path} has {len(numbers)} rows, but a window is {shape[0]}")
+            return self.scaled(numbers).reshape(shape)
         except UserError as error:
             raise OSError(str(error)) from error
-        if len(numbers) < shape[0]:
-            raise OSError(f"{path} has {len(numbers)} rows, but a window is {shape[0]}")
-        return self.scaled(numbers).reshape(shape)
 
     def _windows(self, numbers: np.ndarray, first: int):
         """Reads the windows by their number; the first has its first number to be told at `first`."""

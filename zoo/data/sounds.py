@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import math
-import sys
 import warnings
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_datasets as tfds
 from scipy.io import wavfile
 from scipy.signal import resample_poly
 
-from zoo.data.folder import classes_of, digest_of, parts_of
+from zoo.data.files import files_below
 
 WINDOW, HOP = 0.025, 0.010  # seconds that a frame hears, and from one to the next
 LOWEST = 50  # hertz; below is the hum of the mains
-RANGE = 2.0  # powers of ten of the amplitude below the loudest of a recording that are heard: 40 decibels
-FAINTEST = 1e-5  # of the amplitude in a band; a recording is more than silence where it is 10**RANGE of that
+RANGE = 2.0  # powers of ten of the amplitude, from the loudest of the samples given down, that are told: 40 decibels
+FAINTEST = 1e-5  # of the amplitude in a band; samples are more than silence where they reach 10**RANGE of that
 RATES = (1_000, 768_000)  # samples a second of a file
 
 
 def find_sounds(folder: Path) -> list[Path]:
     """All WAV files below `folder` in a fixed order; hidden files are left out."""
-    found = (path for path in folder.rglob("*") if path.suffix.lower() in (".wav", ".wave"))
-    return sorted(p for p in found if p.is_file() and not any(x.startswith(".") for x in p.relative_to(folder).parts))
+    return files_below(folder, {".wav", ".wave"})
 
 
 def read_sound(path: Path, rate: int) -> np.ndarray:
@@ -95,11 +92,11 @@ def log_mel(waves: tf.Tensor, rate: int, mels: int, centred: bool = False) -> tf
 
     The power spectrum of 25 ms under a Hann window every 10 ms, in triangles that overlap by half and are equally wide
     on the mel scale (2595 log10(1 + f / 700)) from 50 Hz to half the rate; as powers of ten of the amplitude beside
-    the loudest of them in the recording: 2 is the loudest, 0 a hundredth of it (40 decibels less) and below. So it is
-    all the same how near the microphone was.
+    the loudest of them in these samples: 2 is the loudest, 0 a hundredth of it (40 decibels less) and below. So it is
+    all the same how near the microphone was. Of a longer recording, that is the loudest of what is heard.
 
     With `centred`, from -2 to 2: less the mean of each band over the frames in which there is something to hear; 0 in
-    the others. That takes off what a microphone and a voice add to all of a recording (Atal 1974).
+    the others. That takes off what a microphone and a voice add to all of it (Atal 1974).
     """
     window = round(WINDOW * rate)
     points = 2 ** math.ceil(math.log2(2 * window))  # fine enough that even the lowest band has some
@@ -113,47 +110,3 @@ def log_mel(waves: tf.Tensor, rate: int, mels: int, centred: bool = False) -> tf
     heard = tf.cast(tf.reduce_any(frames > 0, 2, keepdims=True), tf.float32)
     mean = tf.reduce_sum(frames, 1, keepdims=True) / tf.maximum(tf.reduce_sum(heard, 1, keepdims=True), 1)
     return (frames - mean) * heard
-
-
-class SoundFolder(tfds.core.GeneratorBasedBuilder):
-    """One sub-folder a class; 10 % of each class are held out for validation and 10 % for the test."""
-
-    VERSION = tfds.core.Version("1.0.0")
-    KIND = "sound"
-
-    def __init__(self, folder: Path, rate: int, data_dir: Path | None):
-        self.found = classes_of(folder, find_sounds, "sounds", "1.wav")
-        self.folder, self.rate, self.skipped = folder, rate, []
-        config = tfds.core.BuilderConfig(
-            name=digest_of(folder, rate, self.found), description=f"sounds of {folder.name}"
-        )
-        super().__init__(config=config, data_dir=data_dir)
-
-    def _info(self):
-        return tfds.core.DatasetInfo(
-            builder=self,
-            description="Sounds of one folder, one sub-folder a class.",
-            features=tfds.features.FeaturesDict(
-                {
-                    "audio": tfds.features.Tensor(shape=(None,), dtype=np.float32, encoding="bytes"),
-                    "label": tfds.features.ClassLabel(names=list(self.found)),
-                }
-            ),
-            supervised_keys=("audio", "label"),
-            metadata=tfds.core.MetadataDict(),
-        )
-
-    def _split_generators(self, dl_manager):
-        return {name: self._generate_examples(chosen) for name, chosen in parts_of(self.found).items()}
-
-    def _generate_examples(self, chosen):
-        for label, path in chosen:
-            name = path.relative_to(self.folder).as_posix()
-            try:
-                wave = read_sound(path, self.rate)
-            except OSError as error:
-                self.skipped.append(name)
-                self.info.metadata["skipped"] = self.skipped
-                print(f"skipped {path}: {error}", file=sys.stderr)
-                continue
-            yield name, {"audio": wave, "label": label}

@@ -3,27 +3,41 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from zoo.data.dtmf import RATE, Dtmf
+from zoo.data.folder import refuse_absent, sound_folder
 from zoo.data.pipeline import single_pass, training_stream
-from zoo.data.prepare import known_builder, prepare, split_names
-from zoo.data.sounds import RANGE, SoundFolder, find_sounds, log_mel, of_one, placed, read_sound, resampled, samples_of
+from zoo.data.prepare import examples, known_builder, place_of, prepare, split_names
+from zoo.data.sounds import RANGE, find_sounds, log_mel, of_one, placed, read_sound, resampled, samples_of
+from zoo.data.speakers import parts_apart, speaker_feature, speaker_of
 from zoo.data.vary import Vary
 from zoo.errors import UserError
 
 EVALUATED = 250  # sounds that go through the network at once where nothing is learned
 IN_MEMORY = 4 * 2**30  # bytes of frames; more are refused
 MELS = (8, 128)  # bands of pitch: more than these are narrower than what 25 ms can tell apart
+
+
+class Heard(NamedTuple):
+    """Sounds as they are held in memory."""
+
+    frames: np.ndarray
+    """(N, steps, mels) float32."""
+    labels: np.ndarray
+    """(N,) int64."""
+    speakers: np.ndarray
+    """(N,) names, empty where they are not known."""
+    sums: np.ndarray
+    """(N,) SHA-256, in hexadecimal digits, of the samples of which each was made."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +57,7 @@ class Speech:
     mels: int = 64
     """Bands of pitch a frame."""
     centred: bool = False
-    """Less the mean of each band over the recording, which differs from voice to voice and from room to room."""
+    """Less the mean of each band over what is heard, which differs from voice to voice and from room to room."""
     batch: int = 64
     """Sounds a training step; at most all there are."""
     speakers: Literal["mixed", "apart"] = "mixed"
@@ -88,9 +102,9 @@ class Speech:
         Raises:
             UserError: there is no such data set or folder, or it does not hold sounds with a class.
         """
-        directory = self.directory or os.environ.get("TFDS_DATA_DIR") or None
+        directory = place_of(self.directory)
         if self.folder is not None:
-            return SoundFolder(self.folder, self.rate, directory)
+            return sound_folder(self.folder, self.rate, directory)
         if self.name == "dtmf":
             return Dtmf(data_dir=directory)
         builder = known_builder(self.name, directory, "dtmf")
@@ -183,27 +197,32 @@ class Speech:
 
     def arrays(self, split: str) -> tuple[np.ndarray, np.ndarray]:
         """All frames (N, steps, mels) float32 and all labels (N,) int64."""
-        cache = self.__dict__.setdefault("_arrays", {})  # a frozen record; what it names never changes
-        if split not in cache:
-            if self.speakers == "apart":
-                frames, labels, speakers = self._everything
-                chosen = np.isin(speakers, self._parts[split])
-                frames, labels = frames[chosen], labels[chosen]
-            else:
-                frames, labels, _ = self._read(self.splits[split])
-            if not len(labels):
-                raise UserError(f"{self.title} has no {split} sounds: give it more")
-            absent = set(range(len(self.labels))) - set(labels.tolist())
-            if split == "train" and self.folder and absent:
-                names = ", ".join(self.labels[label] for label in sorted(absent))
-                raise UserError(f"no sound to train on could be read of {names}: see what was skipped above")
-            cache[split] = frames, labels
-        return cache[split]
+        heard = self._heard(split)
+        return heard.frames, heard.labels
 
     def digest(self, split: str) -> str:
-        """Twelve hexadecimal digits that change with any frame or label of the split."""
-        frames, labels = self.arrays(split)
-        return hashlib.sha256(labels.tobytes() + frames.tobytes()).hexdigest()[:12]
+        """Twelve hexadecimal digits that change with any sample or label of the split, and the settings of its frames.
+
+        The last bits of the frames themselves differ between processors.
+        """
+        heard, settings = self._heard(split), (self._rate_of_set, self.rate, self.steps, self.mels, self.centred)
+        whole = repr((settings, heard.labels.tolist(), heard.sums.tolist()))
+        return hashlib.sha256(whole.encode()).hexdigest()[:12]
+
+    def _heard(self, split: str) -> Heard:
+        cache = self.__dict__.setdefault("_parts_heard", {})  # a frozen record; what it names never changes
+        if split not in cache:
+            if self.speakers == "apart":
+                chosen = np.isin(self._everything.speakers, self._parts[split])
+                heard = Heard(*(part[chosen] for part in self._everything))
+            else:
+                heard = self._read(self.splits[split])
+            if not len(heard.labels):
+                raise UserError(f"{self.title} has no {split} sounds: give it more")
+            if split == "train" and self.folder:
+                refuse_absent(heard.labels, self.labels, self.kind)
+            cache[split] = heard
+        return cache[split]
 
     def _stream(self, frames: np.ndarray, labels: np.ndarray, *, seed: int, step: int, stopwatch):
         return training_stream(
@@ -229,46 +248,33 @@ class Speech:
             return prepare(self.builder)
 
     @cached_property
-    def _everything(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _everything(self) -> Heard:
         return self._read("+".join(self._prepared.info.splits))
 
     @cached_property
     def _parts(self) -> dict[str, list[str]]:
-        """The speakers of train, validation and test.
+        return parts_apart(self._everything.speakers, self.fold, self.title)
 
-        Raises:
-            UserError: they are not known, or are too few.
-        """
-        names = np.unique(self._everything[2]).tolist()
-        if not all(names):
-            raise UserError(f"--data.speakers came as apart, but {self.title} does not tell who speaks")
-        if len(names) < 3:
-            raise UserError(f"--data.speakers came as apart, but {self.title} has {len(names)} speakers: wanted 3")
-        if self.fold >= len(names):
-            raise UserError(f"--data.fold came as {self.fold}, but {self.title} has {len(names)} speakers")
-        names, held = names[self.fold :] + names[: self.fold], max(1, len(names) // 10)
-        return {"train": names[2 * held :], "validation": names[held : 2 * held], "test": names[:held]}
-
-    def _read(self, split: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Frames, labels and speakers of TFDS's split in its order, which is the same each time."""
+    def _read(self, split: str) -> Heard:
+        """TFDS's split in its order, which is the same each time."""
         count = self._prepared.info.splits[split].num_examples
         if count * self.steps * self.mels * 4 > IN_MEMORY:
             raise UserError(f"{count} sounds of {self.title} do not fit into memory: take fewer --data.steps")
         length = samples_of(self.steps, self.rate)
         frames = np.empty((count, self.steps, self.mels), np.float32)
-        labels, speakers, waves = np.empty(count, np.int64), [], []
-        try:
-            for at, example in enumerate(self._prepared.as_dataset(split=split).as_numpy_iterator()):
-                wave = resampled(of_one(in_floats(example["audio"])), self._rate_of_set, self.rate)
-                waves.append(placed(wave, length))
-                labels[at] = example["label"]
-                speakers.append("" if self.folder else speaker_of(self.name, example))
-                if len(waves) == EVALUATED or at == count - 1:
-                    frames[at + 1 - len(waves) : at + 1] = log_mel(np.stack(waves), self.rate, self.mels, self.centred)
-                    waves.clear()
-        except tf.errors.DataLossError as error:
-            raise UserError(f"{self._prepared.data_path} is damaged: delete it and type the same command") from error
-        return frames, labels, np.array(speakers)
+        labels, speakers, sums, waves = np.empty(count, np.int64), [], [], []
+        speaker = speaker_feature(self._prepared)
+        features = ("audio", "label", speaker) if speaker else ("audio", "label")
+        for at, (samples, label, *said) in enumerate(examples(self._prepared, split, *features)):
+            wave = of_one(in_floats(samples))
+            sums.append(hashlib.sha256(wave.tobytes()).hexdigest())
+            waves.append(placed(resampled(wave, self._rate_of_set, self.rate), length))
+            labels[at] = label
+            speakers.append(speaker_of(speaker, *said) if speaker else "")
+            if len(waves) == EVALUATED or at == count - 1:
+                frames[at + 1 - len(waves) : at + 1] = log_mel(np.stack(waves), self.rate, self.mels, self.centred)
+                waves.clear()
+        return Heard(frames, labels, np.array(speakers), np.array(sums))
 
     @property
     def _rate_of_set(self) -> int:
@@ -281,13 +287,3 @@ class Speech:
 def in_floats(samples: np.ndarray) -> np.ndarray:
     """TFDS's samples, whole numbers of 16 bits whatever their type, as -1 to 1."""
     return samples if samples.dtype.kind == "f" else samples / 2.0**15
-
-
-def speaker_of(name: str, example: dict) -> str:
-    """Who speaks in an example of that TFDS set; empty where that is not known."""
-    if name == "spoken_digit":
-        return example["audio/filename"].decode().split("_")[1]  # such as 7_jackson_32.wav
-    for feature in ("speaker_id", "speaker"):
-        if feature in example:
-            return str(example[feature])
-    return ""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from zoo.data.files import from_utf8
 from zoo.errors import UserError, nearest
 
 DELIMITERS = ",;\t"  # the one of these that the first line has most of parts the columns
@@ -76,13 +77,7 @@ def read_table(path: Path) -> Table:
         written = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}; wanted a CSV file") from error
-    try:
-        text = written.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"{path} is not UTF-8 text (byte {error.start} is {written[error.start]:#04x}): "
-            "save it as a CSV file in UTF-8"
-        ) from error
+    text = from_utf8(written, path, "a CSV file in UTF-8")
     if not text.strip():
         raise UserError(f"{path} is empty: wanted a CSV file with names in its first line and numbers below")
     text = text.strip("\r\n")
@@ -96,6 +91,13 @@ def read_table(path: Path) -> Table:
         raise UserError(f"the first line of {path} holds numbers, {', '.join(names)}: wanted the names of the columns")
     if not rows:
         raise UserError(f"{path} has names in its first line, {', '.join(names)}, but no row below")
+    for number, row in enumerate(rows, 1):
+        if len(row) > len(names):  # such as one with decimal commas
+            raise UserError(
+                f"row {number} below the names in {path} has {len(row)} cells, {', '.join(map(repr, row))}, but there "
+                f"{'is 1 name' if len(names) == 1 else f'are {len(names)} names'} in the first line, parted by "
+                f"{delimiter!r}: name each column, and write decimals with a point"
+            )
     return Table(path, names, tuple(map(tuple, rows)))
 
 

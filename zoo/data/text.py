@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,8 +13,9 @@ import tensorflow_datasets as tfds
 from tokenizers import Tokenizer
 
 from zoo.data.carried import ring, rows
+from zoo.data.files import from_utf8
 from zoo.data.pipeline import single_pass, training_stream
-from zoo.data.prepare import known_builder, prepare, split_names
+from zoo.data.prepare import examples, known_builder, place_of, prepare, split_names
 from zoo.data.ptb import Ptb
 from zoo.data.pydocs import PyDocs
 from zoo.data.tokens import Kind, encode, learn, read_tokenizer
@@ -117,8 +117,7 @@ class Text:
             UserError: there is none, or it is not text.
         """
         if self.file is None:
-            data = self._prepared.as_dataset(split=self.splits[split])
-            return "\n\n".join(example["text"].decode() for example in data.as_numpy_iterator())
+            return "\n\n".join(text.decode() for (text,) in examples(self._prepared, self.splits[split], "text"))
         text = self._own_text
         at = {"train": (0, 8), "validation": (8, 9), "test": (9, 10)}[split]
         return text[len(text) * at[0] // 10 : len(text) * at[1] // 10]
@@ -231,7 +230,7 @@ class Text:
         Raises:
             UserError: there is no such data set, or it does not hold text.
         """
-        directory = self.directory or os.environ.get("TFDS_DATA_DIR") or None
+        directory = place_of(self.directory)
         if self.name in OURS:
             return OURS[self.name](data_dir=directory)
         builder = known_builder(self.name, directory, "pydocs")
@@ -259,12 +258,7 @@ def read_text(path: Path) -> str:
         written = path.read_bytes()
     except OSError as error:
         raise UserError(f"--data.file came as {path}, which cannot be read: {error.strerror}") from error
-    try:
-        text = written.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"{path} is not UTF-8 text (byte {error.start} is {written[error.start]:#04x}): save it as UTF-8 plain text"
-        ) from error
+    text = from_utf8(written, path, "UTF-8 plain text")
     if "\0" in text:
         raise UserError(f"{path} is not text: it holds zero bytes")
     if not text.strip():

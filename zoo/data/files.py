@@ -1,0 +1,31 @@
+"""Files of a person: found below a folder, and read as text."""
+
+from collections.abc import Collection
+from pathlib import Path
+
+from zoo.errors import UserError
+
+
+def files_below(folder: Path, endings: Collection[str]) -> list[Path]:
+    """All files below `folder` with one of these endings, such as .csv, in a fixed order; hidden files are left out."""
+    found = (path for path in folder.rglob("*") if path.suffix.lower() in endings and path.is_file())
+    return sorted(p for p in found if not any(x.startswith(".") for x in p.relative_to(folder).parts))
+
+
+def from_utf8(written: bytes, path: Path, wanted: str) -> str:
+    """The text of a file's bytes, without a byte order mark.
+
+    Args:
+        written: the bytes.
+        path: of the file.
+        wanted: what to save it as, such as UTF-8 plain text.
+
+    Raises:
+        UserError: it is not UTF-8.
+    """
+    try:
+        return written.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{path} is not UTF-8 text (byte {error.start} is {written[error.start]:#04x}): save it as {wanted}"
+        ) from error
