@@ -281,7 +281,7 @@ def test_board_shows_time_to_the_right_and_pitch_upwards():
     assert picture.shape == (8, 30, 1)
     assert np.argwhere(picture[..., 0] == 255).tolist() == [[6, 25]]
     (centred,) = Speech(centred=True).pictures(frames)
-    np.testing.assert_array_equal(centred, (picture + 255) / 2)
+    np.testing.assert_array_equal(centred, picture + 127.5)
 
 
 def test_crash_at_every_save(folder, data_directory, tmp_path, monkeypatch):

@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from PIL import Image, ImageDraw
 from tensorboard.plugins import projector as plugin
 
 TILE = 72  # pixels of a picture in a grid
 SPRITE = 32  # pixels of a picture in the projector
+SHOWN = 4.375  # inches at 80 dots: the 350 pixels across in which TensorBoard shows a picture
 WRITTEN = 20  # classes up to which a confusion matrix has its counts written in
 
 
@@ -39,7 +41,7 @@ def grid(pictures: np.ndarray, captions: list[str] | None = None) -> np.ndarray:
 
 def confusion(counts: np.ndarray, labels: list[str]) -> np.ndarray:
     """The matrix as a picture, true classes down and answers across: uint8 (height, width, 3)."""
-    figure = Figure(figsize=(4.375, 4.375), dpi=80, layout="constrained")  # 350 pixels, as TensorBoard shows it
+    figure = Figure(figsize=(SHOWN, SHOWN), dpi=80, layout="constrained")
     draw_confusion(figure.add_subplot(), counts, labels)
     return pixels(figure)
 
@@ -69,7 +71,7 @@ def report(found: dict, path: Path) -> None:
     confidences, hits, counts = zip(*found["calibration"], strict=True)
     right.plot([0, 1], [0, 1], color="gray", linestyle="--", label="calibrated")
     right.scatter(confidences, hits, s=10 + 190 * np.array(counts) / max(counts), label="examples (area: how many)")
-    right.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1.02), ylim=(0, 1.02))
+    right.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1.02), ylim=(-0.02, 1.02))
     right.set_title(f"calibration error {found['calibration_error']:.4f}")
     right.legend(loc="upper left")
     figure.savefig(path)
@@ -108,23 +110,27 @@ def projector(
 
 
 def curve(values: list[float], path: Path, *, across: str, up: str, mean: float) -> None:
-    """Writes the values, one for each of 0, 1, 2, ..., and their mean as a PNG file."""
+    """Writes the values, one for each of 0, 1, 2, ..., and their mean as a PNG file; at least 1 high, since small
+    differences are chance.
+    """
     figure = Figure(figsize=(7, 4.5), dpi=100, layout="constrained")
     axes = figure.add_subplot()
     axes.plot(range(len(values)), values)
     axes.axhline(mean, color="gray", linestyle="--", label=f"mean {mean:.4f}")
-    axes.set(xlabel=across, ylabel=up)
+    axes.set(xlabel=across, ylabel=up, ylim=(min(*values, mean - 0.5), max(*values, mean + 0.5)))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend()
     figure.savefig(path)
 
 
 def lines(across_values: list[float], named: dict[str, list[float]], path: Path, *, across: str, up: str) -> None:
-    """Writes several lines over the same values, each with its name, as a PNG file."""
+    """Writes several lines of percentages over the same values, each with its name, as a PNG file."""
     figure = Figure(figsize=(7, 4.5), dpi=100, layout="constrained")
     axes = figure.add_subplot()
-    for name, values in named.items():
-        axes.plot(across_values, values, marker="o", label=name)
-    axes.set(xlabel=across, ylabel=up)
+    # One line does not hide another.
+    for style, (name, values) in zip(("o-", "x--", "s:"), named.items(), strict=False):
+        axes.plot(across_values, values, style, label=name)
+    axes.set(xlabel=across, ylabel=up, ylim=(-2, 102))
     axes.legend()
     figure.savefig(path)
 
@@ -140,24 +146,35 @@ def attention(looks: np.ndarray, across: list[str], down: list[str]) -> np.ndarr
     figure = Figure(figsize=(1 + 0.25 * len(across), 1 + 0.25 * len(down)), dpi=80, layout="constrained")
     axes = figure.add_subplot()
     axes.imshow(looks, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    axes.set_xticks(range(len(across)), [literal(token) for token in across], rotation=90)
-    axes.set_yticks(range(len(down)), [literal(token) for token in down])
+    axes.set(xlabel="source", ylabel="translation")
+    axes.set_xticks(range(len(across)), [visible(token) for token in across], rotation=90)
+    axes.set_yticks(range(len(down)), [visible(token) for token in down])
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph")  # a box stands for what the font does not have
         return pixels(figure)
 
 
-def forecast(found: dict) -> Figure:
-    """The drawn part of a forecast's report: the series, its forecast and the seasonal-naive one by the step."""
-    figure = Figure(figsize=(9, 4.5), dpi=80, layout="constrained")
+def forecast(found: dict, size: tuple[float, float]) -> Figure:
+    """The drawn part of a forecast's report: the series, its forecast and the seasonal-naive one by the step.
+
+    Args:
+        found: the report.
+        size: across and up, in inches of 80 dots.
+    """
+    figure = Figure(figsize=size, dpi=80, layout="constrained")
     axes, drawn = figure.add_subplot(), found["drawn"]
     steps = range(drawn["first"], drawn["first"] + len(drawn["truth"]))
+    axes.plot(steps, drawn["seasonal"], color="tab:orange", linewidth=1, label=f"{found['season']} steps before")
     axes.plot(steps, drawn["truth"], color="black", label="truth")
-    axes.plot(steps, drawn["network"], label="network")
-    axes.plot(steps, drawn["seasonal"], linestyle="--", label=f"{found['season']} steps before")
+    axes.plot(steps, drawn["network"], color="tab:blue", linestyle="--", label="network")
     axes.set(xlabel="step of the series", ylabel=literal(found["variable"]))
-    axes.legend()
+    figure.legend(ncols=3, loc="outside upper center", fontsize="small")
     return figure
+
+
+def visible(token: str) -> str:
+    """The token as it can be read beside a picture, white space too."""
+    return literal(token).replace(" ", "\u2423").replace("\n", "\u23ce")
 
 
 def literal(name: str) -> str:

@@ -10,10 +10,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from zoo.training import figures
 
-DRAWN = 500  # steps of a split, at most, that a picture shows: its first ones
+DRAWN = 150  # steps of a split, at most, that a picture shows: its first ones
 
 
 def naive(series: np.ndarray, starts: np.ndarray, horizon: int) -> np.ndarray:
@@ -105,7 +106,7 @@ class Forecast:
 
     def draw(self, report: dict, path: Path) -> None:
         """The series, its forecast and the seasonal-naive one, in a PNG file."""
-        figures.forecast(report).savefig(path)
+        figures.forecast(report, (9, 4.5)).savefig(path)
 
     def answers(self, outputs: np.ndarray, source, labels: list[str], top: int) -> list[dict]:
         """For each row of the network's outputs (N, horizon) its `forecast`: numbers in the unit of the data."""
@@ -133,11 +134,12 @@ class ForecastPanel:
 
     def begin(self, sample: tuple) -> None:
         """The first four windows of a training batch, and what is to be told of each."""
-        figure = Figure(figsize=(7, 4.5), dpi=80, layout="constrained")
+        figure = Figure(figsize=(figures.SHOWN, 3.5), dpi=80, layout="constrained")
         for axes, inputs, targets in zip(figure.subplots(2, 2).flat, *(part.numpy() for part in sample), strict=False):
             axes.plot(range(-len(inputs), 0), self.source.unscaled(inputs[:, 0]), label="seen")
             axes.plot(range(len(targets)), self.source.unscaled(targets), "o", label="to be told")
             axes.set(xlabel="step from the forecast", ylabel=figures.literal(self.source.variable))
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         figure.axes[0].legend()
         tf.summary.image("inputs", figures.pixels(figure)[None], step=0)
 
@@ -149,7 +151,7 @@ class ForecastPanel:
             "season": self.source.season,
             "drawn": self.drawn | {"network": in_a_row(told)},
         }
-        tf.summary.image("forecast", figures.pixels(figures.forecast(report))[None], step=step)
+        tf.summary.image("forecast", figures.pixels(figures.forecast(report, (figures.SHOWN, 3)))[None], step=step)
 
     def finish(self, model: keras.Model, path: Path) -> None:
         """Nothing: the last picture is drawn."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -15,6 +16,7 @@ from zoo.decoding import Sampling, behind
 from zoo.training import figures
 from zoo.training.carry import forget
 
+WIDE = 100  # letters of a line in TensorBoard
 SAMPLE = 200  # tokens that the network writes after each epoch
 
 
@@ -126,4 +128,5 @@ class LanguagePanel:
 
     def shown(self, tokens) -> str:
         """The text of these tokens as TensorBoard's Markdown shows it, line by line."""
-        return "\n".join("    " + line for line in self.source.decode(tokens).splitlines())
+        lines = self.source.decode(tokens).splitlines()
+        return "\n".join("    " + part for line in lines for part in textwrap.wrap(line, WIDE) or [""])

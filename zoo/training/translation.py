@@ -137,7 +137,7 @@ class Translation:
             },
             path,
             across=f"tokens of the source (means of {len(groups)} groups of sentences)",
-            up="of 100",
+            up="BLEU; exact match in %",
         )
 
 
@@ -196,8 +196,9 @@ def translated(model: keras.Model, source, numbers: list[list[int]], beam: int =
 
 
 def shown(*lines: str) -> str:
-    """Those lines as TensorBoard's Markdown shows them, word for word."""
-    return "\n".join("    " + line for line in lines)
+    """Source, reference and, if given, translation as TensorBoard's Markdown shows them, word for word."""
+    names = ("source", "reference", "translation")
+    return "\n".join(f"    {name:11}  {line}" for name, line in zip(names, lines, strict=False))
 
 
 class SmoothedCrossEntropy(keras.Loss):
