@@ -25,7 +25,10 @@ def groups(limited: bool = False) -> dict[tuple, list[dict]]:
     """The evaluations, those that differ in nothing but seed or fold together; limited: of a few examples a class."""
     found: dict[tuple, list[dict]] = {}
     for line in LINES:
-        if line["kind"] == "evaluation" and ("limit" in line["data"]) == limited:
+        if line["kind"] != "evaluation":
+            continue
+        # Of pairs of sentences the limit is their length.
+        if limited == ("limit" in line["data"] and kind(line["metrics"]) == "classes"):
             command = re.sub(r" --(seed|data\.fold) \S+", "", line["command"])
             found.setdefault((command, line["data"]["name"], line["data"]["split"]), []).append(line)
     return found
