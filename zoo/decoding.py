@@ -14,7 +14,7 @@ class Sampling:
     """How the next token is chosen."""
 
     temperature: float = 0.8
-    """0: always the likeliest token; below 1: bolder than the model; above 1: more random."""
+    """0: always the likeliest token; below 1: likely ones more often than the model has it; above 1: less often."""
     top_k: int | None = None
     """Draw among so many of the likeliest tokens (Fan 2018, arXiv:1805.04833)."""
     top_p: float | None = None

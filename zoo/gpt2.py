@@ -86,9 +86,10 @@ def fetch(repository: str) -> Path:
     try:
         return Path(huggingface_hub.snapshot_download(repository, allow_patterns=wanted, etag_timeout=5))
     except Exception as error:  # no network, no such repository, a server that fails: the library has many errors
+        reason = str(error).strip().split("\n", maxsplit=1)[0][:200]
         raise UserError(
-            f"{repository} could not be fetched from the hub ({' '.join(str(error).split())[:200]}): run this once "
-            "where there is a network, or give a folder with --weights FOLDER"
+            f"{repository} could not be fetched from the hub ({reason}): run this once where there is a network, "
+            f"or give --weights FOLDER, which holds {CONFIG}, {WEIGHTS} and {TOKENIZER}"
         ) from error
 
 

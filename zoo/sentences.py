@@ -31,6 +31,8 @@ def translates(run: Run) -> bool:
 def translate(run: Run | Path | str, lines: Iterable[str], beam: int = 1, at_once: int = AT_ONCE) -> Iterator[dict]:
     """For each line, in order, its `source` and either its `translation` or its `error`.
 
+    Where words are tokens, `unknown` has those that the run never saw, if there are any.
+
     Args:
         run: what fit made of a translation.
         lines: sentences; an empty one is its own translation.
@@ -53,8 +55,12 @@ def translate(run: Run | Path | str, lines: Iterable[str], beam: int = 1, at_onc
         numbers = [tokens for _, tokens in read_in if tokens]
         said = iter(translations(model, source, numbers, beam) if numbers else ())
         for line, (fault, tokens) in zip(waiting, read_in, strict=True):
-            answer = {"error": fault} if fault else {"translation": next(said) if tokens else ""}
-            yield {"source": line} | answer
+            if fault:
+                yield {"source": line, "error": fault}
+                continue
+            answer = {"source": line, "translation": next(said) if tokens else ""}
+            unknown = foreign(source.codec, line)
+            yield answer | ({"unknown": unknown} if unknown else {})
 
 
 def tokens_of(line: str, source) -> tuple[str | None, list[int]]:
@@ -108,4 +114,7 @@ def print_translations(run: Path, prompt: str | None, file: Path | None, beam: i
         print(answer.get("translation", ""), flush=True)  # a line for each, so that they can be laid side by side
         if "error" in answer:
             print(f"zoo: line {number} cannot be translated: {answer['error']}", file=sys.stderr)
+        if "unknown" in answer:
+            words = " ".join(map(repr, answer["unknown"][:10]))
+            print(f"zoo: line {number} holds words that the run never saw: {words}", file=sys.stderr)
     return int(failed)

@@ -31,7 +31,7 @@ def parts_apart(speakers: np.ndarray, fold: int, title: str) -> dict[str, list[s
     """
     names = np.unique(speakers).tolist()
     if not all(names):
-        raise UserError(f"--data.speakers came as apart, but {title} does not tell who speaks")
+        raise UserError(f"--data.speakers came as apart, but {title} does not tell who speaks, as spoken_digit does")
     if len(names) < 3:
         raise UserError(f"--data.speakers came as apart, but {title} has {len(names)} speakers: wanted 3")
     if fold >= len(names):
