@@ -148,9 +148,9 @@ def test_longer_pairs_are_left_out_of_training_only(file):
     short = [pair for pair in whole.numbers("train") if len(pair[0]) <= 5]
     assert source.numbers("train") == short
     assert f"{whole.count('train') - len(short)} longer ones left out of training" in source.told
-    assert source.count("test") == whole.count("test")
-    assert max(len(told) for told, _ in source.numbers("test")) == 20
-    assert Counter(rows(source.load("test").as_numpy_iterator())) == as_rows(source.numbers("test"))
+    assert source.count("validation") == whole.count("validation")
+    assert max(len(told) for told, _ in source.numbers("validation")) == 20
+    assert Counter(rows(source.load("validation").as_numpy_iterator())) == as_rows(source.numbers("validation"))
 
 
 def test_parts_of_a_file(tmp_path):
