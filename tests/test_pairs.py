@@ -184,12 +184,23 @@ def test_bad_files(content, words, tmp_path):
     assert words in str(caught.value)
 
 
+def test_sentences_that_no_memory_holds(tmp_path):
+    path = write_pairs(tmp_path / "my.tsv")
+    far = ("one " * count + word for count in range(25, 45) for word in WORDS)
+    path.write_text(path.read_text() + "".join(f"{source}\t1\n" for source in far))
+    source = Pairs(file=path, tokens="words", limit=4)
+    assert source.count("train")  # learns from none of them
+    with pytest.raises(UserError, match=r"part of my\.tsv has a sentence of more than 5 times --data\.limit 4 tokens"):
+        [source.count(split) for split in ("validation", "test")]
+
+
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        ({"batch": 0}, "--data.batch came as 0, but must be at least 1"),
-        ({"lengths": 0}, "--data.lengths came as 0, but must be at least 1"),
-        ({"limit": 0}, "--data.limit came as 0, but must be at least 1"),
+        ({"batch": 0}, "--data.batch came as 0, but must be from 1 to 10000"),
+        ({"lengths": 0}, "--data.lengths came as 0, but must be from 1 to 10000"),
+        ({"limit": 10**19}, "--data.limit came as 10000000000000000000, but must be from 1 to 10000"),
+        ({"vocabulary": 10**12}, "--data.vocabulary came as 1000000000000, but must be at most 1000000"),
         ({"tokens": "bpe", "vocabulary": 200}, "--data.vocabulary came as 200, but bpe begin with 3 special tokens"),
         ({"source": "de", "target": "de"}, "--data.source and --data.target both came as de, but must differ"),
     ],

@@ -176,6 +176,23 @@ def test_a_run_keeps_the_scale(run, waves, tmp_path):
             elsewhere.of_run(tmp_path).moments  # noqa: B018 - the property raises
 
 
+def test_a_scale_that_changed_between_stop_and_resume(waves, tmp_path):
+    (tmp_path / "s.json").write_text(json.dumps({"column": "sales", "mean": 1.0, "deviation": 2.0}))
+    recipe = replace(RECIPES["rnn"], data=of_waves(waves, scale=tmp_path / "s.json"), epochs=1)
+    run = fit(recipe, logs=tmp_path)
+    (run.path / "summary.json").unlink()
+    (tmp_path / "s.json").write_text(json.dumps({"column": "sales", "mean": 9.0, "deviation": 2.0}))
+    with pytest.raises(UserError, match=r"scale\.json is not what the data give now: start anew with --fresh"):
+        fit(replace(recipe, data=of_waves(waves, scale=tmp_path / "s.json")), logs=tmp_path)
+    assert json.loads((run.path / "scale.json").read_text())["mean"] == 1.0
+
+
+def test_a_network_that_tells_something_at_each_step(waves, tmp_path):
+    recipe = replace(RECIPES["rnn"], model=partial(rnn, every_step=True), data=of_waves(waves))
+    with pytest.raises(UserError, match=r"recurrent cannot be built: it tells \(14, 1\), the data want \(1,\)"):
+        fit(recipe, logs=tmp_path)
+
+
 def test_predictions(run, tmp_path):
     """For files of other lengths and columns, by the scale of the run alone: its own data may be gone."""
     source, shape = Series(csv=tmp_path / "gone.csv", column="sales", window=14).of_run(run.path), (14, 1)

@@ -179,6 +179,8 @@ def test_complaints():
         transformer(9, **SMALL | {"heads": 3, "width": 15})
     with pytest.raises(ValueError, match="decoder_depth came as 0, but must be at least 1"):
         transformer(9, decoder_depth=0)
+    with pytest.raises(ValueError, match="heads came as 0, but must be at least 1"):
+        transformer(9, heads=0)
     with pytest.raises(ValueError, match="depth came as 0, but must be at least 1"):
         transformer_classifier(9, 2, depth=0)
 

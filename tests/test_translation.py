@@ -178,7 +178,9 @@ def test_board(run, file):
     reader = EventAccumulator(str(run.path / "validation"), size_guidance={"tensors": 0})
     reader.Reload()
     (last,) = [event for event in reader.Tensors("translations") if event.step == 12]
-    rows = [[line.strip() for line in row.decode().splitlines()] for row in last.tensor_proto.string_val]
+    rows = [
+        [line.split("  ")[-1].strip() for line in row.decode().splitlines()] for row in last.tensor_proto.string_val
+    ]
     pairs = Pairs(file=file, tokens="words", limit=25).pairs("validation")[:SHOWN]
     said = [answer["translation"] for answer in translate(run, [source for source, _ in pairs])]
     assert rows == [[*pair, translation] for pair, translation in zip(pairs, said, strict=True)]
@@ -217,7 +219,7 @@ def test_whole_path(name, file, tmp_path, capsys):
     ("flags", "words"),
     [
         ({"label_smoothing": 1.0}, r"--task\.label-smoothing came as 1\.0, but must be from 0 to less than 1"),
-        ({"beam": 0}, r"--task\.beam came as 0, but must be at least 1"),
+        ({"beam": 0}, r"--task\.beam came as 0, but must be from 1 to 100"),
     ],
 )
 def test_bad_flags(flags, words):

@@ -50,8 +50,11 @@ def build(recipe: Recipe) -> keras.Model:
     """
     spec = recipe.data.spec
     try:
-        return trainable(recipe.model(**spec))
-    except (ValueError, TypeError, tf.errors.OpError) as error:
+        model = trainable(recipe.model(**spec))
+        if "outputs" in spec and model.output_shape[1:] != (spec["outputs"],):
+            raise ValueError(f"it tells {model.output_shape[1:]}, the data want ({spec['outputs']},)")
+        return model
+    except (ValueError, TypeError, ArithmeticError, tf.errors.OpError) as error:
         if isinstance(error, UserError | tf.errors.ResourceExhaustedError):
             raise
         raise UserError(f"{recipe.model.func.__name__} cannot be built: {' '.join(str(error).split())}") from error

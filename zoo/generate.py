@@ -32,6 +32,7 @@ from zoo.models.lm import token_step
 from zoo.sentences import no_text, print_translations, translates
 from zoo.training import devices, runs
 from zoo.training.runs import Run
+from zoo.training.translation import BEAM
 
 ONLY_WRITING = {field.name for field in fields(Sampling)} | {"tokens"}  # flags that mean nothing to a translation
 WARM = 3  # tokens that are not timed
@@ -58,10 +59,10 @@ class Options(Sampling):
 
     def __post_init__(self):
         super().__post_init__()
-        if self.tokens < 1:
-            raise ValueError(f"--tokens came as {self.tokens}, but must be at least 1")
-        if self.beam < 1:
-            raise ValueError(f"--beam came as {self.beam}, but must be at least 1")
+        if not 1 <= self.tokens <= sys.maxsize:
+            raise ValueError(f"--tokens came as {self.tokens}, but must be at least 1, and at most {sys.maxsize}")
+        if not 1 <= self.beam <= BEAM:
+            raise ValueError(f"--beam came as {self.beam}, but must be from 1 to {BEAM}")
 
 
 def generate(

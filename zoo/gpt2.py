@@ -11,7 +11,7 @@ from pathlib import Path
 import huggingface_hub
 import keras
 import numpy as np
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from zoo.data import read_tokenizer
@@ -22,6 +22,8 @@ from zoo.models.gpt import VARIANTS, Block, gpt
 HUB = {name: f"openai-community/{name}" for name in ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl")}
 HUB["distilgpt2"] = "distilbert/distilgpt2"
 CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
+MOST = 1_000_000  # tokens, and places of a text
+LARGEST = 1e6  # of a weight
 SIZES = ("n_embd", "n_layer", "n_head", "vocab_size", "n_positions")
 # What our network does, in the words of their configuration, where it says anything.
 FORM = {
@@ -61,6 +63,8 @@ def published_gpt2(name: str, weights: str | Path) -> tuple[keras.Model, Tokeniz
     if lacking:
         raise UserError(f"{folder / CONFIG} is not that of a GPT-2: it gives no {', '.join(lacking)}")
     *size, vocabulary, context = (config[key] for key in SIZES)
+    if not (1 < vocabulary <= MOST and 0 < context <= MOST):
+        raise UserError(f"{folder / CONFIG} gives {vocabulary} tokens and {context} places, which no GPT-2 has")
     size = tuple(size)
     known = {tuple(sizes): variant for variant, sizes in VARIANTS.items()}
     if size not in known or config.get("n_inner") not in (None, 4 * size[0]):
@@ -112,10 +116,12 @@ def fill(model: keras.Model, path: Path) -> None:
                     raise UserError(
                         f"{path} holds another network: {name} is {numbers.shape}, wanted {tuple(weight.shape)}"
                     )
-                if "float" not in numbers.dtype.name or not np.isfinite(numbers).all():
+                if "float" not in numbers.dtype.name or not np.abs(numbers.astype("float64")).max() < LARGEST:
                     raise UserError(f"{path} is damaged: {name} holds what no training leaves")
                 weight.assign(numbers.astype("float32"))
-    except (OSError, SafetensorError) as error:
+    except UserError:
+        raise
+    except Exception as error:  # the library has many errors for what is not as it was written
         raise UserError(f"{path} is missing or damaged ({' '.join(str(error).split())[:200]})") from error
 
 
@@ -162,7 +168,7 @@ def read_json(path: Path) -> dict:
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path} is missing or damaged ({error})") from error
     if not isinstance(found, dict):
         raise UserError(f"{path} is damaged: it holds no settings")

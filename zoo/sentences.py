@@ -25,7 +25,8 @@ def no_text(text: str) -> bool:
 
 def translates(run: Run) -> bool:
     """Whether the run is about translation."""
-    return run.record["recipe"].get("task", {}).get("is") == "Translation"
+    task = run.record["recipe"].get("task")
+    return isinstance(task, dict) and task.get("is") == "Translation"
 
 
 def translate(run: Run | Path | str, lines: Iterable[str], beam: int = 1, at_once: int = AT_ONCE) -> Iterator[dict]:
@@ -91,6 +92,8 @@ def lines_of(run: Path, prompt: str | None, file: Path | None) -> Iterator[str]:
         yield prompt
         return
     try:
+        if str(file) == "-" and sys.stdin is None:
+            raise UserError("--file came as -, but standard input is closed: give a file")
         if str(file) == "-":
             yield from (line.decode(errors="surrogateescape") for line in sys.stdin.buffer)
             return

@@ -89,7 +89,9 @@ def test_a_published_folder(published, form, tmp_path):
         (lambda folder: change(folder, model_type="llama"), "model_type 'llama' \\(wanted 'gpt2'\\)"),
         (lambda folder: change(folder, n_embd=96), "width, depth and heads \\(96, 4, 4\\)"),
         (lambda folder: change(folder, n_positions=7), "wpe.weight is \\(24, 128\\), wanted \\(7, 128\\)"),
-        (lambda folder: change(folder, n_layer=None), "gives no"),
+        (lambda folder: change(folder, n_layer=None), "gives no n_layer"),
+        (lambda folder: change(folder, n_positions=10**19), "which no GPT-2 has"),
+        (lambda folder: (folder / "config.json").write_text("[" * 100_000), "missing or damaged"),
     ],
 )
 def test_what_is_no_gpt2(published, spoil, words, tmp_path):

@@ -17,12 +17,14 @@ from zoo.data.buckets import BEGIN, END, endless, lengths_of, once, padded, widt
 from zoo.data.dates import Dates
 from zoo.data.multi30k import Multi30k
 from zoo.data.prepare import examples, known_builder, place_of, prepare, split_names
-from zoo.data.text import TOKENIZER, read_text
+from zoo.data.text import TOKENIZER, VOCABULARY, read_text
 from zoo.data.tokens import LINE_END, Kind, encode, learn, read_tokenizer
 from zoo.errors import UserError
 
 SPECIAL = ("<pad>", "<bos>", LINE_END)  # what zoo.data.buckets numbers PADDING, BEGIN and END
 OURS = {"dates": Dates, "multi30k": Multi30k}
+LONGEST = 10_000  # tokens of a sentence, and pairs of a batch
+FAR = 5  # as many times the limit is more than memory holds
 NAMED = 10  # lines of a file that are named as faulty
 
 
@@ -57,9 +59,11 @@ class Pairs:
     def __post_init__(self):
         for name in ("batch", "limit", "lengths"):
             value = getattr(self, name)
-            if value < 1:
-                raise ValueError(f"--data.{name} came as {value}, but must be at least 1")
+            if not 1 <= value <= LONGEST:
+                raise ValueError(f"--data.{name} came as {value}, but must be from 1 to {LONGEST}")
         least = len(SPECIAL) + (256 if self.tokens == "bpe" else 1)
+        if self.vocabulary > VOCABULARY:
+            raise ValueError(f"--data.vocabulary came as {self.vocabulary}, but must be at most {VOCABULARY}")
         if self.vocabulary < least:
             has = f"{len(SPECIAL)} special tokens and {'the 256 bytes' if self.tokens == 'bpe' else 'an unknown one'}"
             raise ValueError(f"--data.vocabulary came as {self.vocabulary}, but {self.tokens} begin with {has}")
@@ -165,6 +169,11 @@ class Pairs:
             told = [tuple(self.encode(text, what) for text in pair) for pair in self.pairs(split)]
             if split == "train":
                 told = [pair for pair in told if max(map(len, pair)) <= self.limit]
+            elif max(len(side) for pair in told for side in pair) > FAR * self.limit:
+                raise UserError(
+                    f"{what} has a sentence of more than {FAR} times --data.limit {self.limit} tokens: shorten it, or "
+                    "give a larger limit"
+                )
             if not told:
                 raise UserError(f"{what} has no pair of at most {self.limit} tokens: give it a larger --data.limit")
             cache[split] = told

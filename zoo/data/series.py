@@ -278,6 +278,6 @@ def read_scale(path: Path) -> tuple[str, float, float]:
         column, mean, deviation = str(kept["column"]), float(kept["mean"]), float(kept["deviation"])
         if not (math.isfinite(mean) and 0 < deviation < math.inf):
             raise ValueError(f"mean {mean}, deviation {deviation}")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(f"{path} is missing or is no scale of a series ({error}): give the file of a run") from error
     return column, mean, deviation

@@ -17,6 +17,7 @@ WINDOW, HOP = 0.025, 0.010  # seconds that a frame hears, and from one to the ne
 LOWEST = 50  # hertz; below is the hum of the mains
 RANGE = 2.0  # powers of ten of the amplitude, from the loudest of the samples given down, that are told: 40 decibels
 FAINTEST = 1e-5  # of the amplitude in a band; samples are more than silence where they reach 10**RANGE of that
+LOUD = 1000.0  # more than any programme writes where it means -1 to 1
 RATES = (1_000, 768_000)  # samples a second of a file
 
 
@@ -48,6 +49,8 @@ def read_sound(path: Path, rate: int) -> np.ndarray:
         raise OSError(f"it claims {was} samples a second")
     if not np.isfinite(samples).all():
         raise OSError("it holds what is not a number")
+    if samples.dtype.kind == "f" and np.abs(samples).max() > LOUD:
+        raise OSError(f"its samples reach {np.abs(samples).max():g}, but fractions go from -1 to 1")
     return resampled(of_one(samples), was, rate)
 
 

@@ -22,6 +22,8 @@ from zoo.data.tokens import Kind, encode, learn, read_tokenizer
 from zoo.errors import UserError
 
 EVALUATED = 4096  # tokens that go through the network at once where nothing is learned
+MANY = 2**31  # one more than the largest int32
+VOCABULARY = 1_000_000  # tokens at most
 TOKENIZER = "tokenizer.json"  # the file of it in a run's folder
 OURS = {"pydocs": PyDocs, "ptb": Ptb}
 
@@ -54,12 +56,12 @@ class Text:
     def __post_init__(self):
         for name in ("context", "batch", "windows"):
             value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"--data.{name} came as {value}, but must be at least 1")
+            if value is not None and not 1 <= value < MANY:
+                raise ValueError(f"--data.{name} came as {value}, but must be at least 1, and less than {MANY}")
         if self.tokens == "bpe" and self.vocabulary < 256:
             raise ValueError(f"--data.vocabulary came as {self.vocabulary}, but bpe begins with the 256 bytes")
-        if self.vocabulary < 2:
-            raise ValueError(f"--data.vocabulary came as {self.vocabulary}, but must be at least 2")
+        if not 2 <= self.vocabulary <= VOCABULARY:
+            raise ValueError(f"--data.vocabulary came as {self.vocabulary}, but must be from 2 to {VOCABULARY}")
 
     @property
     def title(self) -> str:
@@ -81,6 +83,8 @@ class Text:
             raise UserError(
                 f"the tokenizer of {self.title} knows {len(numbers)} tokens: there is nothing to tell apart"
             )
+        if max(numbers) >= VOCABULARY:
+            raise UserError(f"the tokenizer of {self.title} numbers its tokens up to {max(numbers)}: take another")
         spec = {"vocabulary": max(numbers) + 1, "context": self.context}
         return spec | {"batch": min(self.batch, self.count("train"))} if self.carried else spec
 

@@ -60,13 +60,14 @@ def transformer(
         come next. Real places come out the same however much padding stands behind them.
 
     Raises:
-        ValueError: the heads do not divide the width, the width is odd, norm is neither post nor pre, or a depth is
+        ValueError: the heads do not divide the width, the width is odd, norm is neither post nor pre, or a size is
             below 1.
     """
     decoder_depth = depth if decoder_depth is None else decoder_depth
-    for name, blocks in (("depth", depth), ("decoder_depth", decoder_depth)):
-        if blocks < 1:
-            raise ValueError(f"{name} came as {blocks}, but must be at least 1")
+    sizes = {"width": width, "heads": heads, "depth": depth, "decoder_depth": decoder_depth, "hidden": hidden}
+    for name, size in sizes.items():
+        if size < 1:
+            raise ValueError(f"{name} came as {size}, but must be at least 1")
     options = {"heads": heads, "hidden": hidden, "norm": norm, "activation": activation, "dropout": dropout}
     # Letters of the shapes: S and T = places of source and target, D = width.
     source = keras.Input((None,), dtype="int32", name="source")

@@ -192,6 +192,9 @@ def begin(run: Run, described: dict, files: dict[str, str]) -> None:
     record = open_for_reading(run.path).record
     check_data(run, described["data"])
     for name, text in files.items():
+        # What is there decided the steps so far; where it was lost it is written again.
+        if (run.path / name).exists() and kept(run.path / name) != text:
+            raise UserError(f"{run.path / name} is not what the data give now: start anew with --fresh")
         with replacing(run.path / name) as part:
             part.write_text(text, encoding="utf-8")
     for what in ("versions", "precision"):
@@ -200,6 +203,14 @@ def begin(run: Run, described: dict, files: dict[str, str]) -> None:
                 f"{run.path} was begun with {what} {record[what]}, here are {described[what]}: it would not end "
                 "with the same bits; go on where it was begun, or start anew with --fresh"
             )
+
+
+def kept(path: Path) -> str | None:
+    """The text of a file; None where it holds none."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return None
 
 
 def check_data(run: Run, now: dict) -> None:
@@ -219,7 +230,7 @@ def read_json(path: Path):
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path} is missing or damaged ({error}): start anew with --fresh") from error
 
 

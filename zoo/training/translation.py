@@ -18,6 +18,7 @@ from zoo.translating import attention_map, decode
 
 GROUPS = 8  # of sentences of like length, in the picture
 EXAMPLES = 20  # translations in the report
+BEAM = 100  # translations followed at once, at most
 SHOWN = 4  # translations in TensorBoard
 MAPPED = 2  # of them with a picture of where the network looked
 
@@ -39,8 +40,8 @@ class Translation:
             raise ValueError(
                 f"--task.label-smoothing came as {self.label_smoothing}, but must be from 0 to less than 1"
             )
-        if self.beam < 1:
-            raise ValueError(f"--task.beam came as {self.beam}, but must be at least 1")
+        if not 1 <= self.beam <= BEAM:
+            raise ValueError(f"--task.beam came as {self.beam}, but must be from 1 to {BEAM}")
 
     def loss(self) -> keras.Loss:
         """Mean cross entropy in nats a token with smoothed labels; over several batches each counts the same."""
