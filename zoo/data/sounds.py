@@ -79,8 +79,7 @@ def samples_of(steps: int, rate: int) -> int:
 def placed(wave: np.ndarray, length: int) -> np.ndarray:
     """The samples (N,) behind silence where they are fewer, else the loudest `length` of them in a row.
 
-    Behind it, for a recurrent network that tells something at its end has forgotten what lies far before that: with
-    silence on both sides it does not begin to learn.
+    Behind it, for a recurrent network that tells something at its end forgets what lies far before that.
     """
     if len(wave) <= length:
         return np.pad(wave, (length - len(wave), 0))

@@ -36,7 +36,7 @@ AUDIO = (
         name="lstm-digits",
         model=lstm,
         # Centred, for voices that were not trained on; a dialling tone, which does not change, would be gone.
-        # Varied a little, for 2,000 recordings are soon learned by heart.
+        # Varied a little, since the recordings are few.
         data=Speech("spoken_digit", centred=True, batch=SMALL, vary=Vary(shift=0.03, speed=0.1, pitch=0.05)),
         task=Classification(),
         optimizer=STEADY,

@@ -110,7 +110,7 @@ class Muon(keras.optimizers.Muon):
         return not convolution and super()._should_use_adamw(variable)
 
     def zeropower_via_newtonschulz5(self, x, steps: int):
-        """Nearly the nearest orthogonal matrix, by Newton and Schulz, as Keras does it and in a fraction of the time.
+        """Nearly the nearest orthogonal matrix, by Newton and Schulz, as Keras does it, with fewer multiplications.
 
         Each of its steps multiplies by a polynomial of the matrix times its transpose. These commute, so all steps are
         made on that small square, and the matrix itself, nine times as long for a convolution, is touched twice.
