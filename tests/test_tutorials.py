@@ -1,0 +1,76 @@
+"""The notebooks run from scratch, say what they print, and are the same in both languages."""
+
+import importlib.util
+import json
+import os
+import sys
+
+import nbformat
+import pytest
+from conftest import ROOT
+
+TUTORIALS = ROOT / "tutorials"
+spec = importlib.util.spec_from_file_location("build", TUTORIALS / "build.py")
+build = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(build)
+
+every = pytest.mark.parametrize("path", build.notebooks(), ids=lambda path: path.stem)
+
+
+@every
+def test_runs_and_says_what_it_prints(path, tmp_path, data_directory, monkeypatch):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(data_directory))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PATH", os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]]))
+    english = build.execute(path, tmp_path)
+    assert build.faults(english) == []
+    chinese = nbformat.read(build.twin(path), as_version=4)
+    assert build.faults(build.with_outputs(chinese, english)) == []
+
+
+@every
+def test_stored_outputs_are_there_and_agree(path):
+    for stored in (path, build.twin(path)):
+        notebook = nbformat.read(stored, as_version=4)
+        assert build.faults(notebook) == []
+        assert all(cell.execution_count for cell in build.code(notebook))
+    ours, theirs = (build.code(nbformat.read(form, as_version=4)) for form in (path, build.twin(path)))
+    assert json.dumps(ours).count('"image/png"') == json.dumps(theirs).count('"image/png"')
+
+
+@pytest.mark.parametrize(
+    "text, fault",
+    [
+        ("97.0 ± 1.5 %<!-- = validation accuracy -->", None),
+        ("97.22<!-- = validation accuracy -->", None),
+        ("90 %<!-- < validation accuracy -->", None),
+        ("`0.5`, $0.5$, section 3.1 and 91.25 %<!-- given -->", None),
+        ("−3<!-- = below -->", None),
+        ("95 ± 1.5 %<!-- = validation accuracy -->", "printed was 97.22"),
+        ("97.3<!-- = validation accuracy -->", "printed was 97.22"),
+        ("98 %<!-- < validation accuracy -->", "printed was 97.22"),
+        ("1<!-- = accuracy -->", "nothing above it printed"),
+        ("It reaches 97 %.", "does not say where it is from"),
+        ("It reaches 0.97.", "does not say where it is from"),
+    ],
+)
+def test_numbers_of_a_text(text, fault):
+    found = build.contradictions(text, "validation accuracy 97.22 %\nbelow: -3\n")
+    assert len(found) == bool(fault)
+    assert not fault or fault in found[0]
+
+
+def test_other_code_in_the_twin_is_refused():
+    english, chinese = (
+        nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(f"print({number})")]) for number in (1, 2)
+    )
+    with pytest.raises(ValueError, match="other code"):
+        build.with_outputs(chinese, english)
+
+
+def test_a_solution_that_fails_is_found(tmp_path):
+    hidden = "<details><summary>Solution</summary>\n\n```python\nassert x == 2\n```\n</details>"
+    cells = [nbformat.v4.new_code_cell("x = 1"), nbformat.v4.new_markdown_cell(hidden)]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "wrong.ipynb")
+    with pytest.raises(build.CellExecutionError):
+        build.execute(tmp_path / "wrong.ipynb", tmp_path)

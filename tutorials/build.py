@@ -1,0 +1,174 @@
+"""Runs the notebooks from top to bottom and keeps what they print: `python tutorials/build.py [01_gradients ...]`.
+
+What an English notebook prints goes into its Chinese twin too, whose code is the same. A number in a text that was
+measured by a cell above it carries, in a comment that no page shows, the words behind which the cell printed it:
+
+    97.2 ± 1.5 %<!-- = validation accuracy -->     the printed number lies within 1.5 of 97.2
+    0.93<!-- = smallest -->                        it is 0.93 when it is rounded like this
+    90 %<!-- < validation accuracy -->             90 is less than it; > likewise
+    91.25 %<!-- given -->                          not measured here: a paper's, a definition's
+
+A text with a fraction or a percentage that carries none of these is refused, and so is one that its cells contradict.
+"""
+
+import argparse
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+HERE = Path(__file__).parent
+LINES = 30  # of a cell at most: one idea each
+BYTES = 500_000  # of a notebook, for people who read it on the web
+SECONDS = 600  # that a cell may take before it is given up
+
+NUMBER = r"[-−]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?"
+CLAIM = re.compile(rf"({NUMBER})(?:\s*±\s*({NUMBER}))?\s*%?\s*<!--\s*(=|<|>|given)\s*(.*?)\s*-->")
+# What is no statement of a number: code, formulas, addresses, sections.
+SILENT = re.compile(
+    r"```.*?```|`[^`]*`|\$\$.*?\$\$|\$[^$]*\$|\]\([^)]*\)|https?://\S+|arXiv:\S+|(?:§|sections? |第)\s*\d[\d.]*", re.S
+)
+UNTOLD = re.compile(r"\d+\.\d+|\d+\s*%|±")
+SOLUTION = re.compile(r"<details>.*?```python\n(.*?)```.*?</details>", re.S)
+
+
+def notebooks() -> list[Path]:
+    """The English notebooks, in their order."""
+    return sorted(HERE.glob("[0-9][0-9]_*.ipynb"))
+
+
+def twin(path: Path) -> Path:
+    """Where the Chinese form of a notebook is."""
+    return path.parent / "zh" / path.name
+
+
+def execute(path: Path, folder: Path) -> nbformat.NotebookNode:
+    """The notebook as it is after all its cells, and the solutions of its exercises, have run in `folder`.
+
+    Raises:
+        CellExecutionError: one of them failed.
+    """
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells, cells = [], notebook.cells
+    solutions = []
+    for cell in cells:
+        notebook.cells.append(cell)
+        if cell.cell_type == "markdown":
+            solutions += [nbformat.v4.new_code_cell(code) for code in SOLUTION.findall(cell.source)]
+    notebook.cells += solutions
+    client = NotebookClient(notebook, timeout=SECONDS, kernel_name="python3", resources={"metadata": {"path": folder}})
+    client.execute()
+    del notebook.cells[len(cells) :]
+    for cell in notebook.cells:  # when it ran changes with each run, and says nothing
+        cell.metadata.pop("execution", None)
+    notebook.metadata = {
+        "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
+        "language_info": {"name": "python"},
+    }
+    return notebook
+
+
+def with_outputs(chinese: nbformat.NotebookNode, english: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """The Chinese notebook with what the English one printed.
+
+    Raises:
+        ValueError: their code is not the same.
+    """
+    ours, theirs = code(chinese), code(english)
+    if [cell.source for cell in ours] != [cell.source for cell in theirs]:
+        raise ValueError("the Chinese notebook has other code than the English one")
+    for cell, shown in zip(ours, theirs, strict=True):
+        cell.outputs, cell.execution_count = shown.outputs, shown.execution_count
+    chinese.metadata = english.metadata
+    return chinese
+
+
+def code(notebook: nbformat.NotebookNode) -> list:
+    """The cells of code."""
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def printed(cell) -> str:
+    """What a cell of code wrote as text."""
+    return "\n".join(
+        output.text if output.output_type == "stream" else output.get("data", {}).get("text/plain", "")
+        for output in cell.outputs
+    )
+
+
+def number(text: str) -> float:
+    """A number as a text has it."""
+    return float(text.replace(",", "").replace("−", "-"))
+
+
+def faults(notebook: nbformat.NotebookNode) -> list[str]:
+    """What in a notebook that ran is not as it must be, a line each."""
+    found, seen = [], ""
+    for place, cell in enumerate(notebook.cells, 1):
+        if cell.cell_type == "code":
+            seen += printed(cell) + "\n"
+            if (lines := cell.source.count("\n") + 1) > LINES:
+                found.append(f"cell {place} has {lines} lines, but at most {LINES} are read with pleasure")
+            if any(output.get("name") == "stderr" for output in cell.outputs):
+                found.append(f"cell {place} wrote to the standard error")
+        else:
+            found += [f"cell {place}: {fault}" for fault in contradictions(cell.source, seen)]
+    if (size := len(nbformat.writes(notebook))) > BYTES:
+        found.append(f"it has {size} bytes, but at most {BYTES} are wanted")
+    return found
+
+
+def contradictions(text: str, seen: str) -> list[str]:
+    """Where a text states numbers that do not agree with what was printed above it, or does not say where they are from."""
+    found, text = [], SILENT.sub(" ", text)
+    for told, tolerance, sign, label in CLAIM.findall(text):
+        if sign == "given":
+            continue
+        lines = re.findall(rf"^\s*{re.escape(label)}\s*[:=]?\s+({NUMBER})", seen, re.M)
+        if not lines:
+            found.append(f"nothing above it printed a number behind {label!r}")
+            continue
+        value, stated = number(lines[-1]), number(told)
+        rounding = 0.5 * 10.0 ** -len(told.partition(".")[2])
+        holds = {
+            "=": abs(value - stated) <= (number(tolerance) if tolerance else rounding) * (1 + 1e-9),
+            "<": stated < value,
+            ">": stated > value,
+        }[sign]
+        if not holds:
+            found.append(f"it says {told}{f' ± {tolerance}' * bool(tolerance)} ({sign} {label}), printed was {lines[-1]}")
+    return found + [f"{match!r} does not say where it is from" for match in UNTOLD.findall(CLAIM.sub(" ", text))]
+
+
+def build(path: Path) -> list[str]:
+    """Runs a notebook, keeps what it printed in it and in its twin, and tells what is wrong with them."""
+    with tempfile.TemporaryDirectory() as folder:
+        english = execute(path, Path(folder))
+    nbformat.write(english, path)
+    found = [f"{path.name}: {fault}" for fault in faults(english)]
+    if twin(path).exists():
+        chinese = with_outputs(nbformat.read(twin(path), as_version=4), english)
+        nbformat.write(chinese, twin(path))
+        found += [f"zh/{path.name}: {fault}" for fault in faults(chinese)]
+    return found
+
+
+def main() -> int:
+    """Builds the notebooks that are named, or all."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help="such as 01_gradients; all if none is given")
+    names = parser.parse_args().names
+    known = {path.stem: path for path in notebooks()}
+    if unknown := [name for name in names if name not in known]:
+        parser.error(f"there is no {', '.join(unknown)}: there are {', '.join(known)}")
+    found = [fault for name in names or known for fault in build(known[name])]
+    print("\n".join(found) or "all that the texts say is what the cells printed")
+    return bool(found)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
