@@ -2,6 +2,7 @@
 
 import datetime
 import random
+import zipfile
 from collections import Counter
 from itertools import chain, combinations, islice
 from pathlib import Path
@@ -256,6 +257,17 @@ def test_multi30k(tmp_path):
         "Deux jeunes hommes blancs sont dehors près de buissons.",
     )
     assert first in source.pairs("train")
+
+
+@pytest.mark.skipif(not STAGED.exists(), reason="needs the sentences of manythings.org beside the repository")
+def test_sentences_as_manythings_packs_them(tmp_path):
+    """Tab-separated English and French, 142,787 pairs, often several to one English sentence."""
+    with zipfile.ZipFile(STAGED.parent / "anki_fra_eng" / "fra-eng.zip") as pack:
+        source = Pairs(file=Path(pack.extract("fra.txt", tmp_path)))
+    parts = [source.pairs(split) for split in source.splits]
+    assert sum(map(len, parts)) == 142_787
+    for one, other in combinations(({english for english, _ in part} for part in parts), 2):
+        assert not one & other
 
 
 def test_multi30k_without_a_network(tmp_path, monkeypatch):

@@ -209,7 +209,9 @@ def test_predictions(run, tmp_path):
     (answer,) = Forecast().answers(np.asarray(told), source, [], 1)
     mean, deviation = source.moments
     assert answer == {"forecast": pytest.approx((np.float64(told)[0] * deviation + mean).tolist())}
-    assert Forecast().line({"forecast": [1234.5678, 2.0]}) == "1234.57\t2"
+    assert Forecast().line({"forecast": [1234.5678, 2.0]}) == "+1 1234.57\t+2 2"
+    with pytest.raises(UserError, match="--top came as 3, but a forecast tells numbers"):
+        Forecast().answers(np.asarray(told), source, [], 3)
     short = write(tmp_path / "short.csv", "sales", rows=[[1]] * 13)
     with pytest.raises(OSError, match="has 13 rows, but a window is 14"):
         source.read(short, shape)

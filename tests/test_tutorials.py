@@ -8,6 +8,7 @@ import sys
 import nbformat
 import pytest
 from conftest import ROOT
+from nbclient.exceptions import CellExecutionError
 
 TUTORIALS = ROOT / "tutorials"
 spec = importlib.util.spec_from_file_location("build", TUTORIALS / "build.py")
@@ -45,7 +46,7 @@ def test_stored_outputs_are_there_and_agree(path):
         ("97.22<!-- = validation accuracy -->", None),
         ("90 %<!-- < validation accuracy -->", None),
         ("`0.5`, $0.5$, section 3.1 and 91.25 %<!-- given -->", None),
-        ("−3<!-- = below -->", None),
+        ("\u22123<!-- = below -->", None),
         ("95 ± 1.5 %<!-- = validation accuracy -->", "printed was 97.22"),
         ("97.3<!-- = validation accuracy -->", "printed was 97.22"),
         ("98 %<!-- < validation accuracy -->", "printed was 97.22"),
@@ -72,5 +73,5 @@ def test_a_solution_that_fails_is_found(tmp_path):
     hidden = "<details><summary>Solution</summary>\n\n```python\nassert x == 2\n```\n</details>"
     cells = [nbformat.v4.new_code_cell("x = 1"), nbformat.v4.new_markdown_cell(hidden)]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "wrong.ipynb")
-    with pytest.raises(build.CellExecutionError):
+    with pytest.raises(CellExecutionError):
         build.execute(tmp_path / "wrong.ipynb", tmp_path)

@@ -19,14 +19,13 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
 
 HERE = Path(__file__).parent
 LINES = 30  # of a cell at most: one idea each
 BYTES = 500_000  # of a notebook, for people who read it on the web
 SECONDS = 600  # that a cell may take before it is given up
 
-NUMBER = r"[-−]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?"
+NUMBER = r"[-\u2212]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?"
 CLAIM = re.compile(rf"({NUMBER})(?:\s*±\s*({NUMBER}))?\s*%?\s*<!--\s*(=|<|>|given)\s*(.*?)\s*-->")
 # What is no statement of a number: code, formulas, addresses, sections.
 SILENT = re.compile(
@@ -50,7 +49,7 @@ def execute(path: Path, folder: Path) -> nbformat.NotebookNode:
     """The notebook as it is after all its cells, and the solutions of its exercises, have run in `folder`.
 
     Raises:
-        CellExecutionError: one of them failed.
+        nbclient.exceptions.CellExecutionError: one of them failed.
     """
     notebook = nbformat.read(path, as_version=4)
     notebook.cells, cells = [], notebook.cells
@@ -102,7 +101,7 @@ def printed(cell) -> str:
 
 def number(text: str) -> float:
     """A number as a text has it."""
-    return float(text.replace(",", "").replace("−", "-"))
+    return float(text.replace(",", "").replace("\u2212", "-"))
 
 
 def faults(notebook: nbformat.NotebookNode) -> list[str]:
@@ -123,7 +122,7 @@ def faults(notebook: nbformat.NotebookNode) -> list[str]:
 
 
 def contradictions(text: str, seen: str) -> list[str]:
-    """Where a text states numbers that do not agree with what was printed above it, or does not say where they are from."""
+    """Where a text states numbers that what was printed above it does not, or does not say where they are from."""
     found, text = [], SILENT.sub(" ", text)
     for told, tolerance, sign, label in CLAIM.findall(text):
         if sign == "given":
@@ -140,7 +139,8 @@ def contradictions(text: str, seen: str) -> list[str]:
             ">": stated > value,
         }[sign]
         if not holds:
-            found.append(f"it says {told}{f' ± {tolerance}' * bool(tolerance)} ({sign} {label}), printed was {lines[-1]}")
+            about = f" ± {tolerance}" if tolerance else ""
+            found.append(f"it says {told}{about} ({sign} {label}), printed was {lines[-1]}")
     return found + [f"{match!r} does not say where it is from" for match in UNTOLD.findall(CLAIM.sub(" ", text))]
 
 

@@ -12,6 +12,7 @@ import tensorflow as tf
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from zoo.errors import UserError
 from zoo.training import figures
 
 DRAWN = 150  # steps of a split, at most, that a picture shows: its first ones
@@ -109,12 +110,18 @@ class Forecast:
         figures.forecast(report, (9, 4.5)).savefig(path)
 
     def answers(self, outputs: np.ndarray, source, labels: list[str], top: int) -> list[dict]:
-        """For each row of the network's outputs (N, horizon) its `forecast`: numbers in the unit of the data."""
+        """For each row of the network's outputs (N, horizon) its `forecast`: numbers in the unit of the data.
+
+        Raises:
+            UserError: classes are asked for.
+        """
+        if top > 1:
+            raise UserError(f"--top came as {top}, but a forecast tells numbers and not classes: leave it out")
         return [{"forecast": numbers.tolist()} for numbers in source.unscaled(outputs)]
 
     def line(self, answer: dict) -> str:
-        """An answer for a person to read: the next steps, in turn."""
-        return "\t".join(f"{number:.6g}" for number in answer["forecast"])
+        """An answer for a person to read: behind how many steps ahead, what is told."""
+        return "\t".join(f"+{ahead} {number:.6g}" for ahead, number in enumerate(answer["forecast"], 1))
 
 
 class ForecastPanel:
