@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 
 from zoo.data import Text
 from zoo.data.tokens import learn
-from zoo.decoding import Sampling, write
+from zoo.decoding import Sampling, ahead, write
 from zoo.errors import UserError
 from zoo.evaluate import evaluate
 from zoo.fit import fit
@@ -125,36 +125,60 @@ def test_bad_files(content, words, tmp_path):
 
 
 def test_what_is_chosen():
-    logits, random = np.log([0.5, 0.3, 0.15, 0.05]), np.random.default_rng(0)
+    logits = np.log(np.float32([0.5, 0.3, 0.15, 0.05]))
+    noise = np.random.default_rng(0).gumbel(size=(4000, 4)).astype("float32")
 
     def shares(temperature=1.0, **how):
         sampling = Sampling(temperature, **how)
-        return np.bincount([sampling.choose(logits, random) for _ in range(4000)], minlength=4) / 4000
+        chosen = keras.ops.vectorized_map(lambda one: sampling.choose(logits, one), noise)
+        return np.bincount(keras.ops.convert_to_numpy(chosen), minlength=4) / len(noise)
 
-    assert Sampling(0).choose(logits, random) == 0
+    assert Sampling(0).choose(logits, noise[0]) == 0
     np.testing.assert_allclose(shares(), [0.5, 0.3, 0.15, 0.05], atol=0.03)
     np.testing.assert_allclose(shares(top_k=2), [0.625, 0.375, 0, 0], atol=0.03)
+    np.testing.assert_allclose(shares(top_k=9), [0.5, 0.3, 0.15, 0.05], atol=0.03)
     np.testing.assert_allclose(shares(top_p=0.75), [0.625, 0.375, 0, 0], atol=0.03)
     np.testing.assert_allclose(shares(top_p=0.01), [1, 0, 0, 0])
+    np.testing.assert_allclose(shares(top_k=3, top_p=0.8), [0.625, 0.375, 0, 0], atol=0.03)
     sharp = np.array([0.5, 0.3, 0.15, 0.05]) ** 2
     np.testing.assert_allclose(shares(temperature=0.5), sharp / sharp.sum(), atol=0.03)
 
 
-def test_writing_past_the_context():
+def test_tokens_ahead():
+    """A network that counts on from what it last saw, whatever it has remembered; and one that remembers a sum."""
+
+    def step(token, total):
+        return keras.ops.one_hot((token + total) % 20, 20), total + token
+
+    told, total = ahead(
+        step, lambda logits, noise: keras.ops.argmax(logits), np.int32(1), np.int32(0), np.zeros((5, 20))
+    )
+    # 1 + 0 = 1; then 1 + 1, 2 + 2, 4 + 4, 8 + 8
+    assert np.asarray(told).tolist() == [1, 2, 4, 8, 16]
+    assert int(total) == 1 + 1 + 2 + 4 + 8
+
+
+@pytest.mark.parametrize("some", [1, 2, 3, 16])
+def test_writing_past_the_context(some):
     """The network is a clock: behind a token comes the next number. Each call says what was seen."""
     seen = []
 
-    def begin(text):
-        seen.append(("begin", text.tolist()))
-        return np.eye(20)[(text + 1) % 20]
+    def begin(text, length):
+        seen.append(("begin", text[:length].tolist()))
+        return text[length - 1] + 1
 
     def go_on(token, place):
         seen.append((token, place))
-        return np.eye(20)[(token + 1) % 20]
+        return np.arange(some) + token + 1
 
-    told = list(islice(write(begin, go_on, [1, 2, 3, 4, 5], 4, lambda logits: int(logits.argmax())), 6))
-    assert told == [6, 7, 8, 9, 10, 11]
-    assert seen[:3] == [("begin", [2, 3, 4, 5]), ("begin", [5, 6, 0, 0]), (7, 2)]
+    told = list(islice(write(begin, go_on, [1, 2, 3, 4, 5], 4), 8))
+    assert told == [6, 7, 8, 9, 10, 11, 12, 13]
+    # Behind a full context the last half is read anew, and never is a token told by what lies beyond it.
+    assert [what for what in seen if what[0] == "begin"][:3] == [
+        ("begin", [2, 3, 4, 5]), ("begin", [5, 6]), ("begin", [8, 9])
+    ]  # fmt: skip
+    assert (7, 2) in seen
+    assert all(place < 4 for token, place in seen if token != "begin")
 
 
 @pytest.fixture(scope="module")

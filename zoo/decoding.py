@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from keras import ops
 
 COLD = 1e-6  # a temperature below which nothing but the likeliest token is left
 
@@ -32,73 +33,103 @@ class Sampling:
         if self.seed < 0:
             raise ValueError(f"--seed came as {self.seed}, but must be 0 or more")
 
-    def choose(self, logits: np.ndarray, random: np.random.Generator) -> int:
-        """The next token, drawn with `random` from (vocabulary,) logits of what may come."""
-        logits = np.asarray(logits, np.float64)
-        order = np.argsort(-logits, kind="stable")[: self.top_k]
+    def choose(self, logits, noise):
+        """The next token, () int32: the likeliest once Gumbel's noise is added, which draws it by its probability.
+
+        Args:
+            logits: (vocabulary,) of what may come.
+            noise: (vocabulary,) float32, drawn anew for each token (Gumbel 1954).
+        """
         if self.temperature < COLD:
-            return int(order[0])
-        scaled = np.exp((logits[order] - logits[order[0]]) / self.temperature)
-        probabilities = scaled / scaled.sum()
+            return ops.argmax(logits)
+        scaled = ops.cast(logits, "float32") / self.temperature
+        if self.top_k is not None:
+            least = ops.top_k(scaled, min(self.top_k, scaled.shape[-1]))[0][-1]
+            scaled = ops.where(scaled >= least, scaled, -np.inf)
         if self.top_p is not None:
+            order = ops.flip(ops.sort(scaled))
+            probabilities = ops.softmax(order)
             # The token with which the sum reaches top_p is taken too.
-            kept = int(np.searchsorted(np.cumsum(probabilities), self.top_p)) + 1
-            order, probabilities = order[:kept], probabilities[:kept] / probabilities[:kept].sum()
-        return int(random.choice(order, p=probabilities))
+            kept = ops.cumsum(probabilities) - probabilities < self.top_p
+            scaled = ops.where(scaled >= ops.min(ops.where(kept, order, np.inf)), scaled, -np.inf)
+        return ops.argmax(scaled + noise)
+
+
+def ahead(step: Callable, choose: Callable, token, state, noise) -> tuple:
+    """The next tokens, each chosen by what a network says behind the one before, and the state after them.
+
+    All in one loop of the backend: between two tokens Python has nothing to do, which for a small network is most of
+    the time.
+
+    Args:
+        step: a token () int32 and a state to logits (vocabulary,) and the state after it.
+        choose: logits and noise (vocabulary,) to a token () int32.
+        token: () int32, the last that is known.
+        state: what is remembered of the tokens before it, in nested tuples and lists.
+        noise: (count, vocabulary) float32 for as many tokens.
+    """
+
+    def one(at, carried: tuple) -> tuple:
+        told, token, state = carried
+        logits, state = step(token, state)
+        token = choose(logits, noise[at])
+        return ops.slice_update(told, (at,), token[None]), token, state
+
+    count = noise.shape[0]
+    told, _, state = ops.fori_loop(0, count, one, (ops.zeros(count, "int32"), token, state))
+    return told, state
 
 
 def write(
-    begin: Callable[[np.ndarray], np.ndarray],
+    begin: Callable[[np.ndarray, int], int],
     go_on: Callable[[int, int], np.ndarray],
     prompt: list[int],
     context: int,
-    pick: Callable[[np.ndarray], int],
 ) -> Iterator[int]:
     """Token after token behind the prompt, for ever.
 
     A network sees `context` tokens. When they are full, it reads the last half of them anew and goes on from there.
 
     Args:
-        begin: a text (context,), filled up with anything behind its end, to logits (context, vocabulary).
-        go_on: a token and its place in the context to logits (vocabulary,); what stood before is remembered.
+        begin: a text (context,), filled up with anything behind its end, and its length to the token behind it.
+        go_on: a token and its place in the context to the tokens behind it, some; what stood before is remembered.
         prompt: the text so far, at least one token; of a longer one the last `context` count.
         context: tokens that the network sees at once.
-        pick: logits (vocabulary,) to the next token.
     """
     text = list(prompt)[-context:]
-    logits = behind(begin, text, context)
     while True:
-        token = pick(logits)
-        yield token
-        text.append(token)
-        if len(text) > context:
-            text = text[-max(1, context // 2) :]
-            logits = behind(begin, text, context)
-        else:
-            logits = go_on(token, len(text) - 1)
+        told = [begin(filled(text, context), len(text))]
+        while told:
+            yield from told
+            text += told
+            # What is told behind a full context was not seen as it should be.
+            place = len(text) - 1
+            told = [int(token) for token in go_on(text[-1], place)[: context - place]] if place < context else []
+        text = text[-max(1, context // 2) :]
 
 
-def write_on(go_on: Callable[[int], np.ndarray], prompt: list[int], pick: Callable[[np.ndarray], int]) -> Iterator[int]:
+def write_on(read: Callable[[int], None], go_on: Callable[[int], np.ndarray], prompt: list[int]) -> Iterator[int]:
     """Token after token behind the prompt, for ever, of a network whose memory is of one size however long the text.
 
     Args:
-        go_on: a token to logits (vocabulary,); what stood before is remembered.
+        read: a token, to remember it.
+        go_on: a token to those behind it, some; what stood before is remembered.
         prompt: the text so far, at least one token.
-        pick: logits (vocabulary,) to the next token.
     """
-    for token in prompt:
-        logits = go_on(token)
+    *known, last = prompt
+    for token in known:
+        read(token)
     while True:
-        token = pick(logits)
-        yield token
-        logits = go_on(token)
+        told = [int(token) for token in go_on(last)]
+        yield from told
+        last = told[-1]
 
 
-def behind(begin: Callable[[np.ndarray], np.ndarray], text: list[int], context: int) -> np.ndarray:
-    """The logits (vocabulary,) behind a text of at most `context` tokens."""
-    filled = np.zeros(context, np.int32)
-    filled[: len(text)] = text
-    return begin(filled)[len(text) - 1]
+def filled(text: list[int], context: int) -> np.ndarray:
+    """At most `context` tokens, filled up behind them to (context,) int32."""
+    whole = np.zeros(context, np.int32)
+    whole[: len(text)] = text
+    return whole
 
 
 def search(

@@ -24,7 +24,7 @@ from tokenizers import Tokenizer
 
 from zoo.command import main, read
 from zoo.data import TOKENIZER, encode, foreign, read_tokenizer
-from zoo.decoding import Sampling, write, write_on
+from zoo.decoding import Sampling, ahead, write, write_on
 from zoo.errors import UserError
 from zoo.gpt2 import HUB, published_gpt2
 from zoo.models.gpt import cached_step
@@ -35,7 +35,8 @@ from zoo.training.runs import Run
 from zoo.training.translation import BEAM
 
 ONLY_WRITING = {field.name for field in fields(Sampling)} | {"tokens"}  # flags that mean nothing to a translation
-WARM = 3  # tokens that are not timed
+AHEAD = 16  # tokens that are written at once
+WARM = 1 + AHEAD  # tokens that are not timed: they wait for the network to be compiled
 
 
 @dataclass(frozen=True)
@@ -103,9 +104,11 @@ def generate(
     recurrent = model.name == "lm"
     if len(text) > context and not recurrent:
         print(f"the prompt has {len(text)} tokens; the network sees the last {context} of them", file=sys.stderr)
-    pick = partial(sampling.choose, random=np.random.default_rng(sampling.seed))
     before, new = text[-1:], []
-    tokens = write_on(one_by_one(model), text, pick) if recurrent else write(*remembering(model), text, context, pick)
+    if recurrent:
+        tokens = write_on(*on_and_on(model, sampling), text)
+    else:
+        tokens = write(*within_a_context(model, sampling), text, context)
     for token in tokens:
         new.append(token)
         # How a token is written may depend on the one before, and some are a part of a letter.
@@ -136,37 +139,67 @@ def trained(run: Run | Path | str) -> tuple[keras.Model, Tokenizer]:
     return model, tokenizer
 
 
-def remembering(model) -> tuple:
+def within_a_context(model: keras.Model, sampling: Sampling) -> tuple[Callable, Callable]:
     """`begin` and `go_on` of `zoo.decoding.write` for one text, compiled, with a memory between them."""
     start, step = cached_step(model)
-    compiled = tf.function(step, jit_compile=True)
-    caches = start(1)
+    noise, caches = gumbel(model, sampling), start(1)
 
-    def begin(text: np.ndarray) -> np.ndarray:
+    @partial(tf.function, jit_compile=True)
+    def first(text, length, noise, caches):
+        logits, caches = step(text[None], 0, caches)
+        return sampling.choose(logits[0, length - 1], noise[0]), caches
+
+    @partial(tf.function, jit_compile=True)
+    def more(token, place, noise, caches):
+        def one(token, state):
+            place, caches = state
+            logits, caches = step(token[None, None], place, caches)
+            return logits[0, 0], (place + 1, caches)
+
+        told, (_, caches) = ahead(one, sampling.choose, token, (place, caches), noise)
+        return told, caches
+
+    def begin(text: np.ndarray, length: int) -> int:
         nonlocal caches
-        logits, caches = compiled(tf.constant(text[None]), tf.constant(0), caches)
-        return logits[0].numpy()
+        token, caches = first(tf.constant(text), tf.constant(length), noise(1), caches)
+        return int(token)
 
     def go_on(token: int, place: int) -> np.ndarray:
         nonlocal caches
-        logits, caches = compiled(tf.constant([[token]]), tf.constant(place), caches)
-        return logits[0, 0].numpy()
+        told, caches = more(tf.constant(token), tf.constant(place), noise(AHEAD), caches)
+        return told.numpy()
 
     return begin, go_on
 
 
-def one_by_one(model) -> Callable:
-    """`go_on` of `zoo.decoding.write_on` for one text, compiled, with a memory between two tokens."""
+def on_and_on(model: keras.Model, sampling: Sampling) -> tuple[Callable, Callable]:
+    """`read` and `go_on` of `zoo.decoding.write_on` for one text, compiled, with a memory between two tokens."""
     start, step = token_step(model)
-    compiled = tf.function(step, jit_compile=True)
-    memories = start(1)
+    noise, memories = gumbel(model, sampling), start(1)
+
+    def one(token, memories):
+        logits, memories = step(token[None], memories)
+        return logits[0], memories
+
+    after = tf.function(lambda token, memories: one(token, memories)[1], jit_compile=True)
+    more = tf.function(partial(ahead, one, sampling.choose), jit_compile=True)
+
+    def read(token: int) -> None:
+        nonlocal memories
+        memories = after(tf.constant(token), memories)
 
     def go_on(token: int) -> np.ndarray:
         nonlocal memories
-        logits, memories = compiled(tf.constant([token]), memories)
-        return logits[0].numpy()
+        told, memories = more(tf.constant(token), memories, noise(AHEAD))
+        return told.numpy()
 
-    return go_on
+    return read, go_on
+
+
+def gumbel(model: keras.Model, sampling: Sampling) -> Callable[[int], tf.Tensor]:
+    """What draws, by the seed, the noise of so many tokens: (count, vocabulary)."""
+    random, vocabulary = np.random.default_rng(sampling.seed), model.output_shape[-1]
+    return lambda count: tf.constant(random.gumbel(size=(count, vocabulary)), tf.float32)
 
 
 def run_command(argv: list[str]) -> int:
@@ -187,7 +220,6 @@ def run_command(argv: list[str]) -> int:
         for piece in pieces:
             written.append(piece)
             times.append(time.perf_counter())
-        # The first tokens wait for the network to be compiled.
         rate = (len(times) - WARM) / (times[-1] - times[WARM - 1]) if len(times) > WARM else None
         told = {"run": str(options.run), "prompt": options.prompt, "text": "".join(written), "tokens_per_second": rate}
         print(json.dumps(told | asdict(how)))

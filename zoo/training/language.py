@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo.decoding import Sampling, behind
+from zoo.decoding import Sampling, filled
 from zoo.training import figures
 from zoo.training.carry import forget
 
@@ -118,8 +118,8 @@ class LanguagePanel:
         text = [int(self.source.numbers("validation")[0])]
         while len(text) < SAMPLE:
             forget(model)  # what a training in batches of one carries: the window is read anew
-            logits = behind(lambda filled: self.forward(tf.constant(filled)).numpy(), text[-context:], context)
-            text.append(sampling.choose(logits, random))
+            logits = self.forward(tf.constant(filled(text[-context:], context)))[min(len(text), context) - 1]
+            text.append(int(sampling.choose(logits, random.gumbel(size=logits.shape).astype("float32"))))
         forget(model)
         tf.summary.text("sample", self.shown(text), step=step)
 
