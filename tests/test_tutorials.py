@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import re
 import sys
 
 import nbformat
@@ -75,3 +76,27 @@ def test_a_solution_that_fails_is_found(tmp_path):
     nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "wrong.ipynb")
     with pytest.raises(CellExecutionError):
         build.execute(tmp_path / "wrong.ipynb", tmp_path)
+
+
+# A notebook and what follows its name: headings in the maps, one heading in the errata.
+NAMED = {
+    "README.md": re.compile(r"\[(\d\d_\w+)\]\(\1\.ipynb\)(?:: |\uff1a)([^|\[]+)"),
+    "errata.md": re.compile(r"\[(\d\d_\w+)\]\(\1\.ipynb\)(?:, |\uff0c)([^|;\uff1b]+)"),
+}
+
+
+@pytest.mark.parametrize("language", ["", "zh"])
+@pytest.mark.parametrize("document", NAMED)
+def test_headings_that_are_named_are_there(document, language):
+    folder, missing, count = TUTORIALS / language, [], 0
+    for name, words in NAMED[document].findall((folder / document).read_text(encoding="utf-8")):
+        headings = re.findall(r'"#+ (.*?)(?:\\n)?"', (folder / f"{name}.ipynb").read_text(encoding="utf-8"))
+        for word in re.split("; |\uff1b", words) if document == "README.md" else [words]:
+            wanted = re.sub(r"[ \uff08(]*[\uff08(]\d[\uff09)]|\s*\u2026\s*$", "", word).strip()
+            # The tables say "planned" of what no notebook has yet.
+            if wanted and "planned" not in word and "\u8ba1\u5212\u4e2d" not in word:
+                count += 1
+                if not any(json.loads(f'"{heading}"').startswith(wanted) for heading in headings):
+                    missing.append((name, wanted))
+    assert count > 20
+    assert not missing
