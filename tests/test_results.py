@@ -113,6 +113,15 @@ def test_comparisons(name):
     assert stated in README, stated
 
 
+@pytest.mark.parametrize("line", [line for line in LINES if line["kind"] == "writing"], ids=lambda line: line["name"])
+def test_speed_of_writing(line):
+    stated = (
+        f"| {line['name']} | {line['parameters']:,} | {line['ours_median']:,.0f} | {line['peer_median']:,.0f} "
+        f"| {line['ratio']:.2f} | {min(line['ratios']):.2f} to {max(line['ratios']):.2f} |"
+    )
+    assert stated in README, stated
+
+
 def test_every_result_says_how_to_get_it_again():
     for line in LINES:
         assert {"command", "machine", "versions", "commit"} <= line.keys()

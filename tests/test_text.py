@@ -13,11 +13,12 @@ from tokenizers import Tokenizer
 
 from zoo.data import Text
 from zoo.data.tokens import learn
-from zoo.decoding import Sampling, ahead, write
+from zoo.decoding import Sampling, ahead, write, write_on
 from zoo.errors import UserError
 from zoo.evaluate import evaluate
 from zoo.fit import fit
-from zoo.generate import generate
+from zoo.generate import generate, on_and_on, within_a_context
+from zoo.models import gpt, lm
 from zoo.recipes import RECIPES
 
 SENTENCES = ["the cat sat on the mat\n", "the dog sat on the log\n", "a cat and a dog sat\n"]
@@ -179,6 +180,17 @@ def test_writing_past_the_context(some):
     ]  # fmt: skip
     assert (7, 2) in seen
     assert all(place < 4 for token, place in seen if token != "begin")
+
+
+@pytest.mark.parametrize("network", [gpt, lm])
+def test_it_writes_in_any_precision(network, policy):
+    """What is remembered keeps its type in the loop."""
+    model, prompt = network(11, 8), [1, 2, 3]
+    if network is lm:
+        tokens = write_on(*on_and_on(model, Sampling()), prompt)
+    else:
+        tokens = write(*within_a_context(model, Sampling()), prompt, 8)
+    assert set(islice(tokens, 20)) <= set(range(11))
 
 
 @pytest.fixture(scope="module")
