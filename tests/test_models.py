@@ -126,8 +126,9 @@ def test_every_weight_learns(case, policy):
     optimizer = keras.optimizers.SGD()
     if policy == "mixed_float16":  # Keras begins with a scale of 2 ** 15 and skips the steps in which that overflows
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=16)
-    # Eagerly: to draw the graphs of the deep ones takes longer than these few steps. Whole fits are in test_recipes.py.
-    model.compile(optimizer, keras.losses.CategoricalCrossentropy(from_logits=True), run_eagerly=True)
+    # The deep ones eagerly: to draw their graphs takes longer than these few steps. Whole fits are in test_recipes.py.
+    deep = len(model.layers) > 60
+    model.compile(optimizer, keras.losses.CategoricalCrossentropy(from_logits=True), run_eagerly=deep)
     before = [keras.ops.convert_to_numpy(v).copy() for v in model.trainable_variables]
     labels = np.eye(classes, dtype="float32")[np.arange(32) % classes]
     model.fit(pixels(shape, 32), labels, batch_size=16, epochs=2, verbose=0)

@@ -259,10 +259,13 @@ def test_multi30k(tmp_path):
     assert first in source.pairs("train")
 
 
-@pytest.mark.skipif(not STAGED.exists(), reason="needs the sentences of manythings.org beside the repository")
+MANYTHINGS = STAGED.parent / "anki_fra_eng" / "fra-eng.zip"
+
+
+@pytest.mark.skipif(not MANYTHINGS.exists(), reason="needs the sentences of manythings.org beside the repository")
 def test_sentences_as_manythings_packs_them(tmp_path):
     """Tab-separated English and French, 142,787 pairs, often several to one English sentence."""
-    with zipfile.ZipFile(STAGED.parent / "anki_fra_eng" / "fra-eng.zip") as pack:
+    with zipfile.ZipFile(MANYTHINGS) as pack:
         source = Pairs(file=Path(pack.extract("fra.txt", tmp_path)))
     parts = [source.pairs(split) for split in source.splits]
     assert sum(map(len, parts)) == 142_787

@@ -2,12 +2,14 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from conftest import assert_complaint
 from tokenizers import Tokenizer
 
@@ -17,7 +19,7 @@ from zoo.decoding import Sampling, ahead, write, write_on
 from zoo.errors import UserError
 from zoo.evaluate import evaluate
 from zoo.fit import fit
-from zoo.generate import generate, on_and_on, within_a_context
+from zoo.generate import generate, on_and_on, rate, within_a_context
 from zoo.models import gpt, lm
 from zoo.recipes import RECIPES
 
@@ -140,23 +142,43 @@ def test_what_is_chosen():
     np.testing.assert_allclose(shares(top_k=9), [0.5, 0.3, 0.15, 0.05], atol=0.03)
     np.testing.assert_allclose(shares(top_p=0.75), [0.625, 0.375, 0, 0], atol=0.03)
     np.testing.assert_allclose(shares(top_p=0.01), [1, 0, 0, 0])
-    np.testing.assert_allclose(shares(top_k=3, top_p=0.8), [0.625, 0.375, 0, 0], atol=0.03)
+    # Of the three likeliest the third begins at 0.842; of all it would begin at 0.8.
+    np.testing.assert_allclose(shares(top_k=3, top_p=0.83), [0.625, 0.375, 0, 0], atol=0.03)
+    np.testing.assert_allclose(shares(temperature=1e-5), [1, 0, 0, 0])
+    logits = np.float32([1, 1, 1, 0])  # among equals the first
+    np.testing.assert_allclose(shares(top_k=1), [1, 0, 0, 0])
+    np.testing.assert_allclose(shares(top_p=0.1), [1, 0, 0, 0])
+    assert Sampling(0).choose(np.float32([0, np.nan]), noise[0]) == -1
+    assert Sampling().choose(np.float32([0, np.nan]), noise[0]) == -1
+    logits = np.log(np.float32([0.5, 0.3, 0.15, 0.05]))
     sharp = np.array([0.5, 0.3, 0.15, 0.05]) ** 2
     np.testing.assert_allclose(shares(temperature=0.5), sharp / sharp.sum(), atol=0.03)
 
 
 def test_tokens_ahead():
-    """A network that counts on from what it last saw, whatever it has remembered; and one that remembers a sum."""
+    """A network that tells the sum of all it saw, and noise that adds another number to each, in a compiled loop."""
 
     def step(token, total):
         return keras.ops.one_hot((token + total) % 20, 20), total + token
 
-    told, total = ahead(
-        step, lambda logits, noise: keras.ops.argmax(logits), np.int32(1), np.int32(0), np.zeros((5, 20))
-    )
-    # 1 + 0 = 1; then 1 + 1, 2 + 2, 4 + 4, 8 + 8
-    assert np.asarray(told).tolist() == [1, 2, 4, 8, 16]
-    assert int(total) == 1 + 1 + 2 + 4 + 8
+    def choose(logits, noise):
+        return (keras.ops.argmax(logits) + keras.ops.argmax(noise)) % 20
+
+    noise = np.eye(20, dtype="float32")[[0, 1, 0, 3, 0]]
+    compiled = tf.function(partial(ahead, step, choose), jit_compile=True)
+    told, total = compiled(tf.constant(1), tf.constant(0), noise)
+    # 1 + 0; 1 + 1, and 1 more; 3 + 2; 5 + 5, and 3 more; 13 + 10 = 23
+    assert told.numpy().tolist() == [1, 3, 5, 13, 3]
+    assert int(total) == 1 + 1 + 3 + 5 + 13
+
+
+@pytest.mark.parametrize("alone", [0, 1])
+@pytest.mark.parametrize("count", [49, 60, 200])
+def test_tokens_a_second(alone, count):
+    """Bursts of 16 that take 1.6 s each, behind one token that comes alone or none, and a slow beginning."""
+    times = [100.0] * alone + [102 + 1.6 * (at // 16) for at in range(count)]
+    assert rate(times[:count]) == pytest.approx(10)
+    assert rate(times[:32]) is None
 
 
 @pytest.mark.parametrize("some", [1, 2, 3, 16])

@@ -1,7 +1,6 @@
 """The notebooks run from scratch, say what they print, and are the same in both languages."""
 
 import importlib.util
-import json
 import os
 import re
 import sys
@@ -16,6 +15,9 @@ spec = importlib.util.spec_from_file_location("build", TUTORIALS / "build.py")
 build = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(build)
 
+TIMED = "09_speed"  # tells times, which another test at the same time takes away: its stored ones are held to its text
+
+SEEN = "validation accuracy 97.22 %\nbelow: -3\nmany 1,234\nfew 2.1e-9\ngain +0.5\nlost 2\nlost nan\n"
 every = pytest.mark.parametrize("path", build.notebooks(), ids=lambda path: path.stem)
 
 
@@ -25,9 +27,11 @@ def test_runs_and_says_what_it_prints(path, tmp_path, data_directory, monkeypatc
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("PATH", os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]]))
     english = build.execute(path, tmp_path)
-    assert build.faults(english) == []
-    chinese = nbformat.read(build.twin(path), as_version=4)
-    assert build.faults(build.with_outputs(chinese, english)) == []
+    chinese = build.with_outputs(nbformat.read(build.twin(path), as_version=4), english)
+    found = build.faults(english) + build.faults(chinese)
+    if path.stem == TIMED:
+        found = [fault for fault in found if "printed was" not in fault]
+    assert found == []
 
 
 @every
@@ -37,7 +41,7 @@ def test_stored_outputs_are_there_and_agree(path):
         assert build.faults(notebook) == []
         assert all(cell.execution_count for cell in build.code(notebook))
     ours, theirs = (build.code(nbformat.read(form, as_version=4)) for form in (path, build.twin(path)))
-    assert json.dumps(ours).count('"image/png"') == json.dumps(theirs).count('"image/png"')
+    assert [(cell.source, cell.outputs) for cell in ours] == [(cell.source, cell.outputs) for cell in theirs]
 
 
 @pytest.mark.parametrize(
@@ -48,6 +52,13 @@ def test_stored_outputs_are_there_and_agree(path):
         ("90 %<!-- < validation accuracy -->", None),
         ("`0.5`, $0.5$, section 3.1 and 91.25 %<!-- given -->", None),
         ("\u22123<!-- = below -->", None),
+        ("between 3-4 %<!-- < validation accuracy -->", None),
+        ("1,234<!-- = many -->, 2e-9<!-- = few -->, 0.5<!-- = gain -->", None),
+        ("99 %<!-- > validation accuracy -->", None),
+        ("97 %<!-- > validation accuracy -->", "printed was 97.22"),
+        ("3e-9<!-- = few -->", "printed was 2.1e-9"),
+        ("2<!-- = lost -->", "printed was nan"),
+        ("7 seconds<!-- = many -->", "stands behind no number"),
         ("95 ± 1.5 %<!-- = validation accuracy -->", "printed was 97.22"),
         ("97.3<!-- = validation accuracy -->", "printed was 97.22"),
         ("98 %<!-- < validation accuracy -->", "printed was 97.22"),
@@ -57,7 +68,7 @@ def test_stored_outputs_are_there_and_agree(path):
     ],
 )
 def test_numbers_of_a_text(text, fault):
-    found = build.contradictions(text, "validation accuracy 97.22 %\nbelow: -3\n")
+    found = build.contradictions(text, SEEN)
     assert len(found) == bool(fault)
     assert not fault or fault in found[0]
 
@@ -90,13 +101,15 @@ NAMED = {
 def test_headings_that_are_named_are_there(document, language):
     folder, missing, count = TUTORIALS / language, [], 0
     for name, words in NAMED[document].findall((folder / document).read_text(encoding="utf-8")):
-        headings = re.findall(r'"#+ (.*?)(?:\\n)?"', (folder / f"{name}.ipynb").read_text(encoding="utf-8"))
+        cells = nbformat.read(folder / f"{name}.ipynb", as_version=4).cells
+        text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+        headings = re.findall(r"^#+ (.*)", re.sub(r"```.*?```", "", text, flags=re.S), re.M)
         for word in re.split("; |\uff1b", words) if document == "README.md" else [words]:
             wanted = re.sub(r"[ \uff08(]*[\uff08(]\d[\uff09)]|\s*\u2026\s*$", "", word).strip()
             # The tables say "planned" of what no notebook has yet.
             if wanted and "planned" not in word and "\u8ba1\u5212\u4e2d" not in word:
                 count += 1
-                if not any(json.loads(f'"{heading}"').startswith(wanted) for heading in headings):
+                if not any(heading.startswith(wanted) for heading in headings):
                     missing.append((name, wanted))
     assert count > 20
     assert not missing

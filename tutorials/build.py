@@ -25,13 +25,13 @@ LINES = 30  # of a cell at most: one idea each
 BYTES = 500_000  # of a notebook, for people who read it on the web
 SECONDS = 600  # that a cell may take before it is given up
 
-NUMBER = r"[-\u2212]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?"
+NUMBER = r"(?:(?<![\d.,])[-+\u2212])?\d+(?:,\d{3})*(?:\.\d+)?(?:e[-+]?\d+)?"
 CLAIM = re.compile(rf"({NUMBER})(?:\s*±\s*({NUMBER}))?\s*%?\s*<!--\s*(=|<|>|given)\s*(.*?)\s*-->")
 # What is no statement of a number: code, formulas, addresses, sections.
 SILENT = re.compile(
     r"```.*?```|`[^`]*`|\$\$.*?\$\$|\$[^$]*\$|\]\([^)]*\)|https?://\S+|arXiv:\S+|(?:§|sections? |第)\s*\d[\d.]*", re.S
 )
-UNTOLD = re.compile(r"\d+\.\d+|\d+\s*%|±")
+UNTOLD = re.compile(r"\d+\.\d+|\d+\s*[%\uff05]|\d\s*percent|±")
 SOLUTION = re.compile(r"<details>.*?```python\n(.*?)```.*?</details>", re.S)
 
 
@@ -104,6 +104,12 @@ def number(text: str) -> float:
     return float(text.replace(",", "").replace("\u2212", "-"))
 
 
+def rounding(text: str) -> float:
+    """Half a unit of the last digit of a number as a text has it."""
+    mantissa, _, exponent = text.lower().partition("e")
+    return 0.5 * 10.0 ** (int(exponent or 0) - len(mantissa.partition(".")[2]))
+
+
 def faults(notebook: nbformat.NotebookNode) -> list[str]:
     """What in a notebook that ran is not as it must be, a line each."""
     found, seen = [], ""
@@ -116,7 +122,7 @@ def faults(notebook: nbformat.NotebookNode) -> list[str]:
                 found.append(f"cell {place} wrote to the standard error")
         else:
             found += [f"cell {place}: {fault}" for fault in contradictions(cell.source, seen)]
-    if (size := len(nbformat.writes(notebook))) > BYTES:
+    if (size := len(nbformat.writes(notebook).encode())) > BYTES:
         found.append(f"it has {size} bytes, but at most {BYTES} are wanted")
     return found
 
@@ -127,26 +133,27 @@ def contradictions(text: str, seen: str) -> list[str]:
     for told, tolerance, sign, label in CLAIM.findall(text):
         if sign == "given":
             continue
-        lines = re.findall(rf"^\s*{re.escape(label)}\s*[:=]?\s+({NUMBER})", seen, re.M)
+        lines = re.findall(rf"^\s*{re.escape(label)}\s*[:=]?\s+({NUMBER}|nan|[-+]?inf)", seen, re.M)
         if not lines:
             found.append(f"nothing above it printed a number behind {label!r}")
             continue
         value, stated = number(lines[-1]), number(told)
-        rounding = 0.5 * 10.0 ** -len(told.partition(".")[2])
         holds = {
-            "=": abs(value - stated) <= (number(tolerance) if tolerance else rounding) * (1 + 1e-9),
+            "=": abs(value - stated) <= (number(tolerance) if tolerance else rounding(told)) * (1 + 1e-9),
             "<": stated < value,
             ">": stated > value,
         }[sign]
         if not holds:
             about = f" ± {tolerance}" if tolerance else ""
             found.append(f"it says {told}{about} ({sign} {label}), printed was {lines[-1]}")
-    return found + [f"{match!r} does not say where it is from" for match in UNTOLD.findall(CLAIM.sub(" ", text))]
+    rest = CLAIM.sub(" ", text)
+    found += [f"{mark} stands behind no number" for mark in re.findall(r"<!--\s*(?:[=<>]|given).*?-->", rest)]
+    return found + [f"{match!r} does not say where it is from" for match in UNTOLD.findall(rest)]
 
 
 def build(path: Path) -> list[str]:
     """Runs a notebook, keeps what it printed in it and in its twin, and tells what is wrong with them."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         english = execute(path, Path(folder))
     nbformat.write(english, path)
     found = [f"{path.name}: {fault}" for fault in faults(english)]

@@ -37,22 +37,30 @@ class Sampling:
         """The next token, () int32: the likeliest once Gumbel's noise is added, which draws it by its probability.
 
         Args:
-            logits: (vocabulary,) of what may come.
+            logits: (vocabulary,) float of what may come.
             noise: (vocabulary,) float32, drawn anew for each token (Gumbel 1954).
+
+        Returns:
+            The token; -1 if the logits are no numbers.
         """
+        logits = ops.cast(logits, "float32")
+        count, order = logits.shape[-1], None
         if self.temperature < COLD:
-            return ops.argmax(logits)
-        scaled = ops.cast(logits, "float32") / self.temperature
-        if self.top_k is not None:
-            least = ops.top_k(scaled, min(self.top_k, scaled.shape[-1]))[0][-1]
-            scaled = ops.where(scaled >= least, scaled, -np.inf)
-        if self.top_p is not None:
-            order = ops.flip(ops.sort(scaled))
-            probabilities = ops.softmax(order)
-            # The token with which the sum reaches top_p is taken too.
-            kept = ops.cumsum(probabilities) - probabilities < self.top_p
-            scaled = ops.where(scaled >= ops.min(ops.where(kept, order, np.inf)), scaled, -np.inf)
-        return ops.argmax(scaled + noise)
+            chosen = ops.argmax(logits)
+        else:
+            # The likeliest is 0, so that a low temperature leaves room for the noise.
+            scaled = (logits - ops.max(logits)) / self.temperature
+            cut = self.top_p is not None and self.top_p < 1
+            if self.top_k is not None or cut:
+                scaled, order = ops.top_k(scaled, min(self.top_k or count, count))
+            if cut:
+                probabilities = ops.softmax(scaled)
+                # The token with which the sum reaches top_p is taken too.
+                kept = ops.cumsum(probabilities) - probabilities < self.top_p
+                scaled = ops.where(kept, scaled, -np.inf)
+            chosen = ops.argmax(scaled + noise[: scaled.shape[-1]])
+            chosen = chosen if order is None else order[chosen]
+        return ops.where(ops.any(ops.isnan(logits)), -1, ops.cast(chosen, "int32"))
 
 
 def ahead(step: Callable, choose: Callable, token, state, noise) -> tuple:
@@ -67,7 +75,11 @@ def ahead(step: Callable, choose: Callable, token, state, noise) -> tuple:
         token: () int32, the last that is known.
         state: what is remembered of the tokens before it, in nested tuples and lists.
         noise: (count, vocabulary) float32 for as many tokens.
+
+    Returns:
+        The tokens, (count,) int32, and the state after all of them but the last.
     """
+    noise = ops.convert_to_tensor(noise)
 
     def one(at, carried: tuple) -> tuple:
         told, token, state = carried
@@ -92,7 +104,8 @@ def write(
 
     Args:
         begin: a text (context,), filled up with anything behind its end, and its length to the token behind it.
-        go_on: a token and its place in the context to the tokens behind it, some; what stood before is remembered.
+        go_on: a token and its place in the context to the tokens behind it, one or more; what stood before is
+            remembered.
         prompt: the text so far, at least one token; of a longer one the last `context` count.
         context: tokens that the network sees at once.
     """
@@ -102,7 +115,7 @@ def write(
         while told:
             yield from told
             text += told
-            # What is told behind a full context was not seen as it should be.
+            # Beyond the last place of the context the memory has no room: what was told there is dropped.
             place = len(text) - 1
             told = [int(token) for token in go_on(text[-1], place)[: context - place]] if place < context else []
         text = text[-max(1, context // 2) :]
@@ -113,7 +126,7 @@ def write_on(read: Callable[[int], None], go_on: Callable[[int], np.ndarray], pr
 
     Args:
         read: a token, to remember it.
-        go_on: a token to those behind it, some; what stood before is remembered.
+        go_on: a token to those behind it, one or more; what stood before is remembered.
         prompt: the text so far, at least one token.
     """
     *known, last = prompt
@@ -126,7 +139,7 @@ def write_on(read: Callable[[int], None], go_on: Callable[[int], np.ndarray], pr
 
 
 def filled(text: list[int], context: int) -> np.ndarray:
-    """At most `context` tokens, filled up behind them to (context,) int32."""
+    """At most `context` tokens, filled up with zeros behind them to (context,) int32."""
     whole = np.zeros(context, np.int32)
     whole[: len(text)] = text
     return whole

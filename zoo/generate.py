@@ -24,7 +24,7 @@ from tokenizers import Tokenizer
 
 from zoo.command import main, read
 from zoo.data import TOKENIZER, encode, foreign, read_tokenizer
-from zoo.decoding import Sampling, ahead, write, write_on
+from zoo.decoding import COLD, Sampling, ahead, write, write_on
 from zoo.errors import UserError
 from zoo.gpt2 import HUB, published_gpt2
 from zoo.models.gpt import cached_step
@@ -71,6 +71,8 @@ def generate(
 ) -> Iterator[str]:
     """The text behind the prompt, piece by piece, for ever: a piece a token, empty where it is only part of a letter.
 
+    Sixteen tokens are written at once, so that the pieces come in bursts.
+
     A token costs the same however long the text is, until the network's context is full; then it reads the last half
     of it anew. A recurrent network has no context that could be full.
 
@@ -110,6 +112,8 @@ def generate(
     else:
         tokens = write(*within_a_context(model, sampling), text, context)
     for token in tokens:
+        if token < 0:
+            raise UserError(f"what the network of {run} tells are no numbers: train it again, with a lower rate")
         new.append(token)
         # How a token is written may depend on the one before, and some are a part of a letter.
         now = tokenizer.decode(before + new)
@@ -139,8 +143,22 @@ def trained(run: Run | Path | str) -> tuple[keras.Model, Tokenizer]:
     return model, tokenizer
 
 
+def rate(times: list[float]) -> float | None:
+    """Tokens a second by when each came, in seconds: of whole bursts, behind those that waited for the compilation.
+
+    None if there were no such bursts.
+    """
+    whole = (len(times) - WARM) // AHEAD * AHEAD
+    return whole / (times[WARM + whole - 1] - times[WARM - 1]) if whole > 0 else None
+
+
 def within_a_context(model: keras.Model, sampling: Sampling) -> tuple[Callable, Callable]:
-    """`begin` and `go_on` of `zoo.decoding.write` for one text, compiled, with a memory between them."""
+    """`begin` and `go_on` of `zoo.decoding.write` for one text, compiled, with a memory between them.
+
+    Args:
+        model: what `zoo.models.gpt` made.
+        sampling: how tokens are chosen.
+    """
     start, step = cached_step(model)
     noise, caches = gumbel(model, sampling), start(1)
 
@@ -173,7 +191,12 @@ def within_a_context(model: keras.Model, sampling: Sampling) -> tuple[Callable, 
 
 
 def on_and_on(model: keras.Model, sampling: Sampling) -> tuple[Callable, Callable]:
-    """`read` and `go_on` of `zoo.decoding.write_on` for one text, compiled, with a memory between two tokens."""
+    """`read` and `go_on` of `zoo.decoding.write_on` for one text, compiled, with a memory between two tokens.
+
+    Args:
+        model: what `zoo.models.lm` made.
+        sampling: how tokens are chosen.
+    """
     start, step = token_step(model)
     noise, memories = gumbel(model, sampling), start(1)
 
@@ -197,8 +220,10 @@ def on_and_on(model: keras.Model, sampling: Sampling) -> tuple[Callable, Callabl
 
 
 def gumbel(model: keras.Model, sampling: Sampling) -> Callable[[int], tf.Tensor]:
-    """What draws, by the seed, the noise of so many tokens: (count, vocabulary)."""
+    """What draws, by the seed, the noise of so many tokens: (count, vocabulary) float32; zeros where none is wanted."""
     random, vocabulary = np.random.default_rng(sampling.seed), model.output_shape[-1]
+    if sampling.temperature < COLD:
+        return lambda count: tf.zeros((count, vocabulary))
     return lambda count: tf.constant(random.gumbel(size=(count, vocabulary)), tf.float32)
 
 
@@ -220,8 +245,8 @@ def run_command(argv: list[str]) -> int:
         for piece in pieces:
             written.append(piece)
             times.append(time.perf_counter())
-        rate = (len(times) - WARM) / (times[-1] - times[WARM - 1]) if len(times) > WARM else None
-        told = {"run": str(options.run), "prompt": options.prompt, "text": "".join(written), "tokens_per_second": rate}
+        told = {"run": str(options.run), "prompt": options.prompt, "text": "".join(written)}
+        told["tokens_per_second"] = rate(times)
         print(json.dumps(told | asdict(how)))
         return 0
     for piece in pieces:
