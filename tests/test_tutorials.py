@@ -113,3 +113,12 @@ def test_headings_that_are_named_are_there(document, language):
                     missing.append((name, wanted))
     assert count > 20
     assert not missing
+
+
+def test_where_data_were_prepared_is_not_stored(tmp_path):
+    lines = ("preparing digits in /somewhere (once)", "a warning")
+    cells = [nbformat.v4.new_code_cell(f"import sys\nprint({line!r}, file=sys.stderr)") for line in lines]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "first.ipynb")
+    notebook = build.execute(tmp_path / "first.ipynb", tmp_path)
+    assert notebook.cells[0].outputs == []
+    assert build.faults(notebook) == ["cell 2 wrote to the standard error"]

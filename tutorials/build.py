@@ -64,11 +64,19 @@ def execute(path: Path, folder: Path) -> nbformat.NotebookNode:
     del notebook.cells[len(cells) :]
     for cell in notebook.cells:  # when it ran changes with each run, and says nothing
         cell.metadata.pop("execution", None)
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if not said_once(output)]
     notebook.metadata = {
         "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
         "language_info": {"name": "python"},
     }
     return notebook
+
+
+def said_once(output) -> bool:
+    """Whether an output is what the zoo says when it prepares data for the first time, and where on this machine."""
+    lines = output.text.strip().splitlines() if output.get("name") == "stderr" else ["shown"]
+    return all(line.startswith("preparing ") for line in lines)
 
 
 def with_outputs(chinese: nbformat.NotebookNode, english: nbformat.NotebookNode) -> nbformat.NotebookNode:
