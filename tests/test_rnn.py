@@ -11,10 +11,17 @@ import pytest
 from conftest import ROOT
 
 from zoo.models import gru, lstm, recurrent, rnn
+from zoo.models.rnn import CELLS
 
 SHAPE, OUTPUTS = (7, 5), 3
 both_ways = partial(recurrent, units=(6, 4), bidirectional=True, every_step=True, dropout=0.1)
-BUILDERS = {"rnn": rnn, "lstm": partial(both_ways, cell="lstm"), "gru": partial(both_ways, cell="gru", dense=())}
+stack = partial(recurrent, units=(6, 4), dropout=0.1)
+BUILDERS = {
+    "rnn": rnn,
+    "stack": stack,
+    "lstm": partial(both_ways, cell="lstm"),
+    "gru": partial(both_ways, cell="gru", dense=()),
+}
 
 
 def sequences(count: int = 4, shape: tuple[int, int] = SHAPE) -> np.ndarray:
@@ -75,6 +82,22 @@ def test_plain_cell_by_the_formula():
     last = rnn((9, 2), 3)
     last.set_weights(model.get_weights())
     np.testing.assert_allclose(last(steps), h @ w_o + b_o, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("every_step", [False, True])
+def test_one_loop_is_layer_after_layer(cell, every_step, policy, monkeypatch):
+    model = stack(SHAPE, OUTPUTS, cell=cell, every_step=every_step)
+    for weight in model.weights:
+        weight.assign(np.random.default_rng(1).normal(0, 0.5, weight.shape))
+    inside = keras.Model(model.input, model.get_layer("stack").output)
+    one_loop = np.asarray(inside(sequences()), "float32")
+    monkeypatch.setattr(keras.distribution, "list_devices", lambda: ["gpu:0"])
+    layer_after_layer = np.asarray(inside(sequences()), "float32")
+    np.testing.assert_allclose(one_loop, layer_after_layer, atol=1e-6 if policy == "float32" else 1e-2)
+    monkeypatch.undo()
+    dropped = np.asarray(inside(sequences(100), training=True), "float32")
+    assert (dropped == 0).mean() == pytest.approx(0.1, abs=0.05)
 
 
 def test_complaints():

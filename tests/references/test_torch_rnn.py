@@ -38,7 +38,7 @@ def test_recurrent(cell, bidirectional, every_step):
     theirs = MODULES[cell](FEATURES, 8, num_layers=3, batch_first=True, bidirectional=bidirectional)
     state = {}
     for number in range(3):
-        layer = ours.get_layer(f"{cell}{number + 1}")
+        layer = ours.get_layer(f"{cell}{number + 1}") if bidirectional else ours.get_layer("stack").layers[number]
         ways = {"": layer}
         if isinstance(layer, Bidirectional):
             ways = {"": layer.forward_layer, "_reverse": layer.backward_layer}
