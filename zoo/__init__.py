@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Iterator
 
-__version__ = "0.3.0"  # A run goes on only with the version that began it: to be raised when its numbers change.
+__version__ = "0.4.0"  # A run goes on only with the version that began it: to be raised when its numbers change.
 
 
 @contextlib.contextmanager

@@ -13,6 +13,10 @@ from keras import initializers, layers, ops
 
 from zoo.models.rnn import CELLS
 
+# Windows of up to so many steps are written out: without a loop to run they are faster, most of all with XLA, but
+# compiling takes time with each step.
+UNROLLED = 32
+
 
 def lm(
     vocabulary: int,
@@ -125,6 +129,7 @@ class Carried(keras.Layer):
 
     def build(self, shape):
         """Makes the layer, and its state where the batch is known."""
+        self.recurrent.unroll = shape[1] <= UNROLLED
         self.recurrent.build(shape)
         sizes = self.recurrent.state_size if shape[0] else ()
         self.states = [
