@@ -63,6 +63,10 @@ def test_stored_outputs_are_there_and_agree(path):
         ("97.3<!-- = validation accuracy -->", "printed was 97.22"),
         ("98 %<!-- < validation accuracy -->", "printed was 97.22"),
         ("1<!-- = accuracy -->", "nothing above it printed"),
+        ("99.49 ± 0.02 %<!-- README zoo.fit cnn --data.name mnist` -->", None),
+        ("99.40 ± 0.02 %<!-- README zoo.fit cnn --data.name mnist` -->", "no row of the README"),
+        ("99.49 %<!-- README zoo.fit cnn --data.name mnist` -->", None),
+        ("99.49 ± 0.02 %<!-- README zoo.fit cnn` -->", "no row of the README"),
         ("It reaches 97 %.", "does not say where it is from"),
         ("It reaches 0.97.", "does not say where it is from"),
     ],
@@ -87,6 +91,35 @@ def test_a_solution_that_fails_is_found(tmp_path):
     nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "wrong.ipynb")
     with pytest.raises(CellExecutionError):
         build.execute(tmp_path / "wrong.ipynb", tmp_path)
+
+
+def test_what_is_too_long_is_found(monkeypatch):
+    cells = [nbformat.v4.new_code_cell("\n".join("x" * lines)) for lines in (build.LINES, build.LINES + 1)]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    assert build.faults(notebook) == ["cell 2 has 31 lines, but at most 30 are read with pleasure"]
+    monkeypatch.setattr(build, "BYTES", 10)
+    assert "at most 10 are wanted" in build.faults(notebook)[-1]
+
+
+def test_build_command(tmp_path, monkeypatch, capsys):
+    """What ran is stored, also in the twin; what failed is named and stays as it was."""
+    monkeypatch.setattr(build, "HERE", tmp_path)
+    (tmp_path / "zh").mkdir()
+    for name, code in {"01_good": "print('seen: 3')", "02_bad": "1 / 0"}.items():
+        cells = [nbformat.v4.new_code_cell(code), nbformat.v4.new_markdown_cell("3<!-- = seen -->")]
+        for folder in (tmp_path, tmp_path / "zh"):
+            nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / f"{name}.ipynb")
+    bad = (tmp_path / "02_bad.ipynb").read_bytes()
+    monkeypatch.setattr(sys, "argv", ["build.py"])
+    assert build.main() == 1
+    said = capsys.readouterr().out
+    assert "02_bad.ipynb: a cell failed with ZeroDivisionError: division by zero" in said and "01_good" not in said
+    assert (tmp_path / "02_bad.ipynb").read_bytes() == bad
+    assert build.printed(nbformat.read(tmp_path / "zh" / "01_good.ipynb", as_version=4).cells[0]) == "seen: 3\n"
+    monkeypatch.setattr(sys, "argv", ["build.py", "03_none"])
+    with pytest.raises(SystemExit):
+        build.main()
+    assert "there is no 03_none: there are 01_good, 02_bad" in capsys.readouterr().err
 
 
 # A notebook and what follows its name: headings in the maps, one heading in the errata.
