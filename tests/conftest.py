@@ -76,8 +76,8 @@ def stage_originals(builder: type[tfds.core.DatasetBuilder], directory: Path) ->
     for url, info in builder.url_infos.items():
         path = directory / "downloads" / resource.get_dl_fname(url, info.checksum)
         shutil.copyfile(STAGED.parent / builder.name / info.filename, path)
-        told = {"checksum": info.checksum, "filename": info.filename, "size": info.size}
-        about = {"dataset_names": [builder.name], "original_fname": info.filename, "url_info": told, "urls": [url]}
+        url_info = {"checksum": info.checksum, "filename": info.filename, "size": info.size}
+        about = {"dataset_names": [builder.name], "original_fname": info.filename, "url_info": url_info, "urls": [url]}
         path.with_name(f"{path.name}.INFO").write_text(json.dumps(about), encoding="utf-8")
 
 

@@ -24,7 +24,7 @@ from zoo.training.thaw import FineTuning
 
 @pytest.fixture(scope="module")
 def base(data_directory, tmp_path_factory) -> Run:
-    """A residual network, because of its batch normalisation, that tells 0 to 4 apart."""
+    """A residual network, because of its batch normalisation, with the classes 0 to 4."""
     data = Images(directory=data_directory, only=tuple("01234"), size=(8, 8))
     recipe = Recipe("base", partial(resnet), data, Classification(), epochs=2)
     return fit(recipe, logs=tmp_path_factory.mktemp("base"))

@@ -159,11 +159,11 @@ def test_each_row_goes_on_where_it_ended(file):
     assert source.spec == {"vocabulary": source.codec.get_vocab_size(), "context": 7, "batch": 4}
     for inputs, targets in batches:
         assert inputs.shape == targets.shape == (4, 7)
-    told = np.concatenate([inputs for inputs, _ in batches], 1)
-    behind = np.concatenate([targets for _, targets in batches], 1)
-    np.testing.assert_array_equal(told[:, 1:], behind[:, :-1])
+    read = np.concatenate([inputs for inputs, _ in batches], 1)
+    after = np.concatenate([targets for _, targets in batches], 1)
+    np.testing.assert_array_equal(read[:, 1:], after[:, :-1])
     ring = np.tile(numbers, 3).tobytes()
-    begins = [ring.find(row.tobytes()) // numbers.itemsize for row in told]
+    begins = [ring.find(row.tobytes()) // numbers.itemsize for row in read]
     assert (np.diff(begins) % len(numbers) >= len(numbers) // 4).all()  # they stand equally far apart
     assert (np.diff(begins) % len(numbers) <= len(numbers) // 4 + 1).all()
     for step in (1, 77, around - 1):
@@ -173,7 +173,7 @@ def test_each_row_goes_on_where_it_ended(file):
 
 
 @pytest.mark.parametrize("batch", [1, 4, 500])  # of the last some rows have nothing to read
-def test_every_token_is_told_once_and_rows_go_on(file, batch):
+def test_every_token_is_predicted_once_and_rows_go_on(file, batch):
     source = Text(file=file, tokens="words", context=7, batch=batch, carried=True)
     for split in ("validation", "test"):
         inputs, targets, weights = (

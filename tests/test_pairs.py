@@ -37,20 +37,20 @@ def file(tmp_path_factory) -> Path:
 
 
 def rows(batches) -> list[tuple]:
-    """The tokens of each row that has something to tell, by its weights alone."""
+    """The tokens of each row that has something to predict, by its weights alone."""
     found = []
-    for (source, target), told, weights in batches:
-        assert source.dtype == target.dtype == told.dtype == np.int32
+    for (source, target), labels, weights in batches:
+        assert source.dtype == target.dtype == labels.dtype == np.int32
         for row in range(len(source)):
             count = int(weights[row].sum())
             assert weights[row].tolist() == [1.0] * count + [0.0] * (len(weights[row]) - count)
             if count:
-                assert told[row, count - 1] == 2
+                assert labels[row, count - 1] == 2
                 assert target[row, 0] == 1
-                assert not told[row, count:].any()
+                assert not labels[row, count:].any()
                 assert not target[row, count:].any()
-                np.testing.assert_array_equal(target[row, 1:count], told[row, : count - 1])
-                found.append((tuple(source[row][source[row] > 0].tolist()), tuple(told[row, : count - 1].tolist())))
+                np.testing.assert_array_equal(target[row, 1:count], labels[row, : count - 1])
+                found.append((tuple(source[row][source[row] > 0].tolist()), tuple(labels[row, : count - 1].tolist())))
     return found
 
 
@@ -77,7 +77,7 @@ def test_dates(data_directory):
     assert source.decode(source.numbers("test")[0][0]) == parts["test"][0][0]
 
 
-def test_what_is_written_tells_the_date():
+def test_what_is_written_gives_the_date():
     day = datetime.date(2026, 3, 4)
     assert written(day, "en_US", "short") == "en_US: 3/4/26"
     assert written(day, "en_GB", "short") == "en_GB: 04/03/2026"
@@ -148,9 +148,9 @@ def test_longer_pairs_are_left_out_of_training_only(file):
     whole, source = Pairs(file=file, tokens="words"), Pairs(file=file, tokens="words", limit=5)
     short = [pair for pair in whole.numbers("train") if len(pair[0]) <= 5]
     assert source.numbers("train") == short
-    assert f"{whole.count('train') - len(short)} longer ones left out of training" in source.told
+    assert f"{whole.count('train') - len(short)} longer ones left out of training" in source.summary
     assert source.count("validation") == whole.count("validation")
-    assert max(len(told) for told, _ in source.numbers("validation")) == 20
+    assert max(len(tokens) for tokens, _ in source.numbers("validation")) == 20
     assert Counter(rows(source.load("validation").as_numpy_iterator())) == as_rows(source.numbers("validation"))
 
 
@@ -228,10 +228,10 @@ def test_special_tokens_are_no_text(kind, file, tmp_path):
     source = Pairs(file=file, tokens=kind, vocabulary=300)
     assert [source.codec.id_to_token(number) for number in range(3)] == ["<pad>", "<bos>", "<eos>"]
     assert source.spec["vocabulary"] <= 300
-    told = source.encode("one two three")
-    assert min(told) > 2
-    assert source.decode(told) == "one two three"
-    assert source.decode([1, *told, 2, *told, 0]) == "one two three"
+    numbers = source.encode("one two three")
+    assert min(numbers) > 2
+    assert source.decode(numbers) == "one two three"
+    assert source.decode([1, *numbers, 2, *numbers, 0]) == "one two three"
     assert min(source.encode("one <pad> <eos> two", "it")) > 2
     (tmp_path / "tokenizer.json").write_text(source.files()["tokenizer.json"], encoding="utf-8")
     assert source.of_run(tmp_path).numbers("test") == source.numbers("test")
@@ -239,7 +239,9 @@ def test_special_tokens_are_no_text(kind, file, tmp_path):
 
 def test_a_tokenizer_that_is_not_for_translation(file, tmp_path):
     learn("characters", "one two\n", 0).save(str(tmp_path / "tokenizer.json"))
-    with pytest.raises(UserError, match=r"no tokenizer for translation: its first tokens are .* must be <pad>, <bos>"):
+    with pytest.raises(
+        UserError, match=r"not a tokenizer for translation: its first tokens are .* must be <pad>, <bos>"
+    ):
         Pairs(file=file, tokenizer=tmp_path / "tokenizer.json").spec  # noqa: B018 - the property raises
 
 

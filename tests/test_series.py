@@ -75,7 +75,7 @@ def test_no_target_of_a_part_is_one_of_another(tmp_path, horizon):
     """The values are their own places."""
     path = write(tmp_path / "places.csv", "place", rows=([place] for place in range(100)))
     source = Series(csv=path, window=6, season=7, horizon=horizon, batch=8)
-    told, seen = {}, {}
+    targeted, seen = {}, {}
     for split in source.splits:
         batches = source.load(split)
         if split == "train":
@@ -83,8 +83,8 @@ def test_no_target_of_a_part_is_one_of_another(tmp_path, horizon):
         windows, targets = (source.unscaled(part).round().astype(int) for part in whole(batches))
         places = windows[:, :1, 0] + np.arange(6 + horizon)  # one after the other, without a gap
         np.testing.assert_array_equal(np.concatenate([windows[..., 0], targets], 1), places)
-        told[split], seen[split] = set(targets.flat), set(windows.flat)
-    assert told == {"train": set(range(6, 80)), "validation": set(range(80, 90)), "test": set(range(90, 100))}
+        targeted[split], seen[split] = set(targets.flat), set(windows.flat)
+    assert targeted == {"train": set(range(6, 80)), "validation": set(range(80, 90)), "test": set(range(90, 100))}
     assert max(seen["train"]) < 80 > min(seen["validation"])  # an input may reach back, and only back
     assert max(seen["validation"]) < 90 > min(seen["test"])
 
@@ -118,7 +118,7 @@ def test_forecasts_that_know_nothing():
     series, starts = np.arange(100.0) ** 2, np.array([20, 21, 99])
     np.testing.assert_array_equal(naive(series, starts, 3), [[361.0] * 3, [400.0] * 3, [9604.0] * 3])
     np.testing.assert_array_equal(seasonal_naive(series, starts, 1, 7), [[13**2], [14**2], [92**2]])
-    # Behind the season the last value known in it: four and five steps ahead are one and two ahead again.
+    # Past a season, the last value known in it: four and five steps ahead are one and two ahead again.
     np.testing.assert_array_equal(seasonal_naive(series, starts[:1], 5, 3), [[17**2, 18**2, 19**2, 17**2, 18**2]])
 
 
@@ -172,7 +172,7 @@ def test_a_run_keeps_the_scale(run, waves, tmp_path):
     np.testing.assert_array_equal(elsewhere.scaled(np.array([1.0, 5.0])), [0, 2])
     for bad in ("{", "[]", "{}", '{"column": "x", "mean": 0, "deviation": 0}'):
         (tmp_path / "scale.json").write_text(bad)
-        with pytest.raises(UserError, match="is missing or is no scale of a series"):
+        with pytest.raises(UserError, match="is missing or is not the scale of a series"):
             elsewhere.of_run(tmp_path).moments  # noqa: B018 - the property raises
 
 
@@ -187,9 +187,11 @@ def test_a_scale_that_changed_between_stop_and_resume(waves, tmp_path):
     assert json.loads((run.path / "scale.json").read_text())["mean"] == 1.0
 
 
-def test_a_network_that_tells_something_at_each_step(waves, tmp_path):
+def test_a_network_that_predicts_at_each_step(waves, tmp_path):
     recipe = replace(RECIPES["rnn"], model=partial(rnn, every_step=True), data=of_waves(waves))
-    with pytest.raises(UserError, match=r"recurrent cannot be built: it tells \(14, 1\), the data want \(1,\)"):
+    with pytest.raises(
+        UserError, match=r"recurrent cannot be built: its outputs are \(14, 1\), but the data need \(1,\)"
+    ):
         fit(recipe, logs=tmp_path)
 
 
@@ -205,13 +207,13 @@ def test_predictions(run, tmp_path):
     assert seen.dtype == np.float32
     np.testing.assert_allclose(source.unscaled(seen[:, 0]), np.arange(416, 430), rtol=1e-6)
     np.testing.assert_array_equal(source.read(single, shape), seen)
-    told = run.model()(seen[None])
-    (answer,) = Forecast().answers(np.asarray(told), source, [], 1)
+    outputs = run.model()(seen[None])
+    (answer,) = Forecast().answers(np.asarray(outputs), source, [], 1)
     mean, deviation = source.moments
-    assert answer == {"forecast": pytest.approx((np.float64(told)[0] * deviation + mean).tolist())}
+    assert answer == {"forecast": pytest.approx((np.float64(outputs)[0] * deviation + mean).tolist())}
     assert Forecast().line({"forecast": [1234.5678, 2.0]}) == "+1 1234.57\t+2 2"
-    with pytest.raises(UserError, match="--top came as 3, but a forecast tells numbers"):
-        Forecast().answers(np.asarray(told), source, [], 3)
+    with pytest.raises(UserError, match="--top came as 3, but a forecast is of numbers"):
+        Forecast().answers(np.asarray(outputs), source, [], 3)
     short = write(tmp_path / "short.csv", "sales", rows=[[1]] * 13)
     with pytest.raises(OSError, match="has 13 rows, but a window is 14"):
         source.read(short, shape)
@@ -246,7 +248,7 @@ ROWS = "".join(f"{day},{day % 7}.5\n" for day in range(100))
         ("day,sales\n1,NaN\n", "sales", "(it is 'NaN')"),
         ("day,sales\n1,2\n2,many\n", "sales", "row 2 below the names in"),
         ("day;sales\n1;2,5\n", "sales", "has '2,5' in the column sales, which is not a number such as 1234.5"),
-        ("sales\n1,5\n2,7\n", None, "has 2 cells, '1', '5', but there is 1 name in the first line, parted by ','"),
+        ("sales\n1,5\n2,7\n", None, "has 2 cells, '1', '5', but there is 1 name in the first line, separated by ','"),
         ("a,b\n1,2\n3,4,5\n", "b", "has 3 cells, '3', '4', '5', but there are 2 names in the first line"),
         ("a,b\n1,2\n3,4,5\n", "b", "row 2 below the names in"),
         ("day,sales\n1,1_000\n", "sales", "has '1_000' in the column sales"),
@@ -283,7 +285,7 @@ def test_commands(waves, zoo_command, tmp_path):
     flags = ("--data.csv", waves, "--data.column", "sales", "--data.window", 7, "--data.season", 7, "--epochs", 2)
     done = zoo_command("fit", "rnn", *flags, "--logs", tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "shop.csv: 153 train, 20 validation, 20 test, windows of 7 steps to tell the next 1" in done.stdout
+    assert "shop.csv: 153 train, 20 validation, 20 test, windows of 7 steps to predict the next 1" in done.stdout
     path = Path(done.stdout.splitlines()[-1].removeprefix("run: "))
     done = zoo_command("evaluate", path, "--record")
     assert done.returncode == 0, done.stderr

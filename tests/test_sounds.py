@@ -29,9 +29,9 @@ def test_frames_by_the_formula():
     np.testing.assert_allclose(ours, expected := np.maximum(2 + decades - decades.max(), 0), atol=1e-3)
     expected -= expected.mean(0)  # no frame of it is silent
     np.testing.assert_allclose(log_mel(sound[None], rate, mels, True)[0], expected, atol=1e-3)
-    behind = log_mel(np.pad(sound, (8000, 0))[None], rate, mels, True)[0].numpy()
-    np.testing.assert_allclose(behind[-20:].std(0), expected[-20:].std(0), atol=0.02)
-    assert not behind[:90].any()
+    later = log_mel(np.pad(sound, (8000, 0))[None], rate, mels, True)[0].numpy()
+    np.testing.assert_allclose(later[-20:].std(0), expected[-20:].std(0), atol=0.02)
+    assert not later[:90].any()
     assert ours.shape == (len(places), mels)
     assert samples_of(len(places), rate) == places[-1] + 200
     assert ours.max() == pytest.approx(2)
@@ -63,7 +63,7 @@ def test_what_is_heard_of_shorter_and_longer_sounds():
 
 
 def test_variation_by_the_formula():
-    """A ramp among the numbers tells how far each example was changed; numpy tells what that makes of all others."""
+    """A ramp among the numbers shows how far each example was changed; numpy computes what that makes of all others."""
     frames = np.random.default_rng(0).random((3, 40, 16), np.float32)
     frames[:, :, 3], frames[:, 39, :] = np.arange(40), np.arange(16)
 
@@ -87,7 +87,7 @@ def test_variation_by_the_formula():
 
 
 def between(rows: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Each column between the rows as numpy tells it, zero outside."""
+    """Each column between the rows as numpy interpolates it, zero outside."""
     ends = np.arange(-1, len(rows) + 1)
     return np.stack([np.interp(places, ends, [0, *column, 0], left=0, right=0) for column in rows.T], 1)
 

@@ -46,7 +46,7 @@ def folder(tmp_path_factory):
 
 
 def test_keys_by_another_decoder():
-    """What is loudest at the eight frequencies of the recommendation, by Fourier's formula, tells the key."""
+    """What is loudest at the eight frequencies of the recommendation, by Fourier's formula, gives the key."""
     rows, columns = (697, 770, 852, 941), (1209, 1336, 1477, 1633)
     keypad = ["123A", "456B", "789C", "*0#D"]
     right = 0
@@ -170,7 +170,7 @@ def test_other_data(data_directory):
         UserError, match="mnist does not hold sounds with one class each: its features are image, label"
     ):
         _ = Speech("mnist").labels
-    with pytest.raises(UserError, match="dtmf does not tell who speaks"):
+    with pytest.raises(UserError, match="dtmf does not say who speaks"):
         _ = Speech(directory=data_directory, speakers="apart").splits
     with pytest.raises(ValueError, match=r"--data\.vary.speed came as 1\.5, but must be from 0 to less than 1"):
         Vary(speed=1.5)
@@ -235,7 +235,7 @@ def test_speakers_apart(staged):
         assert sum(map(len, names)) == 5
         frames = [{frame.tobytes() for frame in apart.arrays(split)[0]} for split in apart.splits]
         assert not frames[0] & frames[2]
-        tested.append(apart.told)
+        tested.append(apart.summary)
     assert len(set(tested)) == 5
     with pytest.raises(UserError, match=r"--data\.fold came as 5, but spoken_digit has 5 speakers"):
         _ = Speech("spoken_digit", directory=staged, speakers="apart", fold=5).splits

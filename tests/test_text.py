@@ -66,21 +66,21 @@ def test_pydocs(data_directory):
     assert all(len(part) > 10_000 for part in parts)
     assert "lambda" in parts[0]
     paragraphs = [{text.strip() for text in part.split("\n\n") if len(text.strip()) > 62} for part in parts]
-    for here, there in ((0, 1), (0, 2), (1, 2)):  # what is told was not read before
+    for here, there in ((0, 1), (0, 2), (1, 2)):  # what is predicted was not read before
         assert not paragraphs[here] & paragraphs[there]
     assert min(map(len, parts)) > 0.05 * sum(map(len, parts))
     assert source.decode(source.numbers("validation")[:200]) == parts[1][:200]
 
 
-def test_every_token_is_told_once(file):
+def test_every_token_is_predicted_once(file):
     source = Text(file=file, context=7)
     for split in ("validation", "test"):
-        numbers, told = source.numbers(split), []
+        numbers, predicted = source.numbers(split), []
         for inputs, targets, weights in source.load(split).as_numpy_iterator():
-            told += targets[weights > 0].tolist()
+            predicted += targets[weights > 0].tolist()
             assert set(np.unique(weights)) <= {0, 1}
             np.testing.assert_array_equal(inputs[:, 1:][weights[:, 1:] > 0], targets[:, :-1][weights[:, 1:] > 0])
-        assert told == numbers[1:].tolist()
+        assert predicted == numbers[1:].tolist()
 
 
 def test_training_stream_seeks(file):
@@ -156,7 +156,7 @@ def test_what_is_chosen():
 
 
 def test_tokens_ahead():
-    """A network that tells the sum of all it saw, and noise that adds another number to each, in a compiled loop."""
+    """A network that predicts the sum of all it saw, and noise that adds another number to each, in a compiled loop."""
 
     def step(token, total):
         return keras.ops.one_hot((token + total) % 20, 20), total + token
@@ -166,16 +166,16 @@ def test_tokens_ahead():
 
     noise = np.eye(20, dtype="float32")[[0, 1, 0, 3, 0]]
     compiled = tf.function(partial(ahead, step, choose), jit_compile=True)
-    told, total = compiled(tf.constant(1), tf.constant(0), noise)
+    written, total = compiled(tf.constant(1), tf.constant(0), noise)
     # 1 + 0; 1 + 1, and 1 more; 3 + 2; 5 + 5, and 3 more; 13 + 10 = 23
-    assert told.numpy().tolist() == [1, 3, 5, 13, 3]
+    assert written.numpy().tolist() == [1, 3, 5, 13, 3]
     assert int(total) == 1 + 1 + 3 + 5 + 13
 
 
 @pytest.mark.parametrize("alone", [0, 1])
 @pytest.mark.parametrize("count", [49, 60, 200])
 def test_tokens_a_second(alone, count):
-    """Bursts of 16 that take 1.6 s each, behind one token that comes alone or none, and a slow beginning."""
+    """Bursts of 16 that take 1.6 s each, after one token that comes alone or none, and a slow beginning."""
     times = [100.0] * alone + [102 + 1.6 * (at // 16) for at in range(count)]
     assert rate(times[:count]) == pytest.approx(10)
     assert rate(times[:32]) is None
@@ -183,7 +183,7 @@ def test_tokens_a_second(alone, count):
 
 @pytest.mark.parametrize("some", [1, 2, 3, 16])
 def test_writing_past_the_context(some):
-    """The network is a clock: behind a token comes the next number. Each call says what was seen."""
+    """The network is a clock: after a token comes the next number. Each call says what was seen."""
     seen = []
 
     def begin(text, length):
@@ -194,9 +194,9 @@ def test_writing_past_the_context(some):
         seen.append((token, place))
         return np.arange(some) + token + 1
 
-    told = list(islice(write(begin, go_on, [1, 2, 3, 4, 5], 4), 8))
-    assert told == [6, 7, 8, 9, 10, 11, 12, 13]
-    # Behind a full context the last half is read anew, and never is a token told by what lies beyond it.
+    written = list(islice(write(begin, go_on, [1, 2, 3, 4, 5], 4), 8))
+    assert written == [6, 7, 8, 9, 10, 11, 12, 13]
+    # After a full context the last half is read again, and no token is ever predicted from what lies beyond it.
     assert [what for what in seen if what[0] == "begin"][:3] == [
         ("begin", [2, 3, 4, 5]), ("begin", [5, 6]), ("begin", [8, 9])
     ]  # fmt: skip
@@ -295,7 +295,7 @@ def test_other_verbs_say_what_a_language_model_is_for(run, zoo_command, tmp_path
     other.mkdir()
     for name in ("run.json", "model.keras", "summary.json"):
         (other / name).write_bytes((run.path / name).read_bytes())
-    assert_complaint(zoo_command("generate", other), "tokenizer.json is missing or is no tokenizer")
+    assert_complaint(zoo_command("generate", other), "tokenizer.json is missing or is not a tokenizer")
 
 
 def test_board(run):
@@ -355,7 +355,7 @@ def test_a_tokenizer_of_somebody_else(file, tmp_path):
     assert len(source.numbers("test")) == len(source.text("test"))
     assert source.spec["vocabulary"] == 41
     path.write_text("{}")
-    with pytest.raises(UserError, match="is missing or is no tokenizer"):
+    with pytest.raises(UserError, match="is missing or is not a tokenizer"):
         Text(file=file, tokenizer=path).spec  # noqa: B018 - the property raises
 
 

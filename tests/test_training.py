@@ -75,8 +75,8 @@ def test_a_persons_keras_json_changes_no_numbers(tmp_path):
     (tmp_path / "keras.json").write_text('{"floatx": "float16", "image_data_format": "channels_first"}')
     words = "import zoo, keras; print(keras.config.floatx(), keras.config.image_data_format())"
     place = {"env": os.environ | {"KERAS_HOME": str(tmp_path)}, "cwd": ROOT}
-    told = subprocess.check_output([sys.executable, "-c", words], **place)
-    assert told.split() == [b"float32", b"channels_last"]
+    printed = subprocess.check_output([sys.executable, "-c", words], **place)
+    assert printed.split() == [b"float32", b"channels_last"]
 
 
 def test_a_recipe_is_called_what_a_folder_can_be():

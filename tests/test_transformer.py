@@ -27,7 +27,7 @@ BUILDERS = {
 
 
 def sentences(count: int, places: int, seed: int = 0) -> np.ndarray:
-    """Tokens of sentences that are shorter and shorter, with 0 behind their ends."""
+    """Tokens of sentences that are shorter and shorter, with 0 after their ends."""
     random = np.random.default_rng(seed)
     tokens = random.integers(3, VOCABULARY, (count, places))
     return (tokens * (np.arange(places) < random.integers(2, places + 1, (count, 1)))).astype("int32")

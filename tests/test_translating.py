@@ -18,7 +18,7 @@ BEGIN, END = 1, 2
 
 @pytest.fixture(scope="module")
 def taught():
-    """A network that has learned to turn sentences round, from targets that are one token behind their answers."""
+    """A network that has learned to reverse sentences, from targets that are one token behind their labels."""
     keras.config.set_dtype_policy("float32")
     keras.utils.set_random_seed(0)
     model = transformer(VOCABULARY, **SMALL | {"width": 32, "depth": 1}, dropout=0.0, norm="pre")
@@ -34,7 +34,7 @@ def taught():
 
 
 def logarithms(model, sources: np.ndarray, texts: np.ndarray) -> np.ndarray:
-    """Of the probabilities of all tokens behind begin and behind each of the texts' (N, T), without a cache."""
+    """Of the probabilities of all tokens after begin and after each of the texts' (N, T), without a cache."""
     given = np.concatenate([np.full((len(texts), 1), BEGIN), texts], 1).astype("int32")
     logits = array(model([sources, given])).astype("float64")
     return logits - np.log(np.exp(logits).sum(-1, keepdims=True))  # (N, T + 1, vocabulary)
@@ -44,9 +44,9 @@ def test_greedy_is_the_likeliest_token_again_and_again(taught):
     sources, limit = sentences(9, 7), 4
     texts = np.zeros((9, limit), int)
     for place in range(limit):
-        told = logarithms(taught, sources, texts)[:, place]
-        told[:, [0, BEGIN]] = -np.inf
-        texts[:, place] = told.argmax(-1)
+        likely = logarithms(taught, sources, texts)[:, place]
+        likely[:, [0, BEGIN]] = -np.inf
+        texts[:, place] = likely.argmax(-1)
     expected = [list(itertools.takewhile(lambda token: token != END, text)) for text in texts.tolist()]
     assert decode(taught, sources, begin=BEGIN, end=END, limit=limit) == expected
     assert len(set(map(len, expected))) > 1  # some end, some are cut
@@ -60,9 +60,9 @@ def test_a_beam_as_wide_as_all_is_exhaustive(length_penalty):
     texts = [text for count in range(limit) for text in itertools.product((3, 4, 5), repeat=count)]
     filled = np.array([[*text, *[0] * (limit - 1 - len(text))] for text in texts])
     for source in sources:
-        told = logarithms(model, np.repeat(source[None], len(texts), 0), filled)
+        likely = logarithms(model, np.repeat(source[None], len(texts), 0), filled)
         scores = []
-        for row, text in zip(told, texts, strict=True):
+        for row, text in zip(likely, texts, strict=True):
             total = sum(row[place, token] for place, token in enumerate((*text, END)))
             scores.append(total / ((5 + len(text) + 1) / 6) ** length_penalty)
         best.append(list(texts[int(np.argmax(scores))]))

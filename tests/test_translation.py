@@ -48,46 +48,46 @@ def run(file, tmp_path_factory):
 def drawn(random, width: int, rows: int = 3, vocabulary: int = 7):
     """Logits, tokens and weights; the last third of the places is padding."""
     logits = random.normal(size=(rows, width, vocabulary)).astype(np.float32)
-    told = random.integers(1, vocabulary, (rows, width))
-    told[:, -width // 3 :] = 0
-    return logits, told, np.float32(told > 0)
+    labels = random.integers(1, vocabulary, (rows, width))
+    labels[:, -width // 3 :] = 0
+    return logits, labels, np.float32(labels > 0)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.5])
 def test_loss_and_accuracy_of_the_formula(smoothing):
     """Beside Keras' loss of one-hot labels, and numpy."""
-    logits, told, weights = drawn(np.random.default_rng(0), 6)
+    logits, labels, weights = drawn(np.random.default_rng(0), 6)
     theirs = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=smoothing, reduction="none")
-    nats = keras.ops.convert_to_numpy(theirs(np.eye(7)[told], logits))
+    nats = keras.ops.convert_to_numpy(theirs(np.eye(7)[labels], logits))
     loss = SmoothedCrossEntropy(smoothing)
-    assert float(loss(told, logits, weights)) == pytest.approx((nats * weights).sum() / weights.sum(), rel=1e-5)
+    assert float(loss(labels, logits, weights)) == pytest.approx((nats * weights).sum() / weights.sum(), rel=1e-5)
     metric = TokenAccuracy()
-    metric.update_state(np.pad(told[:1], ((0, 0), (0, 5))), np.pad(logits[:1], ((0, 0), (0, 5), (0, 0))))
-    metric.update_state(told[1:], logits[1:])
-    hits = logits.argmax(-1) == told
-    assert float(metric.result()) == pytest.approx(hits[told > 0].mean())
+    metric.update_state(np.pad(labels[:1], ((0, 0), (0, 5))), np.pad(logits[:1], ((0, 0), (0, 5), (0, 0))))
+    metric.update_state(labels[1:], logits[1:])
+    hits = logits.argmax(-1) == labels
+    assert float(metric.result()) == pytest.approx(hits[labels > 0].mean())
 
 
 def test_padding_changes_nothing():
-    """Neither in the loss, nor in its gradients, nor in the metric; nor do rows with nothing to tell."""
+    """Neither in the loss, nor in its gradients, nor in the metric; nor do rows with nothing to predict."""
     model, task, random = SMALL(11), Translation(label_smoothing=0.1), np.random.default_rng(0)
     model.compile(optimizer="sgd", loss=task.loss(), metrics=task.metrics())
-    source, target, told = (random.integers(3, 11, shape) for shape in ((4, 5), (4, 6), (4, 6)))
-    told[0, 4:] = target[0, 4:] = source[1, 3:] = 0
+    source, target, labels = (random.integers(3, 11, shape) for shape in ((4, 5), (4, 6), (4, 6)))
+    labels[0, 4:] = target[0, 4:] = source[1, 3:] = 0
 
-    def seen(source, target, told):
-        weights = np.float32(told != 0)
-        values = model.evaluate((source, target), told, sample_weight=weights, verbose=0, batch_size=99)
+    def seen(source, target, labels):
+        weights = np.float32(labels != 0)
+        values = model.evaluate((source, target), labels, sample_weight=weights, verbose=0, batch_size=99)
         before = [keras.ops.convert_to_numpy(weight) for weight in model.trainable_variables]
-        model.train_on_batch((source, target), told, weights)
+        model.train_on_batch((source, target), labels, weights)
         moved = [keras.ops.convert_to_numpy(weight) for weight in model.trainable_variables]
         model.set_weights(before)
         return values, [after - start for start, after in zip(before, moved, strict=True)]
 
-    narrow = seen(source, target, told)
-    wide = seen(*(np.pad(part, ((0, 0), (0, more))) for part, more in ((source, 4), (target, 3), (told, 3))))
+    narrow = seen(source, target, labels)
+    wide = seen(*(np.pad(part, ((0, 0), (0, more))) for part, more in ((source, 4), (target, 3), (labels, 3))))
     nothing = np.zeros((2, 6), int)
-    longer = seen(np.vstack([source, source[:2]]), np.vstack([target, target[:2]]), np.vstack([told, nothing]))
+    longer = seen(np.vstack([source, source[:2]]), np.vstack([target, target[:2]]), np.vstack([labels, nothing]))
     for other in (wide, longer):
         np.testing.assert_allclose(other[0], narrow[0], rtol=1e-5)
         for ours, theirs in zip(other[1], narrow[1], strict=True):
@@ -99,8 +99,8 @@ def test_report_by_hand(run, file):
     source = Pairs(file=file, tokens="words", limit=25)
     report, model = evaluate(run), run.model()
     nats, hits = [], []
-    for told, target in source.numbers("test"):
-        logits = np.float64(model((np.array([told]), np.array([[1, *target]]))))[0]
+    for tokens, target in source.numbers("test"):
+        logits = np.float64(model((np.array([tokens]), np.array([[1, *target]]))))[0]
         for place, token in enumerate([*target, 2]):
             nats.append(np.log(np.exp(logits[place]).sum()) - logits[place, token])
             hits.append(logits[place].argmax() == token)

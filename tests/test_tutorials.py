@@ -15,7 +15,7 @@ spec = importlib.util.spec_from_file_location("build", TUTORIALS / "build.py")
 build = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(build)
 
-TIMED = "09_speed"  # tells times, which another test at the same time takes away: its stored ones are held to its text
+TIMED = "09_speed"  # measures times, which another test at the same time spoils: its stored ones are held to its text
 
 SEEN = "validation accuracy 97.22 %\nbelow: -3\nmany 1,234\nfew 2.1e-9\ngain +0.5\nlost 2\nlost nan\n"
 every = pytest.mark.parametrize("path", build.notebooks(), ids=lambda path: path.stem)

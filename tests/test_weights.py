@@ -62,7 +62,7 @@ def test_new_head_on_the_same_body(published):
     ours = pretrained("resnet50", weights=path, classes=3, input_shape=(64, 64, 3), new_head=True)
     assert ours(pixels(64)).shape == (2, 3)
     np.testing.assert_array_equal(ours.get_layer("stem_conv").kernel, theirs.get_layer("conv1_conv").kernel)
-    with pytest.raises(UserError, match="tells 1000 classes apart, wanted were 3: ask for a new head"):
+    with pytest.raises(UserError, match="has 1000 classes, but 3 were wanted: ask for a new head"):
         pretrained("resnet50", weights=path, classes=3)
 
 

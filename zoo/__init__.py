@@ -37,7 +37,7 @@ except (ImportError, ValueError) as error:
     if sys.argv[:1] != ["-m"]:
         raise
     print(
-        f"zoo: Keras cannot load its backend ({error}): unset KERAS_BACKEND, or mend ~/.keras/keras.json",
+        f"zoo: Keras cannot load its backend ({error}): unset KERAS_BACKEND, or fix ~/.keras/keras.json",
         file=sys.stderr,
     )
     raise SystemExit(2) from None

@@ -17,7 +17,7 @@ VERBS = {
 
 
 def overview(words: list[str]) -> int:
-    """Prints the verbs and the recipes; words behind `python -m zoo` are a mistake, for each verb is a module."""
+    """Prints the verbs and the recipes; words after `python -m zoo` are a mistake, for each verb is a module."""
     if words and words[0] not in ("-h", "--help"):
         verb = words[0] in {name.split()[0] for name in VERBS}
         wanted = f"wanted `python -m zoo.{shlex.join(words)}`" if verb else "it takes none, and lists the verbs"

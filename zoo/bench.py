@@ -19,13 +19,13 @@ from zoo.command import main, parse
 from zoo.fit import build, compile_model, epoch_steps
 from zoo.training import Recipe, devices
 
-EXAMPLES = 20_000  # as if an epoch had these, so that TensorFlow goes through as many steps at once as in a fit
-MATRIX = 2048  # side of the matrices whose product tells the machine's speed
+EXAMPLES = 20_000  # as if an epoch had these, so that TensorFlow runs as many steps at once as in a fit
+MATRIX = 2048  # side of the matrices whose product measures the machine's speed
 
 
 @dataclass(frozen=True)
 class Options:
-    """How long to measure and how to tell."""
+    """How long to measure, and how to print the result."""
 
     seconds: float = 10.0
     """For the training steps; inference takes a quarter of it, twice."""
@@ -46,7 +46,7 @@ def bench(recipe: Recipe, seconds: float = 10.0) -> dict:
 
     Returns:
         name, batch, precision, parameters; of training: step_ms_median and step_ms_min (of means over the
-        steps that TensorFlow goes through at once), examples_per_second (from the median),
+        steps that TensorFlow runs at once), examples_per_second (from the median),
         first_step_seconds (since the process began), share_waiting_for_data, flop_per_step and gflops
         (matrix products and convolutions, a multiplication and an addition counted as two; None with recurrent layers),
         matmul_gflops of the machine and share_of_matmul_speed; of inference:
@@ -123,7 +123,7 @@ def repeat(call: Callable[[], float], seconds: float, steps: int = 1) -> list[fl
 def training_flop(model: keras.Model, batch: tuple) -> int | None:
     """Multiplications and additions of the matrix products and convolutions of one step, forward and backward.
 
-    None where the graph has loops, as recurrent layers make them: how often they turn, it does not say.
+    None where the graph has loops, as recurrent layers make them: it does not say how many iterations they make.
     """
 
     @tf.function

@@ -48,7 +48,7 @@ def parse(verb: str, argv: list[str], options: type[Options]) -> tuple[Recipe, O
 
 
 def parse_for(recipe: Recipe, verb: str, argv: list[str], options: type[Options]) -> tuple[Recipe, Options]:
-    """The recipe, changed as the flags behind the first word say, and the verb's own options.
+    """The recipe, changed as the flags after the first word say, and the verb's own options.
 
     Raises:
         UserError: the recipe does not accept a value.
@@ -94,8 +94,8 @@ def hyperparameters(
     if info.type is not partial:
         return None
     builder = info.default
-    told = docstring_parser.parse(inspect.getdoc(builder.func)).params
-    helps = {argument.arg_name: " ".join((argument.description or "").split()) for argument in told}
+    described = docstring_parser.parse(inspect.getdoc(builder.func)).params
+    helps = {argument.arg_name: " ".join((argument.description or "").split()) for argument in described}
     hints = typing.get_type_hints(builder.func)
     fields = [
         tyro.constructors.StructFieldSpec(
@@ -147,7 +147,7 @@ def terminated(number: int, frame) -> None:
 
 
 def in_a_line(error: Exception) -> str | None:
-    """What a person is told of an error that they or the machine caused; None if the fault is ours."""
+    """The message for an error that the person or the machine caused; None if the fault is ours."""
     if isinstance(error, UserError):
         return " ".join(str(error).split())
     if disk_is_full(error):

@@ -1,4 +1,4 @@
-"""Choosing the next token from what a network says of it: writing on and on, and searching for the best sentence."""
+"""Choosing the next token from what a network predicts: writing on and on, and searching for the best sentence."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ class Sampling:
     temperature: float = 0.8
     """0: always the likeliest token; below 1: likely ones more often than the model has it; above 1: less often."""
     top_k: int | None = None
-    """Draw among so many of the likeliest tokens (Fan 2018, arXiv:1805.04833)."""
+    """Draw among this many of the likeliest tokens (Fan 2018, arXiv:1805.04833)."""
     top_p: float | None = None
     """Draw among the likeliest tokens that together have this probability (Holtzman 2019, arXiv:1904.09751)."""
     seed: int = 0
@@ -41,7 +41,7 @@ class Sampling:
             noise: (vocabulary,) float32, drawn anew for each token (Gumbel 1954).
 
         Returns:
-            The token; -1 if the logits are no numbers.
+            The token; -1 if the logits are not numbers.
         """
         logits = ops.cast(logits, "float32")
         count, order = logits.shape[-1], None
@@ -64,7 +64,7 @@ class Sampling:
 
 
 def ahead(step: Callable, choose: Callable, token, state, noise) -> tuple:
-    """The next tokens, each chosen by what a network says behind the one before, and the state after them.
+    """The next tokens, each chosen from what a network predicts after the one before, and the state after them.
 
     All in one loop of the backend: between two tokens Python has nothing to do, which for a small network is most of
     the time.
@@ -82,14 +82,14 @@ def ahead(step: Callable, choose: Callable, token, state, noise) -> tuple:
     noise = ops.convert_to_tensor(noise)
 
     def one(at, carried: tuple) -> tuple:
-        told, token, state = carried
+        written, token, state = carried
         logits, state = step(token, state)
         token = choose(logits, noise[at])
-        return ops.slice_update(told, (at,), token[None]), token, state
+        return ops.slice_update(written, (at,), token[None]), token, state
 
     count = noise.shape[0]
-    told, _, state = ops.fori_loop(0, count, one, (ops.zeros(count, "int32"), token, state))
-    return told, state
+    written, _, state = ops.fori_loop(0, count, one, (ops.zeros(count, "int32"), token, state))
+    return written, state
 
 
 def write(
@@ -98,48 +98,48 @@ def write(
     prompt: list[int],
     context: int,
 ) -> Iterator[int]:
-    """Token after token behind the prompt, for ever.
+    """The tokens that follow the prompt, one by one, for ever.
 
-    A network sees `context` tokens. When they are full, it reads the last half of them anew and goes on from there.
+    A network sees `context` tokens. When these are full, it reads the last half of them again and goes on from there.
 
     Args:
-        begin: a text (context,), filled up with anything behind its end, and its length to the token behind it.
-        go_on: a token and its place in the context to the tokens behind it, one or more; what stood before is
+        begin: a text (context,), padded with anything after its end, and its length to the token after it.
+        go_on: a token and its place in the context to the tokens after it, one or more; what came before is
             remembered.
         prompt: the text so far, at least one token; of a longer one the last `context` count.
         context: tokens that the network sees at once.
     """
     text = list(prompt)[-context:]
     while True:
-        told = [begin(filled(text, context), len(text))]
-        while told:
-            yield from told
-            text += told
-            # Beyond the last place of the context the memory has no room: what was told there is dropped.
+        written = [begin(filled(text, context), len(text))]
+        while written:
+            yield from written
+            text += written
+            # Beyond the last place of the context the memory has no room: what was predicted there is dropped.
             place = len(text) - 1
-            told = [int(token) for token in go_on(text[-1], place)[: context - place]] if place < context else []
+            written = [int(token) for token in go_on(text[-1], place)[: context - place]] if place < context else []
         text = text[-max(1, context // 2) :]
 
 
 def write_on(read: Callable[[int], None], go_on: Callable[[int], np.ndarray], prompt: list[int]) -> Iterator[int]:
-    """Token after token behind the prompt, for ever, of a network whose memory is of one size however long the text.
+    """The tokens that follow the prompt, one by one, for ever; the network's memory is of one size, whatever the text.
 
     Args:
         read: a token, to remember it.
-        go_on: a token to those behind it, one or more; what stood before is remembered.
+        go_on: a token to those after it, one or more; what came before is remembered.
         prompt: the text so far, at least one token.
     """
     *known, last = prompt
     for token in known:
         read(token)
     while True:
-        told = [int(token) for token in go_on(last)]
-        yield from told
-        last = told[-1]
+        written = [int(token) for token in go_on(last)]
+        yield from written
+        last = written[-1]
 
 
 def filled(text: list[int], context: int) -> np.ndarray:
-    """At most `context` tokens, filled up with zeros behind them to (context,) int32."""
+    """At most `context` tokens, padded with zeros after them to (context,) int32."""
     whole = np.zeros(context, np.int32)
     whole[: len(text)] = text
     return whole
@@ -162,9 +162,9 @@ def search(
 
     Args:
         choose: the last tokens (sentences * beam,), their place, and for each the row of the step before that it
-            goes on from, to the logarithms of probabilities (sentences * beam, K) of the K likeliest tokens behind
+            goes on from, to the logarithms of probabilities (sentences * beam, K) of the K likeliest tokens after
             each, and these tokens; K is beam + 1, or all tokens that there are.
-        sentences: how many there are; each has `beam` rows, one behind the other.
+        sentences: how many there are; each has `beam` rows, one after another.
         begin: the token that all begin with.
         end: the token that ends a text.
         limit: tokens of a text at most, with the end; a text that has not ended by then is taken only if none has.
@@ -182,12 +182,12 @@ def search(
     best, found = np.full(sentences, -np.inf), [[] for _ in range(sentences)]
     candidates, done = np.zeros(sentences, int), np.zeros(sentences, bool)
     for place in range(limit):
-        logarithms, behind_each = choose(tokens, place, rows)
+        logarithms, next_tokens = choose(tokens, place, rows)
         # All ways to go on, the likeliest first; among 2 * beam of them at least beam do not end.
         ways = (scores.reshape(-1, 1) + logarithms).reshape(sentences, -1)
         order = np.argsort(-ways, axis=1, kind="stable")[:, : 2 * beam]
         ways = np.take_along_axis(ways, order, 1)
-        ending = np.take_along_axis(behind_each.reshape(sentences, -1), order, 1) == end
+        ending = np.take_along_axis(next_tokens.reshape(sentences, -1), order, 1) == end
         parents = first_rows + order // logarithms.shape[1]
         for sentence, rank in np.argwhere(ending[:, :beam] & np.isfinite(ways[:, :beam]) & ~done[:, None]):
             candidates[sentence] += 1
@@ -199,7 +199,7 @@ def search(
         scores = np.take_along_axis(ways, chosen, 1)
         rows = np.take_along_axis(parents, chosen, 1).reshape(-1).astype(np.int32)
         order = np.take_along_axis(order, chosen, 1)
-        tokens = np.take_along_axis(behind_each.reshape(sentences, -1), order, 1).reshape(-1).astype(np.int32)
+        tokens = np.take_along_axis(next_tokens.reshape(sentences, -1), order, 1).reshape(-1).astype(np.int32)
         texts = texts[rows]
         texts[:, place] = tokens
         done |= (candidates >= beam) | (best >= scores[:, 0] / lengths[limit])

@@ -17,7 +17,7 @@ from zoo.command import main, parse_for
 from zoo.data import Images
 from zoo.errors import UserError
 from zoo.fit import Options as FitOptions
-from zoo.fit import fit, told, typed
+from zoo.fit import fit, summary, typed
 from zoo.training import Classification, Optimizer, runs
 from zoo.training.runs import Run
 from zoo.training.thaw import FineTuning
@@ -110,7 +110,7 @@ def transferred(
 
     Args:
         input_shape: (height, width, channels) of the data's pictures in pixels.
-        classes: labels to tell apart.
+        classes: number of classes.
         base: folder of a run, or with `weights` the name of a network.
         weights: "imagenet" or a file in that format.
         digest: of the base's weights below its head: other weights make another recipe.
@@ -199,7 +199,7 @@ def run_command(argv: list[str]) -> int:
     recipe, options = parse_for(recipe_for(argv[0], given.weights), "finetune", argv, Options)
     command = typed("finetune", argv)
     run = fit(recipe, logs=options.logs, fresh=options.fresh, profile=options.profile, command=command)
-    print(told(recipe, run))
+    print(summary(recipe, run))
     return 0
 
 

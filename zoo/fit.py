@@ -23,7 +23,7 @@ from zoo.training.runs import Run
 from zoo.training.thaw import FineTuning
 
 FEW = 100  # a training of fewer steps deserves a word
-EXECUTION = 32  # steps, at most, that TensorFlow goes through between two looks from Python
+EXECUTION = 32  # steps, at most, that TensorFlow runs before Python looks in again
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def build(recipe: Recipe) -> keras.Model:
     try:
         model = trainable(recipe.model(**spec))
         if "outputs" in spec and model.output_shape[1:] != (spec["outputs"],):
-            raise ValueError(f"it tells {model.output_shape[1:]}, the data want ({spec['outputs']},)")
+            raise ValueError(f"its outputs are {model.output_shape[1:]}, but the data need ({spec['outputs']},)")
         return model
     except (ValueError, TypeError, ArithmeticError, tf.errors.OpError) as error:
         if isinstance(error, UserError | tf.errors.ResourceExhaustedError):
@@ -75,7 +75,7 @@ def compile_model(model: keras.Model, recipe: Recipe, steps: int, per_execution:
 
 
 def epoch_steps(examples: int, batch: int) -> tuple[int, int]:
-    """Steps of an epoch, and how many of them TensorFlow goes through at once.
+    """Steps of an epoch, and how many of them TensorFlow runs at once.
 
     Keras wants the first to be a multiple of the second; the epoch is rounded to that by 2.5 % at most.
     """
@@ -225,7 +225,7 @@ def run_command(argv: list[str]) -> int:
     """Trains what the command line asks for and says what came out."""
     recipe, options = parse("fit", argv, Options)
     run = fit(recipe, logs=options.logs, fresh=options.fresh, profile=options.profile, command=typed("fit", argv))
-    print(told(recipe, run))
+    print(summary(recipe, run))
     return 0
 
 
@@ -234,15 +234,15 @@ def typed(verb: str, argv: list[str]) -> str:
     return shlex.join(["python", "-m", f"zoo.{verb}", *(word for word in argv if word != "--fresh")])
 
 
-def told(recipe: Recipe, run: Run) -> str:
-    """What a person is told of a finished run."""
-    summary, best = run.summary, run.summary["best"]
+def summary(recipe: Recipe, run: Run) -> str:
+    """How a finished run went, and what to do with it, for a person to read."""
+    end, best = run.summary, run.summary["best"]
     values = ", ".join(f"{name[4:]} {value:.4f}" for name, value in best.items() if name.startswith("val_"))
     data = ", ".join(f"{run.record['data'][split]} {split}" for split in ("train", "validation", "test"))
     path = shlex.quote(str(run.path))
     return f"""
-{recipe.data.title}: {data}, {recipe.data.told}
-{summary["epochs"]} epoch{"s" * (summary["epochs"] > 1)} in {summary["seconds"]:.0f} s
+{recipe.data.title}: {data}, {recipe.data.summary}
+{end["epochs"]} epoch{"s" * (end["epochs"] > 1)} in {end["seconds"]:.0f} s
 {"last" if recipe.monitor == "last" else "best"}: epoch {best["epoch"]}, validation {values}
 next:
   python -m zoo.evaluate {path}

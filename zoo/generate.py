@@ -69,12 +69,12 @@ class Options(Sampling):
 def generate(
     run: Run | Path | str, prompt: str | None = None, sampling: Sampling | None = None, *, weights: str | None = None
 ) -> Iterator[str]:
-    """The text behind the prompt, piece by piece, for ever: a piece a token, empty where it is only part of a letter.
+    """The text after the prompt, piece by piece, for ever: a piece a token, empty where it is only part of a letter.
 
     Sixteen tokens are written at once, so that the pieces come in bursts.
 
     A token costs the same however long the text is, until the network's context is full; then it reads the last half
-    of it anew. A recurrent network has no context that could be full.
+    of it again. A recurrent network has no context that could be full.
 
     Args:
         run: what fit made of a language model, or with `weights` the name of a published GPT-2.
@@ -113,7 +113,9 @@ def generate(
         tokens = write(*within_a_context(model, sampling), text, context)
     for token in tokens:
         if token < 0:
-            raise UserError(f"what the network of {run} tells are no numbers: train it again, with a lower rate")
+            raise UserError(
+                f"the predictions of the network of {run} are not numbers: train it again, with a lower rate"
+            )
         new.append(token)
         # How a token is written may depend on the one before, and some are a part of a letter.
         now = tokenizer.decode(before + new)
@@ -136,7 +138,7 @@ def trained(run: Run | Path | str) -> tuple[keras.Model, Tokenizer]:
     if translates(run):
         raise UserError(f"{run.path} translates and does not write on: give it a sentence")
     if "vocabulary" not in run.record["spec"]:
-        raise UserError(f"{run.path} is no language model: it answers to `python -m zoo.predict {run.path} FILE`")
+        raise UserError(f"{run.path} is not a language model: it answers to `python -m zoo.predict {run.path} FILE`")
     tokenizer, model = read_tokenizer(run.path / TOKENIZER), run.model()
     if max(tokenizer.get_vocab().values(), default=-1) >= model.output_shape[-1]:
         raise UserError(f"{run.path / TOKENIZER} is not that of the run: {run.how_to_go_on('--fresh')}")
@@ -144,7 +146,7 @@ def trained(run: Run | Path | str) -> tuple[keras.Model, Tokenizer]:
 
 
 def rate(times: list[float]) -> float | None:
-    """Tokens a second by when each came, in seconds: of whole bursts, behind those that waited for the compilation.
+    """Tokens a second by when each came, in seconds: of whole bursts, after those that waited for the compilation.
 
     None if there were no such bursts.
     """
@@ -174,8 +176,8 @@ def within_a_context(model: keras.Model, sampling: Sampling) -> tuple[Callable, 
             logits, caches = step(token[None, None], place, caches)
             return logits[0, 0], (place + 1, caches)
 
-        told, (_, caches) = ahead(one, sampling.choose, token, (place, caches), noise)
-        return told, caches
+        written, (_, caches) = ahead(one, sampling.choose, token, (place, caches), noise)
+        return written, caches
 
     def begin(text: np.ndarray, length: int) -> int:
         nonlocal caches
@@ -184,8 +186,8 @@ def within_a_context(model: keras.Model, sampling: Sampling) -> tuple[Callable, 
 
     def go_on(token: int, place: int) -> np.ndarray:
         nonlocal caches
-        told, caches = more(tf.constant(token), tf.constant(place), noise(AHEAD), caches)
-        return told.numpy()
+        written, caches = more(tf.constant(token), tf.constant(place), noise(AHEAD), caches)
+        return written.numpy()
 
     return begin, go_on
 
@@ -213,14 +215,14 @@ def on_and_on(model: keras.Model, sampling: Sampling) -> tuple[Callable, Callabl
 
     def go_on(token: int) -> np.ndarray:
         nonlocal memories
-        told, memories = more(tf.constant(token), memories, noise(AHEAD))
-        return told.numpy()
+        written, memories = more(tf.constant(token), memories, noise(AHEAD))
+        return written.numpy()
 
     return read, go_on
 
 
 def gumbel(model: keras.Model, sampling: Sampling) -> Callable[[int], tf.Tensor]:
-    """What draws, by the seed, the noise of so many tokens: (count, vocabulary) float32; zeros where none is wanted."""
+    """What draws, by the seed, the noise of `count` tokens: (count, vocabulary) float32; zeros where none is wanted."""
     random, vocabulary = np.random.default_rng(sampling.seed), model.output_shape[-1]
     if sampling.temperature < COLD:
         return lambda count: tf.zeros((count, vocabulary))
@@ -245,9 +247,9 @@ def run_command(argv: list[str]) -> int:
         for piece in pieces:
             written.append(piece)
             times.append(time.perf_counter())
-        told = {"run": str(options.run), "prompt": options.prompt, "text": "".join(written)}
-        told["tokens_per_second"] = rate(times)
-        print(json.dumps(told | asdict(how)))
+        answer = {"run": str(options.run), "prompt": options.prompt, "text": "".join(written)}
+        answer["tokens_per_second"] = rate(times)
+        print(json.dumps(answer | asdict(how)))
         return 0
     for piece in pieces:
         print(piece, end="", flush=True)

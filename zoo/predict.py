@@ -69,7 +69,7 @@ def predict(
         inputs = [seen for _, seen in waiting if not isinstance(seen, str)]
         found: list[dict] = []
         if inputs:
-            # The last batch is filled up, so that one shape, and so one compiled function, serves all.
+            # The last batch is padded, so that one shape, and so one compiled function, serves all.
             full = np.zeros((BATCH, *shape), inputs[0].dtype)
             full[: len(inputs)] = inputs
             found = task.answers(model.predict_on_batch(full)[: len(inputs)], source, labels, top)

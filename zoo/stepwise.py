@@ -41,7 +41,7 @@ class Stepwise:
         Args:
             tokens: (B, T) int32.
             at: the place of the first of them.
-            kept: of the source, as `read` tells it.
+            kept: of the source, as `read` returns it.
             caches: of the tokens before.
 
         Returns:
@@ -79,5 +79,5 @@ class Stepwise:
         return self.named["positions"](self.named.get("tokens", self.named.get(name))(tokens), at=at)
 
     def normalized(self, x, name: str):
-        """x behind the normalisation of that name, which a pre-norm network has."""
+        """x after the normalisation of that name, which a pre-norm network has."""
         return self.named[name](x) if name in self.named else x

@@ -30,7 +30,7 @@ def decode(
 
     Args:
         model: what `zoo.models.transformer` made, perhaps saved and loaded since.
-        sources: (N, S) int32 tokens, filled up with 0 behind their ends.
+        sources: (N, S) int32 tokens, padded with 0 after their ends.
         begin: the token that a translation begins with.
         end: the token that ends it.
         limit: tokens that a translation has at most; one that has not ended by then is cut there.
@@ -52,7 +52,7 @@ def decode(
             raise ValueError(f"{name} came as {value}, but must be at least {least}")
     read, step = compiled(model, beam, limit, frozenset({0, begin} - {end}))
     translations: list[list[int]] = [[]] * len(sources)
-    # Sentences of about the same length together: none is filled up much, and none waits long for another.
+    # Sentences of about the same length together: none is padded much, and none waits long for another.
     order = np.argsort(-(sources != 0).sum(1), kind="stable")
     for first in range(0, len(order), SENTENCES):
         rows = order[first : first + SENTENCES]
@@ -65,7 +65,7 @@ def decode(
 
 
 def compiled(model: keras.Model, beam: int, limit: int, never: frozenset[int]) -> tuple[Callable, Callable]:
-    """The network token by token, compiled once for a model and these settings, which a fit asks after every epoch.
+    """The network token by token, compiled once for a model and these settings, which a fit calls after every epoch.
 
     Args:
         model: as of `decode`.

@@ -69,7 +69,7 @@ def pretrained(
             of that format.
         input_shape: (height, width, 3) in pixels; the size of the training pictures if not given, and for VGG
             always, since its dense layers know it.
-        classes: labels to tell apart; other than 1000 only with a new head.
+        classes: number of classes; other than 1000 only with a new head.
         new_head: begin with a random last layer for those classes.
 
     Returns:
@@ -83,7 +83,7 @@ def pretrained(
         raise UserError(f"nobody publishes weights of {name!r}{nearest(name, list(PUBLISHED))}")
     if classes != CLASSES and not new_head:
         raise UserError(
-            f"the published {name} tells {CLASSES} classes apart, wanted were {classes}: ask for a new head "
+            f"the published {name} has {CLASSES} classes, but {classes} were wanted: ask for a new head "
             "(new_head=True, or `python -m zoo.finetune`)"
         )
     published = PUBLISHED[name]
@@ -220,7 +220,7 @@ def zip_layers(source: keras.Model, target: keras.Model) -> list[tuple[keras.Lay
 
 
 def layers_with_weights(output) -> Iterator[keras.Layer]:
-    """The layers behind a tensor of a functional network, inputs first, branches in the order of their joining."""
+    """The layers that lead to a tensor of a functional network, inputs first, branches in the order they join."""
     seen, waiting = set(), [(output, False)]
     while waiting:
         tensor, ready = waiting.pop()

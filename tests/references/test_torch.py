@@ -87,7 +87,7 @@ def test_vit(variant, patch, shape):
 
 
 class Pair(NamedTuple):
-    """A convolution and the normalisation behind it: names here, modules there."""
+    """A convolution and the normalisation after it: names here, modules there."""
 
     conv: str
     norm: str

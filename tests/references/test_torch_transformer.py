@@ -23,7 +23,7 @@ def vectors(*shape: int) -> np.ndarray:
 
 
 def real(lengths: list[int], places: int) -> np.ndarray:
-    """Which places of sentences of these lengths are no padding."""
+    """Which places of sentences of these lengths are not padding."""
     return np.arange(places)[None] < np.array(lengths)[:, None]
 
 
@@ -107,9 +107,9 @@ def test_blocks(norm, activation):
     randomize(ours)
     theirs = torch.nn.TransformerEncoderLayer(WIDTH, HEADS, HIDDEN, **options)
     load(theirs, moved(ours))
-    hidden, told = torch.from_numpy(~kept), torch.from_numpy(memory)
+    hidden, remembered = torch.from_numpy(~kept), torch.from_numpy(memory)
     np.testing.assert_allclose(
-        ours(memory, seen=kept[:, None, None]), theirs(told, src_key_padding_mask=hidden).detach(), **CLOSE
+        ours(memory, seen=kept[:, None, None]), theirs(remembered, src_key_padding_mask=hidden).detach(), **CLOSE
     )
     ours = DecoderBlock(HEADS, HIDDEN, **settings)
     ours(x, memory)
@@ -119,9 +119,9 @@ def test_blocks(norm, activation):
     later = torch.triu(torch.ones(5, 5, dtype=torch.bool), 1)
     asked = []
     theirs.multihead_attn.register_forward_pre_hook(lambda _, given: asked.append(given[0]))
-    expected = theirs(torch.from_numpy(x), told, tgt_mask=later, memory_key_padding_mask=hidden)
+    expected = theirs(torch.from_numpy(x), remembered, tgt_mask=later, memory_key_padding_mask=hidden)
     options = {"key_padding_mask": hidden, "average_attn_weights": False}
-    looks = theirs.multihead_attn(asked[0], told, told, **options)[1].detach()
+    looks = theirs.multihead_attn(asked[0], remembered, remembered, **options)[1].detach()
     np.testing.assert_allclose(ours.looks(x, memory, kept[:, None, None]), looks, **CLOSE)
     np.testing.assert_allclose(ours(x, memory, seen=kept[:, None, None]), expected.detach(), **CLOSE)
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from zoo.data.pipeline import single_pass, training_stream
 
-PADDING, BEGIN, END = 0, 1, 2  # tokens that fill up a row, begin a target, and end it
+PADDING, BEGIN, END = 0, 1, 2  # tokens that pad a row, begin a target, and end it
 
 Numbers = list[tuple[list[int], list[int]]]  # pairs: the tokens of a source, those of its target
 
@@ -24,12 +24,12 @@ def endless(
     step: int,
     stopwatch: tf.Variable | None,
 ) -> tf.data.Dataset:
-    """The pairs for ever, each once an epoch, in batches ((source, target), told, weights): see `zoo.data.Pairs.load`.
+    """The pairs for ever, each once an epoch, as ((source, target), labels, weights): see `zoo.data.Pairs.load`.
 
     Args:
         numbers: the pairs.
-        edges: rising; each pair is filled up to the first that neither of its sides exceeds.
-        longest: tokens of the longest source and target, beyond which nothing is filled up.
+        edges: rising; each pair is padded to the first that neither of its sides exceeds.
+        longest: tokens of the longest source and target, beyond which nothing is padded.
         batch: pairs a batch; all of them if they are fewer.
         seed, step, stopwatch: see `zoo.data.pipeline.training_stream`.
     """
@@ -57,13 +57,13 @@ def once(numbers: Numbers, edges: np.ndarray, longest: np.ndarray, *, batch: int
 def tables(numbers: Numbers, edges: np.ndarray, longest: np.ndarray) -> tuple[Callable, Callable]:
     """Two functions of indices: one reads their batch, one puts them in the order of their edges.
 
-    An index behind the last pair stands for a row with nothing to tell.
+    An index beyond the last pair stands for a row with nothing to predict.
     """
     count = len(numbers)
-    # Nobody may look at padding, so even that row has a token to look at.
+    # Padding must not be attended to, so even that row has a token to attend to.
     sources = filled([*(source for source, _ in numbers), [END]], longest[0])
     targets = filled([*([BEGIN, *target] for _, target in numbers), [BEGIN]], longest[1] + 1)
-    told = filled([*([*target, END] for _, target in numbers), []], longest[1] + 1)
+    labels = filled([*([*target, END] for _, target in numbers), []], longest[1] + 1)
     edge_of = tf.constant(np.append(np.searchsorted(edges, lengths_of(numbers).max(1)), 0))
     sizes = tf.constant(np.stack([np.minimum(edges, longest[0]), np.minimum(edges, longest[1]) + 1], 1))
 
@@ -71,8 +71,8 @@ def tables(numbers: Numbers, edges: np.ndarray, longest: np.ndarray) -> tuple[Ca
         rows = tf.minimum(indices, count)
         size = tf.gather(sizes, tf.reduce_max(tf.gather(edge_of, rows)))
         source = tf.gather(sources, rows)[:, : size[0]]
-        target, after = (tf.gather(held, rows)[:, : size[1]] for held in (targets, told))
-        return (source, target), after, tf.cast(after != PADDING, tf.float32)
+        target, label = (tf.gather(held, rows)[:, : size[1]] for held in (targets, labels))
+        return (source, target), label, tf.cast(label != PADDING, tf.float32)
 
     def alike(indices):
         return tf.gather(indices, tf.argsort(tf.gather(edge_of, tf.minimum(indices, count)), stable=True))
@@ -92,7 +92,7 @@ def lengths_of(numbers: Numbers) -> np.ndarray:
 
 
 def filled(rows: list[list[int]], width: int) -> tf.Tensor:
-    """(N, width) int32 tokens, padding behind the end of each row."""
+    """(N, width) int32 tokens, with padding after the end of each row."""
     table = np.full((len(rows), width), PADDING, np.int32)
     for place, row in enumerate(rows):
         table[place, : len(row)] = row
@@ -100,7 +100,7 @@ def filled(rows: list[list[int]], width: int) -> tf.Tensor:
 
 
 def widths(lengths: np.ndarray, count: int) -> np.ndarray:
-    """At most `count` of the lengths, rising: filled up each to the next of them, all have the least padding.
+    """At most `count` of the lengths, rising: with each padded to the next of them, there is the least padding in all.
 
     Args:
         lengths: (N,) of sequences.
@@ -108,9 +108,9 @@ def widths(lengths: np.ndarray, count: int) -> np.ndarray:
     """
     known, times = np.unique(lengths, return_counts=True)
     before = np.concatenate([[0], np.cumsum(times)])
-    # price[i, j]: tokens if the i-th to the j-th length are all filled up to the j-th.
+    # price[i, j]: tokens if the i-th to the j-th length are all padded to the j-th.
     price = np.where(np.tri(len(known)).T > 0, known * (before[1:] - before[:-1, None]), np.inf)
-    # least[j]: tokens if the first j lengths are filled up to so many of them; Bellman's principle adds one at a time.
+    # least[j]: tokens if the first j lengths are padded to that many of them; Bellman's principle adds one at a time.
     least, choices = np.concatenate([[0.0], np.full(len(known), np.inf)]), []
     for _ in range(min(count, len(known))):
         totals = least[:-1, None] + price

@@ -9,7 +9,7 @@ from zoo.data.pipeline import timed
 def ring(
     numbers: np.ndarray, *, batch: int, context: int, seed: int, step: int, stopwatch: tf.Variable | None
 ) -> tf.data.Dataset:
-    """Batches for ever of (tokens, the tokens after them), both (batch, context), row b of each behind row b before.
+    """Batches for ever of (tokens, the tokens after them), both (batch, context), row b of each after row b before.
 
     The text is a ring, on which the rows stand equally far apart. Its length is seldom a multiple of the context, so
     the next time round it is cut elsewhere.
@@ -37,7 +37,7 @@ def ring(
 
 
 def rows(numbers: np.ndarray, *, batch: int, context: int) -> tf.data.Dataset:
-    """One pass over the text in `batch` parts, read side by side: each token but the first is to be told once.
+    """One pass over the text in `batch` parts, read side by side: each token but the first is predicted once.
 
     Args:
         numbers: (N,) tokens.
@@ -45,11 +45,11 @@ def rows(numbers: np.ndarray, *, batch: int, context: int) -> tf.data.Dataset:
         context: tokens of a window.
 
     Returns:
-        Batches of (tokens, the tokens after them, weights), each (batch, context); the weights are 0 behind the end
+        Batches of (tokens, the tokens after them, weights), each (batch, context); the weights are 0 after the end
         of a row's part and 1 elsewhere.
     """
-    told = len(numbers) - 1
-    length = -(-told // batch)
+    predicted = len(numbers) - 1
+    length = -(-predicted // batch)
     held = tf.constant(numbers)
     begins = tf.range(batch, dtype=tf.int64)[:, None] * length
     inside = tf.range(context, dtype=tf.int64)
@@ -57,8 +57,8 @@ def rows(numbers: np.ndarray, *, batch: int, context: int) -> tf.data.Dataset:
     def read(at):
         along = at * context + inside
         places = begins + along
-        weights = tf.cast((along < length) & (places < told), tf.float32)
-        places = tf.minimum(places, told - 1)
+        weights = tf.cast((along < length) & (places < predicted), tf.float32)
+        places = tf.minimum(places, predicted - 1)
         return tf.gather(held, places), tf.gather(held, places + 1), weights
 
     data = tf.data.Dataset.range(-(-length // context))

@@ -1,7 +1,7 @@
 """Dates as people of 12 places write them and as ISO 8601 does: pairs to translate that need no network.
 
 How dates are written is what Babel knows of Unicode's Common Locale Data Repository. Nobody can tell which day
-03/04/26 is; here it follows from what stands there: each text begins with the name of its locale, which decides the
+03/04/26 is; here it follows from what is written: each text begins with the name of its locale, which decides the
 order of day and month, and all days lie within a hundred years, which decides what two digits leave out of a year.
 """
 
@@ -26,9 +26,9 @@ DAYS = (LAST - FIRST).days + 1
 
 
 class Dates(tfds.core.GeneratorBasedBuilder):
-    """The 36,525 days of the years 1950 to 2049, each once, in one of 72 manners; a tenth each validates and tests.
+    """The 36,525 days of the years 1950 to 2049, each once, in one of 72 formats; a tenth each to validate and test.
 
-    As no day comes twice, none that tests was seen before in whatever manner.
+    As no day comes twice, none of the test was seen before in any format.
     """
 
     VERSION = tfds.core.Version("1.0.0")

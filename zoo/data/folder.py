@@ -184,7 +184,7 @@ def refuse_absent(labels: np.ndarray, names: list[str], kind: str) -> None:
 
 
 def parts_of(found: dict[str, list[Path]]) -> dict[str, list[tuple[str, Path]]]:
-    """The files, each with its class, in three parts: of each class a tenth validates and a tenth tests."""
+    """The files, each with its class, in three parts: a tenth of each class for validation, a tenth for the test."""
     parts = {"train": [], "validation": [], "test": []}
     for label, paths in found.items():
         # By the hash of the name: a mix that does not depend on the order of the names.

@@ -63,8 +63,8 @@ class Images:
         return self.folder.name if self.folder else self.name
 
     @property
-    def told(self) -> str:
-        """What a person is told of the data besides the counts."""
+    def summary(self) -> str:
+        """What `fit` says of the data at its end besides the counts."""
         return f"{len(self.labels)} classes"
 
     @cached_property
@@ -263,13 +263,13 @@ class Images:
     def _fill(self, split: str, pixels: np.ndarray, labels: np.ndarray) -> None:
         """Reads the split in TFDS's order, which is the same each time, into the two arrays."""
         one_shape = None not in self._prepared.info.features["image"].shape
-        told = examples(self._prepared, self.splits[split], "image", "label", batch=500 if one_shape else None)
+        stored = examples(self._prepared, self.splits[split], "image", "label", batch=500 if one_shape else None)
         size, at = pixels.shape[1:3], 0
         if not one_shape:
-            for at, (picture, label) in enumerate(told):
+            for at, (picture, label) in enumerate(stored):
                 pixels[at], labels[at] = fit(picture, size), label
             return
-        for batch, batch_labels in told:
+        for batch, batch_labels in stored:
             chosen = slice(at, at + len(batch))
             same = batch.shape[1:3] == tuple(size)
             pixels[chosen] = batch if same else np.stack([fit(picture, size) for picture in batch])

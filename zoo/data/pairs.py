@@ -24,7 +24,7 @@ from zoo.errors import UserError
 SPECIAL = ("<pad>", "<bos>", LINE_END)  # what zoo.data.buckets numbers PADDING, BEGIN and END
 OURS = {"dates": Dates, "multi30k": Multi30k}
 LONGEST = 10_000  # tokens of a sentence, and pairs of a batch
-FAR = 5  # as many times the limit is more than memory holds
+FAR = 5  # this many times the limit is more than memory holds
 NAMED = 10  # lines of a file that are named as faulty
 
 
@@ -39,8 +39,8 @@ class Pairs:
     target: str | None = None
     """The language that is written, such as de; the set's second if not given."""
     file: Path | None = None
-    """Own UTF-8 text instead, a pair a line: source, tab, target; more columns are left out. A tenth each validates
-    and tests, with no source that was learned from."""
+    """Own UTF-8 text instead, a pair a line: source, tab, target; more columns are left out. A tenth each is
+    for validation and the test, with no source that was trained on."""
     directory: Path | None = field(default=None, metadata={"local": True})
     """Where TFDS keeps data; TFDS_DATA_DIR or ~/tensorflow_datasets if not given."""
     tokens: Kind = "characters"
@@ -52,9 +52,9 @@ class Pairs:
     batch: int = 64
     """Pairs a training step."""
     limit: int = 100
-    """Tokens of a sentence at most: nothing is learned from longer ones, nor translated to them."""
+    """Tokens of a sentence at most: longer ones are neither trained on nor written."""
     lengths: int = 8
-    """Lengths to which sentences are filled up: of so many shapes are the batches, and XLA compiles each anew."""
+    """Lengths to which sentences are padded: batches have this many shapes, and XLA compiles each separately."""
 
     def __post_init__(self):
         for name in ("batch", "limit", "lengths"):
@@ -76,13 +76,13 @@ class Pairs:
         return self.file.name if self.file else self.name
 
     @property
-    def told(self) -> str:
-        """What a person is told of the data besides the counts."""
+    def summary(self) -> str:
+        """What `fit` says of the data at its end besides the counts."""
         longer = len(self.pairs("train")) - self.count("train")
         left_out = f", {longer} longer ones left out of training" if longer else ""
         return (
             f"{' to '.join(self.languages)}, {self.limit} tokens at most{left_out}, "
-            f"{self.spec['vocabulary']} different ones"
+            f"a vocabulary of {self.spec['vocabulary']}"
         )
 
     labels = ()  # there are no classes
@@ -124,7 +124,7 @@ class Pairs:
         first = tuple(codec.id_to_token(number) for number in range(len(SPECIAL)))
         if first != SPECIAL:
             raise UserError(
-                f"{self.tokenizer} is no tokenizer for translation: its first tokens are "
+                f"{self.tokenizer} is not a tokenizer for translation: its first tokens are "
                 f"{', '.join(map(repr, first))}, but must be {', '.join(SPECIAL)}"
             )
         return codec
@@ -166,17 +166,17 @@ class Pairs:
         cache = self.__dict__.setdefault("_numbers", {})
         if split not in cache:
             what = f"the {split} part of {self.title}"
-            told = [tuple(self.encode(text, what) for text in pair) for pair in self.pairs(split)]
+            encoded = [tuple(self.encode(text, what) for text in pair) for pair in self.pairs(split)]
             if split == "train":
-                told = [pair for pair in told if max(map(len, pair)) <= self.limit]
-            elif max(len(side) for pair in told for side in pair) > FAR * self.limit:
+                encoded = [pair for pair in encoded if max(map(len, pair)) <= self.limit]
+            elif max(len(side) for pair in encoded for side in pair) > FAR * self.limit:
                 raise UserError(
                     f"{what} has a sentence of more than {FAR} times --data.limit {self.limit} tokens: shorten it, or "
                     "give a larger limit"
                 )
-            if not told:
+            if not encoded:
                 raise UserError(f"{what} has no pair of at most {self.limit} tokens: give it a larger --data.limit")
-            cache[split] = told
+            cache[split] = encoded
         return cache[split]
 
     def count(self, split: str) -> int:
@@ -189,10 +189,10 @@ class Pairs:
         return padded(self.count("train"), self.batch)
 
     def load(self, split: str, *, seed: int = 0, step: int = 0, stopwatch: tf.Variable | None = None):
-        """Batches of ((source, target), told, weights) as a tf.data.Dataset, all filled up with 0 behind their end.
+        """Batches of ((source, target), labels, weights) as a tf.data.Dataset, all padded with 0 after their end.
 
-        source is (B, S) int32; target (B, T) begins with the token that begins one; told (B, T) is the target a token
-        later and ends with the token that ends it; weights (B, T) are 1 where there is a token to tell, else 0.
+        source is (B, S) int32; target (B, T) begins with the token that begins one; labels (B, T) are the target a
+        token later and end with the token that ends it; weights (B, T) are 1 where there is a token to predict, else 0.
         Pairs of like length come together. S and T are two of a few lengths, decided by the training part; B is always
         the same: rows without any token fill up the last batch.
 
@@ -205,7 +205,7 @@ class Pairs:
         """
         train, numbers = lengths_of(self.numbers("train")), self.numbers(split)
         longest = np.maximum(train.max(0), lengths_of(numbers).max(0))
-        # What is longer than all that is learned from is filled up to the longest.
+        # What is longer than all that is learned from is padded to the longest.
         edges = np.union1d(widths(train.max(1), self.lengths), longest.max())
         if split == "train":
             return endless(numbers, edges, longest, batch=self.batch, seed=seed, step=step, stopwatch=stopwatch)
@@ -230,8 +230,8 @@ class Pairs:
 
     def decode(self, numbers) -> str:
         """The text of these tokens up to the one that ends it; padding and beginning are left out."""
-        told = takewhile(lambda number: number != END, map(int, numbers))
-        return self.codec.decode([number for number in told if number >= len(SPECIAL)])
+        text = takewhile(lambda number: number != END, map(int, numbers))
+        return self.codec.decode([number for number in text if number >= len(SPECIAL)])
 
     def digest(self, split: str) -> str:
         """Twelve hexadecimal digits that change with any token of the split."""
@@ -261,8 +261,8 @@ class Pairs:
     def _of_tfds(self, split: str) -> list[tuple[str, str]]:
         """The pairs of the set; one whose other side is empty teaches nothing."""
         names = [columns(self.builder)[language] for language in self.languages]
-        told = examples(self._prepared, self.splits[split], *names)
-        pairs = (tuple(sentence.decode().strip() for sentence in pair) for pair in told)
+        stored = examples(self._prepared, self.splits[split], *names)
+        pairs = (tuple(sentence.decode().strip() for sentence in pair) for pair in stored)
         return [pair for pair in pairs if all(pair)]
 
     def _own(self, split: str) -> list[tuple[str, str]]:

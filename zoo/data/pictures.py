@@ -14,7 +14,7 @@ FORMATS = tuple(sorted(Image.OPEN.keys() - {"EPS", "WMF", "HDF5", "GRIB", "BUFR"
 GRAY_MODES = ("1", "L", "I;16", "I;16B", "I", "F", "LA")
 # What white may be in pictures of more than 8 bits: the smallest of these that holds the brightest pixel.
 WHITE = {"I;16": (65535,), "I;16B": (65535,), "I": (255, 65535), "F": (1, 255)}
-SAMPLE = 100  # pictures whose headers tell the size and the channels of all
+SAMPLE = 100  # pictures whose headers decide the size and the channels of all
 OWN_SIZE = 96  # pixels up to which pictures keep a size that all share
 SIZE = (64, 64)  # of all others, unless the person asks for one
 
@@ -27,7 +27,7 @@ def find_pictures(folder: Path) -> list[Path]:
 
 
 def shape_of(pictures: list[Path], size: tuple[int, int] | None) -> tuple[int, int, int]:
-    """(height, width, channels) to which the pictures are brought, told from the headers of a sample."""
+    """(height, width, channels) to which the pictures are brought, by the headers of a sample."""
     sizes, modes = set(), set()
     for path in pictures[:: max(1, len(pictures) // SAMPLE)]:
         try:

@@ -155,7 +155,7 @@ def out_of_reach(builder: tfds.core.DatasetBuilder, directory: Path) -> None:
                 f"({problem}): type the same command once where there is a network and copy the folder {builder.name}, "
                 f"or use --data.name {without_network(builder)}, which needs no network"
             )
-        return  # One server that answers is enough; what else fails, TFDS tells.
+        return  # One server that answers is enough; what else fails, TFDS reports.
 
 
 def without_network(builder: tfds.core.DatasetBuilder) -> str:

@@ -1,4 +1,4 @@
-"""English text that needs no network: what Python's `help()` tells of its language, which every Python carries."""
+"""English text that needs no network: what Python's `help()` says about its language, which every Python carries."""
 
 import hashlib
 import platform
@@ -11,7 +11,7 @@ LONG = 60  # characters from which on a paragraph that two topics share is no ac
 
 
 class PyDocs(tfds.core.GeneratorBasedBuilder):
-    """The topics of Python's language reference; about a tenth of the characters each validates and tests."""
+    """The topics of Python's language reference; about a tenth of the characters each to validate and test."""
 
     VERSION = tfds.core.Version("1.0.0")
     # Each Python has its own text.

@@ -26,10 +26,10 @@ SCALE = "scale.json"  # the file of it in a run's folder
 
 @dataclass(frozen=True)
 class Series:
-    """Numbers in the order of time: what comes in are windows of them, what is to come out the steps after each.
+    """Numbers in the order of time: the inputs are windows of them, the targets the steps after each.
 
     The first eight tenths are to train on, the ninth is for validation, the last for the test. A window may reach back
-    over the border of its part, what it is to tell never does.
+    over the border of its part; its targets never do.
     """
 
     name: Literal["sunspots"] = "sunspots"
@@ -45,7 +45,7 @@ class Series:
     window: int = 11
     """Steps that are seen at once."""
     horizon: int = 1
-    """Steps after them that are told, all at once."""
+    """Steps after them that are predicted, all at once."""
     season: int = 11
     """Steps after which the series repeats itself, for the seasonal-naive forecast; sunspots: about 11 years."""
     batch: int = 16
@@ -64,10 +64,10 @@ class Series:
         return self.csv.name if self.csv else self.name
 
     @property
-    def told(self) -> str:
-        """What a person is told of the data besides the counts."""
+    def summary(self) -> str:
+        """What `fit` says of the data at its end besides the counts."""
         return (
-            f"windows of {self.window} steps to tell the next {self.horizon}; "
+            f"windows of {self.window} steps to predict the next {self.horizon}; "
             f"mean {self.moments[0]:.6g}, deviation {self.moments[1]:.6g}"
         )
 
@@ -110,14 +110,14 @@ class Series:
             name = table.find(self.column)
             return name, table.numbers(name)
         directory = place_of(self.directory)
-        told = examples(prepare(Sunspots(data_dir=directory)), "train", self.name)
-        return self.name, np.array([number for (number,) in told])
+        stored = examples(prepare(Sunspots(data_dir=directory)), "train", self.name)
+        return self.name, np.array([number for (number,) in stored])
 
     def part(self, split: str) -> slice:
         """Where the numbers of train, validation or test lie in the series.
 
         Raises:
-            UserError: they are too few for a window, or for what is to be told.
+            UserError: they are too few for a window, or for its targets.
         """
         count = len(self.series)
         borders = (0, count * 8 // 10, count * 9 // 10, count)
@@ -133,7 +133,7 @@ class Series:
         return slice(borders[at], borders[at + 1])
 
     def starts(self, split: str) -> np.ndarray:
-        """Where the first number to be told lies in the series, for each window of the split in turn: (windows,)."""
+        """Where the first target lies in the series, for each window of the split in turn: (windows,)."""
         part = self.part(split)
         return np.arange(part.start or self.window, part.stop - self.horizon + 1)
 
@@ -157,7 +157,7 @@ class Series:
         return mean, deviation
 
     def scaled(self, numbers: np.ndarray) -> np.ndarray:
-        """Numbers in the unit of the data as the network takes them: less the mean, by the deviation, float32.
+        """Numbers in the unit of the data as the network takes them: less the mean, divided by the deviation, float32.
 
         Raises:
             UserError: one is further from the mean than float32 can hold.
@@ -169,12 +169,12 @@ class Series:
             far = np.asarray(numbers)[~np.isfinite(scaled)][0]
             raise UserError(
                 f"{far:g} is too far from the mean, {mean:g}, for the deviation, {deviation:g}, to be held in float32: "
-                "mend or remove its row"
+                "correct or remove its row"
             )
         return scaled
 
     def unscaled(self, numbers: np.ndarray) -> np.ndarray:
-        """What the network tells in the unit of the data, float64."""
+        """What the network predicts in the unit of the data, float64."""
         mean, deviation = self.moments
         return np.float64(numbers) * deviation + mean
 
@@ -245,7 +245,7 @@ class Series:
             raise OSError(str(error)) from error
 
     def _windows(self, numbers: np.ndarray, first: int):
-        """Reads the windows by their number; the first has its first number to be told at `first`."""
+        """Reads the windows by their number; the first has its first target at `first`."""
         held = tf.constant(numbers)
         inside = tf.range(-self.window, self.horizon, dtype=tf.int64)
 
@@ -279,5 +279,7 @@ def read_scale(path: Path) -> tuple[str, float, float]:
         if not (math.isfinite(mean) and 0 < deviation < math.inf):
             raise ValueError(f"mean {mean}, deviation {deviation}")
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UserError(f"{path} is missing or is no scale of a series ({error}): give the file of a run") from error
+        raise UserError(
+            f"{path} is missing or is not the scale of a series ({error}): give the file of a run"
+        ) from error
     return column, mean, deviation

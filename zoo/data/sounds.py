@@ -15,7 +15,7 @@ from zoo.data.files import files_below
 
 WINDOW, HOP = 0.025, 0.010  # seconds that a frame hears, and from one to the next
 LOWEST = 50  # hertz; below is the hum of the mains
-RANGE = 2.0  # powers of ten of the amplitude, from the loudest of the samples given down, that are told: 40 decibels
+RANGE = 2.0  # powers of ten of the amplitude, from the loudest of the samples given down, that are kept: 40 decibels
 FAINTEST = 1e-5  # of the amplitude in a band; samples are more than silence where they reach 10**RANGE of that
 LOUD = 1000.0  # more than any programme writes where it means -1 to 1
 RATES = (1_000, 768_000)  # samples a second of a file
@@ -30,7 +30,7 @@ def read_sound(path: Path, rate: int) -> np.ndarray:
     """The samples (N,) float32 of a WAV file, -1 to 1, the mean of its channels, `rate` of them a second.
 
     Raises:
-        OSError: the file is no WAV file, is broken or cut off, or holds no sound; the text says which.
+        OSError: the file is not a WAV file, is broken or cut off, or holds no sound; the text says which.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", wavfile.WavFileWarning)  # of titles and the like between the samples
@@ -72,14 +72,14 @@ def resampled(wave: np.ndarray, was: int, rate: int) -> np.ndarray:
 
 
 def samples_of(steps: int, rate: int) -> int:
-    """As many samples as so many frames hear."""
+    """How many samples that many frames hear."""
     return round((steps - 1) * HOP * rate) + round(WINDOW * rate)
 
 
 def placed(wave: np.ndarray, length: int) -> np.ndarray:
-    """The samples (N,) behind silence where they are fewer, else the loudest `length` of them in a row.
+    """The samples (N,) after silence where they are fewer, else the loudest `length` of them in a row.
 
-    Behind it, for a recurrent network that tells something at its end forgets what lies far before that.
+    After it, since a recurrent network that predicts at the end forgets what lies far before that.
     """
     if len(wave) <= length:
         return np.pad(wave, (length - len(wave), 0))

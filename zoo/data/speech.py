@@ -24,7 +24,7 @@ from zoo.errors import UserError
 
 EVALUATED = 250  # sounds that go through the network at once where nothing is learned
 IN_MEMORY = 4 * 2**30  # bytes of frames; more are refused
-MELS = (8, 128)  # bands of pitch: more than these are narrower than what 25 ms can tell apart
+MELS = (8, 128)  # bands of pitch: more than these are narrower than what 25 ms can resolve
 
 
 class Heard(NamedTuple):
@@ -61,9 +61,9 @@ class Speech:
     batch: int = 64
     """Sounds a training step; at most all there are."""
     speakers: Literal["mixed", "apart"] = "mixed"
-    """apart: a tenth of the speakers, at least one, tests and as many validate, and none of them is trained on."""
+    """apart: a tenth of the speakers, at least one, for the test, as many for validation; none of them in training."""
     fold: int = 0
-    """Of speakers apart, in the order of their names: at which the tenth that tests begins; the next validates."""
+    """With speakers apart, in order of their names: where the tenth of the test begins; validation has the next."""
     vary: Vary = field(default_factory=Vary)
     """Random changes of training sounds."""
 
@@ -90,8 +90,8 @@ class Speech:
         return self.folder.name if self.folder else self.name
 
     @property
-    def told(self) -> str:
-        """What a person is told of the data besides the counts."""
+    def summary(self) -> str:
+        """What `fit` says of the data at its end besides the counts."""
         apart = f", test speakers {' '.join(self._parts['test'])}" if self.speakers == "apart" else ""
         return f"{len(self.labels)} classes{apart}"
 
@@ -117,7 +117,7 @@ class Speech:
                 f"{self.name} does not hold sounds with one class each: its features are {', '.join(features)}"
             )
         if not features["audio"].sample_rate:
-            raise UserError(f"{self.name} does not tell how many samples a second its sounds have")
+            raise UserError(f"{self.name} does not say how many samples a second its sounds have")
         return builder
 
     @property

@@ -11,7 +11,7 @@ import numpy as np
 from zoo.data.files import from_utf8
 from zoo.errors import UserError, nearest
 
-DELIMITERS = ",;\t"  # the one of these that the first line has most of parts the columns
+DELIMITERS = ",;\t"  # the one of these that the first line has most of separates the columns
 GAPS = ("", "na", "n/a", "nan", "null", "none", "-")  # what a missing number is written as
 
 
@@ -95,7 +95,7 @@ def read_table(path: Path) -> Table:
         if len(row) > len(names):  # such as one with decimal commas
             raise UserError(
                 f"row {number} below the names in {path} has {len(row)} cells, {', '.join(map(repr, row))}, but there "
-                f"{'is 1 name' if len(names) == 1 else f'are {len(names)} names'} in the first line, parted by "
+                f"{'is 1 name' if len(names) == 1 else f'are {len(names)} names'} in the first line, separated by "
                 f"{delimiter!r}: name each column, and write decimals with a point"
             )
     return Table(path, names, tuple(map(tuple, rows)))

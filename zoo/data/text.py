@@ -30,7 +30,7 @@ OURS = {"pydocs": PyDocs, "ptb": Ptb}
 
 @dataclass(frozen=True)
 class Text:
-    """Text to go on with: what comes in are windows of it, what is to come out the same a token later."""
+    """Text to continue: the inputs are windows of it, the targets the same windows a token later."""
 
     name: str = "pydocs"
     """TFDS name of a set with a `text`: pydocs (needs no network), ptb, tiny_shakespeare, ..."""
@@ -45,7 +45,7 @@ class Text:
     tokenizer: Path | None = None
     """A tokenizer.json instead of learning one from the training part."""
     context: int = 64
-    """Tokens of a window: so many are seen at once."""
+    """Tokens in a window: this many are seen at once."""
     batch: int = 12
     """Windows a training step."""
     windows: int | None = None
@@ -69,9 +69,9 @@ class Text:
         return self.file.name if self.file else self.name
 
     @property
-    def told(self) -> str:
-        """What a person is told of the data besides the counts."""
-        return f"windows of {self.context} tokens, {self.spec['vocabulary']} different ones"
+    def summary(self) -> str:
+        """What `fit` says of the data at its end besides the counts."""
+        return f"windows of {self.context} tokens, a vocabulary of {self.spec['vocabulary']}"
 
     labels = ()  # there are no classes
 
@@ -80,9 +80,7 @@ class Text:
         """The builder's positional arguments."""
         numbers = self.codec.get_vocab().values()
         if len(numbers) < 2:
-            raise UserError(
-                f"the tokenizer of {self.title} knows {len(numbers)} tokens: there is nothing to tell apart"
-            )
+            raise UserError(f"the tokenizer of {self.title} knows {len(numbers)} tokens: there is nothing to predict")
         if max(numbers) >= VOCABULARY:
             raise UserError(f"the tokenizer of {self.title} numbers its tokens up to {max(numbers)}: take another")
         spec = {"vocabulary": max(numbers) + 1, "context": self.context}
@@ -157,8 +155,8 @@ class Text:
 
         Args:
             split: train (for ever, windows that begin anywhere), validation or test
-                (one pass; each token but the first is to be told once. The last window is filled up: as third of a
-                batch come weights (B, context), 0 there and 1 elsewhere). For a carried state the rows of a batch
+                (one pass; each token but the first is predicted once. The last window is padded: a third part of each
+                batch is weights (B, context), 0 there and 1 elsewhere). For a carried state the rows of a batch
                 read parts of the same length side by side.
             seed: decides the windows of train.
             step: at which of its batches train starts.
@@ -187,12 +185,12 @@ class Text:
         return self._stream(numbers, seed=0, step=0, stopwatch=stopwatch)
 
     def characters(self, split: str) -> int | None:
-        """Characters that the tokens which `load` gives to tell stand for; None where they lose some of the text."""
+        """Characters of the tokens that are predicted in `load`; None where the tokens lose some of the text."""
         text, numbers = self.text(split), self.numbers(split)
         if len(text) == len(numbers):
             return len(numbers) - 1
-        told = self.decode(numbers[1:])
-        return len(told) if text.endswith(told) else None
+        predicted = self.decode(numbers[1:])
+        return len(predicted) if text.endswith(predicted) else None
 
     def decode(self, numbers) -> str:
         """The text of these tokens."""

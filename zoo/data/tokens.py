@@ -86,7 +86,7 @@ def read_tokenizer(path: Path) -> Tokenizer:
     try:
         tokenizer = Tokenizer.from_str(path.read_text(encoding="utf-8"))
     except Exception as error:  # the library has no error of its own
-        raise UserError(f"{path} is missing or is no tokenizer: {' '.join(str(error).split())[:200]}") from error
+        raise UserError(f"{path} is missing or is not a tokenizer: {' '.join(str(error).split())[:200]}") from error
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer

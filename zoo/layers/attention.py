@@ -15,8 +15,8 @@ def scaled_dot_product(query, key, value, mask=None, drop=None):
         query: (B, T, H, d).
         key: (B, S, H, d).
         value: (B, S, H, d).
-        mask: broadcast to (B, H, T, S): true where a query may look; None: everywhere.
-        drop: what becomes of the weights (B, H, T, S) before they are used, such as dropout.
+        mask: broadcast to (B, H, T, S): true where a query may attend; None: everywhere.
+        drop: what is applied to the weights (B, H, T, S) before they are used, such as dropout.
 
     Returns:
         (B, T, H, d).
@@ -34,14 +34,14 @@ def attention_weights(query, key, mask=None):
 
 @keras.saving.register_keras_serializable(package="zoo")
 class SelfAttention(keras.Layer):
-    """Every position asks all of them, or itself and those before it, in several ways at once: (B, T, D) to (B, T, D).
+    """Every position attends to all, or to itself and those before it, with several heads: (B, T, D) to (B, T, D).
 
     Args:
-        heads: ways of asking; D is a multiple of it.
-        causal: whether a position sees none that comes behind it.
+        heads: attention heads; D is a multiple of it.
+        causal: whether a position sees none that comes after it.
         bias: whether the projections have one.
         dropout: fraction of the attention weights dropped while training.
-        stddev: with which the projections begin; None: as Glorot has it.
+        stddev: of the initial weights of the projections; None: Glorot's initialisation.
         out_stddev: the same for the projection that joins the heads.
     """
 
@@ -81,9 +81,9 @@ class SelfAttention(keras.Layer):
 
         Args:
             x: (B, T, D).
-            seen: broadcast to (B, heads, T, T, or with a cache C): true where a position may look; None: everywhere.
-            cache: (2, B, C, H, D / H), the keys and values of the C positions that there can be; what lies behind
-                `at` is not looked at if the layer is causal. None: x is all there is.
+            seen: broadcast to (B, heads, T, T, or with a cache C): true where a position may attend; None: everywhere.
+            cache: (2, B, C, H, D / H), the keys and values of the C positions that there can be; what comes after
+                `at` is not attended to if the layer is causal. None: x is all there is.
             at: the place of x's first position among the C.
             training: whether to drop.
 
@@ -103,16 +103,16 @@ class SelfAttention(keras.Layer):
         return y if cache is None else (y, cache)
 
     def get_config(self):
-        """What makes the layer anew."""
+        """The arguments that make the layer again."""
         return super().get_config() | {"heads": self.heads, "causal": self.causal} | self.settings
 
 
 @keras.saving.register_keras_serializable(package="zoo")
 class CrossAttention(keras.Layer):
-    """Every position asks a memory, in several ways at once: (B, T, D) and (B, S, M) to (B, T, D).
+    """Every position attends to a memory, with several heads: (B, T, D) and (B, S, M) to (B, T, D).
 
     Args:
-        heads: ways of asking; D is a multiple of it.
+        heads: attention heads; D is a multiple of it.
         dropout: fraction of the attention weights dropped while training.
     """
 
@@ -136,7 +136,7 @@ class CrossAttention(keras.Layer):
         self.out.build(x_shape)
 
     def remember(self, memory):
-        """The keys and values of a memory (B, S, M), each (B, S, H, D / H): they serve however often it is asked."""
+        """The keys and values of a memory (B, S, M), each (B, S, H, D / H), to be made once and used often."""
         return split(self.memory(memory), 2, self.heads)
 
     def call(self, x, memory=None, seen=None, remembered=None, training=False):
@@ -145,7 +145,7 @@ class CrossAttention(keras.Layer):
         Args:
             x: (B, T, D).
             memory: (B, S, M); None if it is `remembered`.
-            seen: broadcast to (B, heads, T, S): true where a position may look; None: everywhere.
+            seen: broadcast to (B, heads, T, S): true where a position may attend; None: everywhere.
             remembered: what `remember` made of the memory.
             training: whether to drop.
 
@@ -163,7 +163,7 @@ class CrossAttention(keras.Layer):
         return attention_weights(query, self.remember(memory)[0], seen)
 
     def get_config(self):
-        """What makes the layer anew."""
+        """The arguments that make the layer again."""
         return super().get_config() | {"heads": self.heads, "dropout": self.dropout}
 
 
@@ -190,5 +190,5 @@ def width_of(shape: tuple, heads: int) -> int:
 
 
 def normal(stddev: float = 0.02) -> keras.Initializer:
-    """How GPT's weights begin (Radford 2018, section 4.1)."""
+    """How GPT's weights are initialised (Radford 2018, section 4.1)."""
     return keras.initializers.RandomNormal(stddev=stddev)

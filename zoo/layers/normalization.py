@@ -1,6 +1,6 @@
 """Normalisation: batch normalisation as fast as the backend has it, and AlexNet's of neighbouring channels.
 
-Keras draws batch normalisation from a dozen elementary operations, each a pass over memory. Where TensorFlow is the
+Keras builds batch normalisation from a dozen elementary operations, each a pass over memory. Where TensorFlow is the
 backend its fused operation takes their place; on other backends it is Keras' own layer. Checked against: Keras' layer,
 outputs, gradients and moving statistics; plain numpy for AlexNet's.
 """
@@ -14,7 +14,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
     """Keras' BatchNormalization (Ioffe & Szegedy 2015, arXiv:1502.03167): same arguments, weights and numbers."""
 
     def call(self, inputs, training=None, mask=None):
-        """(B, H, W, C) to the same, each channel with mean 0 and variance 1, then scaled and moved."""
+        """(B, H, W, C) to the same, each channel with mean 0 and variance 1, then scaled and shifted."""
         pictures = len(inputs.shape) == 4 and self.axis in (-1, 3) and mask is None
         # The fused operation knows one device, and no epsilon below this.
         as_it_can = not self.synchronized and not self.renorm and self.epsilon >= 1.001e-5
@@ -44,7 +44,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
 @keras.saving.register_keras_serializable(package="zoo")
 class LocalResponseNormalization(keras.Layer):
-    """(B, H, W, C) to the same: each number divided by how strong its neighbours in the channels are.
+    """(B, H, W, C) to the same: each number divided by how large its neighbours in the channels are.
 
     Krizhevsky 2012, section 3.3, with its constants: k = 2, n = 5, alpha = 1e-4, beta = 0.75. Checked against
     plain numpy.

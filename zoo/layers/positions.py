@@ -1,4 +1,4 @@
-"""What tells a network without recurrence where in the text a token stands."""
+"""What lets a network without recurrence know where in the text a token stands."""
 
 import keras
 from keras import ops
@@ -23,11 +23,11 @@ class LearnedPositions(keras.Layer):
 
     def call(self, x, at=0):
         """x with its positions, the first of which is `at`."""
-        # Not a slice, which XLA compiles anew for each place.
+        # Not a slice, which XLA would compile again for each place.
         return x + ops.cast(ops.take(self.positions, ops.arange(x.shape[1]) + at, axis=0), x.dtype)
 
     def get_config(self):
-        """What makes the layer anew."""
+        """The arguments that make the layer again."""
         return super().get_config() | {"count": self.count}
 
 
@@ -36,8 +36,8 @@ class SinusoidalPositions(keras.Layer):
     """(B, T, D) to the same: x times sqrt(D), and to it added waves of D / 2 lengths (Vaswani 2017, sections 3.4, 3.5).
 
     Sine and cosine take turns, so that a place further on is a rotation of each pair; there is no last place. Vectors
-    of tokens begin with a deviation of 1 / sqrt(D), so that the same can tell tokens at the end: here they grow to the
-    size of the waves.
+    of tokens begin with a deviation of 1 / sqrt(D), so that the same vectors can predict tokens at the end: here they
+    grow to the size of the waves.
     """
 
     def build(self, shape):

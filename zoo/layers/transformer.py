@@ -1,6 +1,6 @@
 """The blocks of the Transformer (Vaswani 2017, arXiv:1706.03762, section 3.1).
 
-Each part of a block stands beside a shortcut. Post-norm, as in the paper, normalises the sum; pre-norm (Xiong 2020,
+Each part of a block has a shortcut around it. Post-norm, as in the paper, normalises the sum; pre-norm (Xiong 2020,
 arXiv:2002.04745) normalises what enters the part, which leaves the shortcuts free, needs one normalisation more at the
 end, and learns without a warm-up.
 Checked against: torch.nn.TransformerEncoderLayer and TransformerDecoderLayer.
@@ -14,7 +14,7 @@ from zoo.layers.attention import CrossAttention, SelfAttention
 
 @keras.saving.register_keras_serializable(package="zoo")
 class EncoderBlock(keras.Layer):
-    """(B, S, D) to the same: every place asks all places, then two dense layers.
+    """(B, S, D) to the same: every place attends to all places, then two dense layers.
 
     Args:
         heads: of the attention.
@@ -40,22 +40,22 @@ class EncoderBlock(keras.Layer):
         self.norms, self.widen, self.narrow, self.drop = common(shape, 2, self.settings, self.dtype_policy)
 
     def call(self, x, seen=None, training=False):
-        """The block; `seen` (broadcast to (B, heads, S, S)) is true where a place may look."""
+        """The block; `seen` (broadcast to (B, heads, S, S)) is true where a place may attend."""
         norm1, norm2 = self.norms
         y = self.attention(before(x, norm1, self.pre), seen=seen, training=training)
-        x = behind(x + self.drop(y, training=training), norm1, self.pre)
+        x = after(x + self.drop(y, training=training), norm1, self.pre)
         y = self.narrow(self.widen(before(x, norm2, self.pre)))
-        return behind(x + self.drop(y, training=training), norm2, self.pre)
+        return after(x + self.drop(y, training=training), norm2, self.pre)
 
     def get_config(self):
-        """What makes the block anew."""
+        """The arguments that make the block again."""
         return super().get_config() | self.settings
 
 
 @keras.saving.register_keras_serializable(package="zoo")
 class DecoderBlock(keras.Layer):
-    """(B, T, D) and a memory (B, S, D) to (B, T, D): every place asks itself and those before it, then the memory, then
-    two dense layers. Arguments and errors: see EncoderBlock.
+    """(B, T, D) and a memory (B, S, D) to (B, T, D): every place attends to itself and those before it, then to
+    the memory, then two dense layers. Arguments and errors: see EncoderBlock.
     """
 
     def __init__(self, heads: int, hidden: int, *, norm: str, activation: str, dropout: float, **options):
@@ -73,14 +73,14 @@ class DecoderBlock(keras.Layer):
         self.norms, self.widen, self.narrow, self.drop = common(x_shape, 3, self.settings, self.dtype_policy)
 
     def call(self, x, memory, seen=None, training=False):
-        """The block; `seen` (broadcast to (B, heads, T, S)) is true where a place may look at the memory."""
+        """The block; `seen` (broadcast to (B, heads, T, S)) is true where a place may attend to the memory."""
         norm1, norm2, norm3 = self.norms
         y = self.attention(before(x, norm1, self.pre), training=training)
-        x = behind(x + self.drop(y, training=training), norm1, self.pre)
+        x = after(x + self.drop(y, training=training), norm1, self.pre)
         y = self.cross(before(x, norm2, self.pre), memory, seen=seen, training=training)
-        x = behind(x + self.drop(y, training=training), norm2, self.pre)
+        x = after(x + self.drop(y, training=training), norm2, self.pre)
         y = self.narrow(self.widen(before(x, norm3, self.pre)))
-        return behind(x + self.drop(y, training=training), norm3, self.pre)
+        return after(x + self.drop(y, training=training), norm3, self.pre)
 
     def go_on(self, x, remembered, seen, cache, at) -> tuple:
         """The block for the places (B, T, D) from `at` on, and the cache with them in it.
@@ -94,20 +94,20 @@ class DecoderBlock(keras.Layer):
         """
         norm1, norm2, norm3 = self.norms
         y, cache = self.attention(before(x, norm1, self.pre), cache=cache, at=at)
-        x = behind(x + y, norm1, self.pre)
+        x = after(x + y, norm1, self.pre)
         y = self.cross(before(x, norm2, self.pre), seen=seen, remembered=remembered)
-        x = behind(x + y, norm2, self.pre)
+        x = after(x + y, norm2, self.pre)
         y = self.narrow(self.widen(before(x, norm3, self.pre)))
-        return behind(x + y, norm3, self.pre), cache
+        return after(x + y, norm3, self.pre), cache
 
     def looks(self, x, memory, seen=None):
         """How much each place takes of each place of the memory: float32 (B, heads, T, S)."""
         norm1, norm2, _ = self.norms
-        x = behind(x + self.attention(before(x, norm1, self.pre)), norm1, self.pre)
+        x = after(x + self.attention(before(x, norm1, self.pre)), norm1, self.pre)
         return self.cross.weights_of(before(x, norm2, self.pre), memory, seen)
 
     def get_config(self):
-        """What makes the block anew."""
+        """The arguments that make the block again."""
         return super().get_config() | self.settings
 
 
@@ -127,7 +127,7 @@ def common(shape, parts: int, settings: dict, dtype) -> tuple:
 
     Args:
         shape: of what goes through the block, (..., D).
-        parts: that stand beside a shortcut.
+        parts: that have a shortcut around them.
         settings: `hidden`, `activation` and `dropout` of the block.
         dtype: policy of the block.
 
@@ -147,20 +147,20 @@ def common(shape, parts: int, settings: dict, dtype) -> tuple:
 
 
 def before(x, norm: keras.Layer, pre: bool):
-    """What enters a part: x, with pre-norm normalised."""
+    """What enters a part: x, normalised if pre-norm."""
     return norm(x) if pre else x
 
 
-def behind(x, norm: keras.Layer, pre: bool):
-    """What a part and its shortcut leave: their sum x, with post-norm normalised."""
+def after(x, norm: keras.Layer, pre: bool):
+    """What a part and its shortcut return: their sum x, normalised if post-norm."""
     return x if pre else norm(x)
 
 
 def real(tokens):
-    """Which of (B, S) tokens are no padding, for every head and every place that asks: (B, 1, 1, S)."""
+    """Which of (B, S) tokens are not padding, for every head and every query: (B, 1, 1, S)."""
     return ops.not_equal(tokens, 0)[:, None, None]
 
 
 def normalization(**options) -> keras.Layer:
-    """Layer normalisation with PyTorch's epsilon, to which the networks are compared."""
+    """Layer normalisation with the epsilon of PyTorch, with which the networks are compared."""
     return layers.LayerNormalization(epsilon=1e-5, **options)

@@ -3,8 +3,8 @@
 Five convolutions and three dense layers: the network that showed in 2012 that depth, ReLU, dropout and many pictures
 beat features made by hand. Its second, fourth and fifth convolution are cut in two groups, one for each of the two
 GPUs on which it was trained.
-Departs from the paper: both groups stand in one graph; weights begin as He 2015 has it, not with a deviation of 0.01,
-and all biases at 0; pixels are scaled, their mean is not taken off.
+Departs from the paper: both groups stand in one graph; weights are initialised as in He 2015, not with a deviation of
+0.01, and all biases at 0; pixels are scaled, their mean is not subtracted.
 Checked against: 60,965,224 weights, the sum over the paper's figure 2; its normalisation and grouped convolution in
 plain numpy.
 """
@@ -31,7 +31,7 @@ def alexnet(
 
     Args:
         input_shape: (height, width, channels) of a picture in pixels; each side at least 63.
-        classes: labels to tell apart.
+        classes: number of classes.
         units: width of each of the two hidden dense layers.
         dropout: fraction dropped while training, before each hidden dense layer (section 4.2).
         scaling: of the pixels: unit, symmetric or caffe (see zoo.layers.scaled).

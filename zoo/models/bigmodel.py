@@ -27,7 +27,7 @@ def bigmodel(
     Args:
         input_shape: (height, width, channels) of a picture in pixels; each side at least
             `2 ** len(filters)`.
-        classes: labels to tell apart.
+        classes: number of classes.
         filters: channels of each convolution, one stage a number.
         units: width of the hidden dense layer.
         l1: penalty on the sum of the kernels' absolute weights (chapter 004, section 3.2).

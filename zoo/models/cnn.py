@@ -24,7 +24,7 @@ def cnn(
 
     Args:
         input_shape: (height, width, channels) of a picture in pixels.
-        classes: labels to tell apart.
+        classes: number of classes.
         filters: channels of each convolution, one stage a number.
         units: width of the hidden dense layer.
         dropout: fraction of units dropped while training, before each dense layer.

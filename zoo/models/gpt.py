@@ -2,7 +2,7 @@
 Multitask Learners", section 2.3).
 
 Each block lets every token gather from those before it, then thinks about what it found in a small dense network. The
-same vectors that stand for the tokens on the way in tell on the way out which token comes next.
+same vectors that embed the tokens at the input predict at the output which token comes next.
 Checked against: transformers' GPT-2 in PyTorch, logits to 1e-4 with the same weights, and its number of weights.
 """
 
@@ -50,7 +50,7 @@ def gpt(
     GPT-2 small (vocabulary 50257, context 1024, with bias, gelu tanh) has 124,439,808 weights.
 
     Args:
-        vocabulary: tokens that there are.
+        vocabulary: number of tokens.
         context: tokens that it sees at once.
         variant: nano, mini, small, medium, large, xl or distil.
         dropout: fraction dropped while training, of the vectors that come in and within each block.
@@ -113,7 +113,7 @@ def cached_step(model: keras.Model) -> tuple[Callable, Callable]:
 
 @keras.saving.register_keras_serializable(package="zoo")
 class Block(keras.Layer):
-    """(B, T, D) to the same: causal attention, then two dense layers, each beside a shortcut, behind a normalisation.
+    """(B, T, D) to the same: causal attention, then two dense layers, each normalised first, inside a shortcut.
 
     Args:
         heads: of the attention.
@@ -156,7 +156,7 @@ class Block(keras.Layer):
         return x if cache is None else (x, cache)
 
     def get_config(self):
-        """What makes the block anew."""
+        """The arguments that make the block again."""
         return super().get_config() | self.settings
 
 

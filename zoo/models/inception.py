@@ -4,7 +4,7 @@ A module looks through windows of 1x1, 3x3 and 5x5 side by side and lets the nex
 the large windows keep that cheap. `googlenet` is the first, with two auxiliary heads that bring gradients to its
 middle; `inception_v3` replaces large windows by several small ones, and a square one by a row and a column.
 Departs from the papers: v3 has no auxiliary head, as the published weights have none; pixels are scaled, their mean is
-not taken off. Checked against: the numbers of weights in table 1, stage by stage (v1); keras.applications InceptionV3,
+not subtracted. Checked against: the numbers of weights in table 1, stage by stage (v1); keras.applications InceptionV3,
 outputs and moving statistics (v3).
 """
 
@@ -39,8 +39,8 @@ def googlenet(
 
     Args:
         input_shape: (height, width, channels) of a picture in pixels; each side at least 32.
-        classes: labels to tell apart.
-        auxiliary: two more heads, behind modules 4a and 4d, as second and third output (section 5). They are
+        classes: number of classes.
+        auxiliary: two more heads, after modules 4a and 4d, as second and third output (section 5). They are
             for training only: `fit` adds 0.3 of the loss of each, and keeps the network without them.
         dropout: fraction dropped while training, before the last layer (table 1).
         scaling: of the pixels: unit, symmetric or caffe (see zoo.layers.scaled).
@@ -107,7 +107,7 @@ def inception_v3(
 
     Args:
         input_shape: (height, width, channels) of a picture in pixels; each side at least 75.
-        classes: labels to tell apart.
+        classes: number of classes.
         dropout: fraction dropped while training, before the last layer.
         scaling: of the pixels: unit, symmetric or caffe (see zoo.layers.scaled).
 
@@ -168,15 +168,15 @@ def inception_v3(
 
 
 def mixed(x, name: str, *towers: list):
-    """Towers side by side, their channels one behind the other."""
+    """Towers side by side, their channels concatenated."""
     views = [tower(x, f"{name}_{letter}", steps) for letter, steps in zip("abcd", towers, strict=False)]
     return layers.Concatenate(name=name)(views)
 
 
 def tower(x, name: str, steps: list):
-    """Steps one after the other.
+    """Steps one after another.
 
-    (channels, height, width): a convolution, normalised, and ReLU; with "valid" behind it without padding, with
+    (channels, height, width): a convolution, normalised, and ReLU; with "valid" after it without padding, with
     "halve" without padding and with a stride of 2. "average": over 3x3, the size stays. "max": over 3x3, without
     padding, the size is halved.
     """

@@ -2,7 +2,7 @@
 
 A text is read in short windows, for gradients flow no further back than a window; but what the layers remember is
 carried from each window into the next, so that they know more of the text than they learn from at once.
-Departs from the paper: biases begin as 0, but those of LSTM gates that forget as 1 (Jozefowicz 2015).
+Departs from the paper: biases begin at 0, but those of the LSTM forget gates at 1 (Jozefowicz 2015).
 Checked against: Zaremba's number of weights; a text read whole, which gives the logits of the text read in windows.
 """
 
@@ -13,8 +13,8 @@ from keras import initializers, layers, ops
 
 from zoo.models.rnn import CELLS
 
-# Windows of up to so many steps are written out: without a loop to run they are faster, most of all with XLA, but
-# compiling takes time with each step.
+# Windows of up to this many steps are unrolled: without a loop to run they are faster, most of all with XLA, but
+# each step adds to the time of compilation.
 UNROLLED = 32
 
 
@@ -32,15 +32,15 @@ def lm(
     """Zaremba's small network: 4,651,600 weights for 10,000 words.
 
     Args:
-        vocabulary: tokens to tell apart.
+        vocabulary: number of tokens.
         context: tokens of a window.
         batch: texts that are read side by side, each window going on where the one before ended; None: each window
             stands alone.
         cell: rnn, lstm or gru.
         embedding: width of the vectors that stand for tokens.
         units: width of each recurrent layer.
-        tied: the same vectors tell on the way out which token comes next (Press 2016, arXiv:1608.05859).
-        dropout: fraction dropped while training before, between and behind the layers, not from step to step
+        tied: the same vectors predict at the output which token comes next (Press 2016, arXiv:1608.05859).
+        dropout: fraction dropped while training before, between and after the layers, not from step to step
             (section 3).
 
     Returns:
@@ -48,7 +48,7 @@ def lm(
         to (batch, context, vocabulary) float32 logits of the token that comes next.
 
     Raises:
-        ValueError: no cell has that name, there is none, or the widths forbid to tie.
+        ValueError: no cell has that name, there is none, or the widths do not allow tying.
     """
     if cell not in CELLS:
         raise ValueError(f"cell came as {cell!r}, but the known ones are {', '.join(CELLS)}")
@@ -153,10 +153,10 @@ class Carried(keras.Layer):
             kept.assign(ops.zeros_like(kept))
 
     def get_config(self):
-        """What makes the layer anew."""
+        """The arguments that make the layer again."""
         return super().get_config() | self.settings
 
 
 def uniform() -> initializers.Initializer:
-    """How the weights begin: from -0.1 to 0.1 (section 4.1)."""
+    """How the weights are initialised: from -0.1 to 0.1 (section 4.1)."""
     return initializers.RandomUniform(-0.1, 0.1)

@@ -18,11 +18,11 @@ from zoo.layers import BatchNormalization, scaled
 
 
 class Variant(NamedTuple):
-    """What tells one residual network from another."""
+    """What distinguishes one residual network from another."""
 
     blocks: tuple[int, ...]  # in each stage; the channels double from stage to stage
     deep: bool  # bottlenecks of three convolutions instead of two
-    v2: bool = False  # pre-activation: normalise and activate before the convolutions instead of behind them
+    v2: bool = False  # pre-activation: normalise and activate before the convolutions instead of after them
 
 
 VARIANTS = {
@@ -59,7 +59,7 @@ def resnet(
     Args:
         input_shape: (height, width, channels) of a picture in pixels; each side at least 4 for the networks of
             CIFAR-10 (20, 32, 44, 56 and 110 layers), 32 for the others.
-        classes: labels to tell apart.
+        classes: number of classes.
         variant: resnet20, 32, 44, 56, 110; resnet18, 34, 50, 101, 152; resnet50v2, 101v2, 152v2.
         scaling: of the pixels: unit, symmetric or caffe (see zoo.layers.scaled).
 
@@ -137,7 +137,7 @@ def bottleneck(x, channels: int, stride: int, name: str):
 
 
 def preactivated(x, channels: int, stride: int, name: str):
-    """The bottleneck with what is added left bare: normalisation and ReLU stand before each convolution."""
+    """The pre-activation bottleneck: normalisation and ReLU before each convolution, and nothing after the sum."""
     before = activated(x, f"{name}_0")
     if x.shape[-1] != 4 * channels:
         short = convolution(before, 4 * channels, 1, f"{name}_short_conv", stride, bias=True)
@@ -153,7 +153,7 @@ def thinned(x, stride: int, name: str):
     """Every `stride`-th row and column."""
     if stride == 1:
         return x
-    # As pooling of single pixels: slices with a stride, and their gradients, took a twelfth of a step of ResNet-20.
+    # As pooling over single pixels: strided slices, and their gradients, took a twelfth of a step of ResNet-20.
     return layers.AveragePooling2D(1, stride, name=f"{name}_pool")(x)
 
 

@@ -3,7 +3,7 @@ forget gate of Gers 2000) and GRU (Cho 2014, arXiv:1406.1078).
 
 One cell reads a sequence step by step; what it remembers of the steps so far is its state. The gates of LSTM and GRU
 decide what of it is kept, so that gradients reach further back than in the plain cell, where each step shrinks them.
-Departs from Cho 2014: GRU resets behind the recurrent product, as cuDNN and PyTorch do.
+Departs from Cho 2014: GRU resets after the recurrent product, as cuDNN and PyTorch do.
 Checked against: PyTorch's RNN, LSTM and GRU with the same weights, and the formula of the plain cell in numpy.
 """
 
@@ -26,19 +26,19 @@ def recurrent(
     every_step: bool = False,
     dropout: float = 0.0,
 ) -> keras.Model:
-    """Recurrent layers one on the other, then dense layers with ReLU, then one without.
+    """Stacked recurrent layers, then dense layers with ReLU, then one without.
 
     The chapters' networks are `rnn`, one number in, 10 units, one number out, and `lstm`, three layers of 128 units on
     100 steps of 64 numbers, a dense layer of 64 and 10 classes: 370,890 weights.
 
     Args:
         input_shape: (steps, features) of a sequence.
-        outputs: numbers that come out: classes to tell apart, or values to tell.
+        outputs: numbers that come out: one a class, or the values predicted.
         cell: rnn, lstm or gru.
         units: width of each recurrent layer, in each direction.
-        dense: width of each hidden dense layer behind them.
+        dense: width of each hidden dense layer after them.
         bidirectional: read from both ends (Schuster 1997).
-        every_step: tell something at each step; else only behind the last.
+        every_step: predict at each step; else only after the last.
         dropout: fraction dropped while training between the layers, not from step to step (Zaremba 2014, section 3).
 
     Returns:
@@ -64,13 +64,13 @@ def recurrent(
             x = layers.Dropout(dropout, name=f"drop{number}")(x)  # (B, T, units), of the last (B, units)
     for number, width in enumerate(dense, 1):
         x = layers.Dense(width, activation="relu", name="features" if number == len(dense) else f"dense{number}")(x)
-    # Half precision is too coarse for what is told: the last layer stays in float32.
+    # Half precision is too coarse for what is predicted: the last layer stays in float32.
     return keras.Model(inputs, layers.Dense(outputs, dtype="float32", name="logits")(x), name=cell)
 
 
 @keras.saving.register_keras_serializable(package="zoo")
 class Stack(keras.Layer):
-    """(B, T, D) to (B, units of the last): recurrent layers one on the other, with dropout behind each.
+    """(B, T, D) to (B, units of the last): stacked recurrent layers, with dropout after each.
 
     On a processor all of them go through the steps in one loop, where a layer need not wait until the one below has
     seen the whole sequence: one core works on the next step of that while another works on this. On a GPU, and where
@@ -79,7 +79,7 @@ class Stack(keras.Layer):
     Args:
         cell: rnn, lstm or gru.
         units: width of each layer.
-        every_step: put out (B, T, units), else the last step alone.
+        every_step: return (B, T, units), else the last step alone.
         dropout: fraction.
     """
 
@@ -112,7 +112,7 @@ class Stack(keras.Layer):
         return x
 
     def get_config(self):
-        """What makes the layer anew."""
+        """The arguments that make the layer again."""
         return super().get_config() | self.settings
 
 

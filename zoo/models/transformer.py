@@ -2,9 +2,9 @@
 
 The encoder lets every word of a sentence look at all the others; the decoder writes the translation word by word, each
 looking at what is written and at the whole sentence. Nothing waits for the word before, so that all of a sentence is
-learned at once. Token 0 is padding: it fills up sentences behind their end, and nobody looks at it.
+learned at once. Token 0 is padding: it fills sentences after their end, and nothing attends to it.
 Checked against: torch.nn.Transformer, outputs to 1e-4 with the same weights, and the numbers of weights of table 3,
-but with more tokens than the paper tells (see `transformer`).
+but with more tokens than the paper states (see `transformer`).
 """
 
 from functools import partial
@@ -35,29 +35,29 @@ def transformer(
     activation: str = "relu",
     tied: bool = True,
 ) -> keras.Model:
-    """An encoder that reads the source, and a decoder that tells at each place of the target what comes next.
+    """An encoder that reads the source, and a decoder that predicts at each place of the target what comes next.
 
     The base model, `transformer(37_000, **VARIANTS["base"])`, has 63,082,496 weights: the 65 million of table 3 come
     out only with about 41,000 tokens, not with the 37,000 of section 5.1.
 
     Args:
-        vocabulary: tokens that there are, of both languages together, with 0 for padding.
+        vocabulary: number of tokens, of both languages together, with 0 for padding.
         width: of the vectors of tokens and places.
         heads: of each attention; they divide the width.
         depth: blocks of the encoder.
-        decoder_depth: blocks of the decoder; None: as many.
+        decoder_depth: blocks of the decoder; None: as many as the encoder.
         hidden: width of the first of the two dense layers in a block.
         dropout: fraction dropped while training, of the vectors that come in, the attention weights, and what each part
             of a block adds (section 5.4).
         norm: post, as in the paper, or pre, which also learns without a warm-up.
         activation: between the dense layers of a block, by Keras' name; the paper's is relu.
-        tied: whether the same vectors stand for tokens of the source and the target and tell the next (section 3.4).
+        tied: whether the same vectors embed tokens of the source and the target and predict the next (section 3.4).
             If not, source, target and output have matrices of their own, the last with a bias.
 
     Returns:
         An uncompiled functional model: [source (batch, S), target (batch, T)] int32 tokens of whatever lengths, the
         target beginning with the token that begins one, to (batch, T, vocabulary) float32 logits of the tokens that
-        come next. Real places come out the same however much padding stands behind them.
+        come next. Real places come out the same however much padding comes after them.
 
     Raises:
         ValueError: the heads do not divide the width, the width is odd, norm is neither post nor pre, or a size is
@@ -77,11 +77,11 @@ def transformer(
         source_tokens = target_tokens = layers.ReversibleEmbedding(
             vocabulary, width, embeddings_initializer=normal(width**-0.5), reverse_dtype="float32", name="tokens"
         )
-        tell = partial(target_tokens, reverse=True)
+        project = partial(target_tokens, reverse=True)
     else:
         source_tokens = layers.Embedding(vocabulary, width, normal(width**-0.5), name="source_tokens")
         target_tokens = layers.Embedding(vocabulary, width, normal(width**-0.5), name="target_tokens")
-        tell = layers.Dense(vocabulary, dtype="float32", name="logits")
+        project = layers.Dense(vocabulary, dtype="float32", name="logits")
     positions, drop = SinusoidalPositions(name="positions"), layers.Dropout(dropout, name="drop")
     seen = real(source)  # (B, 1, 1, S)
     memory = drop(positions(source_tokens(source)))  # (B, S, D)
@@ -90,10 +90,10 @@ def transformer(
     memory = normalization(name="encoder_norm")(memory) if norm == "pre" else memory
     x = drop(positions(target_tokens(target)))  # (B, T, D)
     for number in range(1, decoder_depth + 1):
-        # Padding of the target needs no mask: it stands behind all that is real, where nobody looks.
+        # Padding of the target needs no mask: it comes after all that is real, where nothing attends to it.
         x = DecoderBlock(name=f"decoder{number}", **options)(x, memory, seen=seen)
     x = normalization(name="decoder_norm")(x) if norm == "pre" else x
-    return keras.Model([source, target], tell(x), name="transformer")
+    return keras.Model([source, target], project(x), name="transformer")
 
 
 def transformer_classifier(
@@ -111,8 +111,8 @@ def transformer_classifier(
     """The encoder alone; the mean of what it makes of the real places decides.
 
     Args:
-        vocabulary: tokens that there are, with 0 for padding.
-        classes: labels to tell apart.
+        vocabulary: number of tokens, with 0 for padding.
+        classes: number of classes.
         width: of the vectors of tokens and places.
         heads: of each attention; they divide the width.
         depth: blocks.
@@ -123,7 +123,7 @@ def transformer_classifier(
 
     Returns:
         An uncompiled functional model: (batch, S) int32 tokens of whatever length
-        to (batch, classes) float32 logits. Padding behind a text changes nothing.
+        to (batch, classes) float32 logits. Padding after a text changes nothing.
 
     Raises:
         ValueError: as in `transformer`.

@@ -2,8 +2,8 @@
 
 Two 3x3 convolutions in a row see as much as one of 5x5, with fewer weights and one more nonlinearity; so the columns of
 the paper's table 1 grow in depth.
-Departs from the paper: pixels are scaled, their mean is not taken off unless `scaling` is "caffe"; weights begin as
-He 2015 has it; batch normalisation may be set (it came a year later), and then the convolutions have no bias.
+Departs from the paper: pixels are scaled, their mean is not subtracted unless `scaling` is "caffe"; weights are
+initialised as in He 2015; batch normalisation, a year younger, may be set: then the convolutions have no bias.
 Checked against: keras.applications VGG16 and VGG19, outputs and numbers of weights.
 """
 
@@ -38,7 +38,7 @@ def vgg(
 
     Args:
         input_shape: (height, width, channels) of a picture in pixels; each side at least 32.
-        classes: labels to tell apart.
+        classes: number of classes.
         variant: vgg11, vgg13, vgg16 or vgg19.
         batch_normalization: normalise each convolution's output over the batch (Ioffe & Szegedy 2015).
         units: width of each of the two hidden dense layers.
@@ -79,7 +79,7 @@ def vgg(
 
 def convolution(x, channels: int, name: str, batch_normalization: bool):
     """3x3, padded; normalised where that is asked for."""
-    # With this start (He 2015, arXiv:1502.01852) deep columns learn, for which the paper had to train column A first.
+    # Initialised so (He 2015, arXiv:1502.01852), deep columns learn, for which the paper had to train column A first.
     options = {"padding": "same", "kernel_initializer": "he_normal", "name": name}
     if not batch_normalization:
         return layers.Conv2D(channels, 3, **options)(x)

@@ -1,9 +1,9 @@
 """The Vision Transformer (Dosovitskiy 2020, arXiv:2010.11929): a picture as a sentence of patches.
 
 Each patch becomes a vector, learned positions say where it was, and blocks of attention and a small dense network let
-every patch look at every other. Nothing but the cutting into patches knows that the input is a picture: what a
-convolution is born with has to be learned from data.
-Departs from the paper: the head is one dense layer, as the paper has it for fine-tuning; no hidden layer in it while
+every patch look at every other. Nothing but the cutting into patches knows that the input is a picture: what is
+built into a convolution has to be learned from data.
+Departs from the paper: the head is one dense layer, as in the paper for fine-tuning, without the hidden layer of
 pre-training. Checked against: transformers' ViT in PyTorch, outputs; torchvision and timm, numbers of weights.
 """
 
@@ -53,7 +53,7 @@ def vit(
     Args:
         input_shape: (height, width, channels) of a picture in pixels; each side a multiple of `patch`
             times `2 ** len(stem)`.
-        classes: labels to tell apart.
+        classes: number of classes.
         variant: tiny, small, base or large of the papers, or mini or micro for pictures of 32x32.
         patch: side of a patch, in pixels of the picture or, with a stem, of what the stem leaves.
         stem: channels of 3x3 convolutions before the patches, each of which halves the picture: the hybrid of
@@ -102,9 +102,9 @@ def vit(
 
 
 def block(x, heads: int, dropout: float, name: str, first_only: bool = False):
-    """Attention, then two dense layers, each beside a shortcut and behind a normalisation (equations 2 and 3).
+    """Attention, then two dense layers, each normalised first, inside a shortcut (equations 2 and 3).
 
-    With `first_only` every token is still looked at, but only the first looks and goes on: (B, T, D) to (B, 1, D).
+    With `first_only` every token is still attended to, but only the first attends and goes on: (B, T, D) to (B, 1, D).
     """
     width = x.shape[-1]
     y = attention(normalized(x, f"{name}_norm1"), heads, f"{name}_attention", first_only)
@@ -119,9 +119,9 @@ def block(x, heads: int, dropout: float, name: str, first_only: bool = False):
 
 
 def attention(x, heads: int, name: str, first_only: bool = False):
-    """Every token asks all tokens, in `heads` ways at once (appendix A): (B, T, D) to (B, T, D).
+    """Every token attends to all tokens, with `heads` heads (appendix A): (B, T, D) to (B, T, D).
 
-    With `first_only` the first token alone asks: (B, T, D) to (B, 1, D).
+    With `first_only` the first token alone attends: (B, T, D) to (B, 1, D).
     """
     width = x.shape[-1]
     asked = layers.Dense(3 * width, name=f"{name}_qkv")(x)

@@ -2,7 +2,7 @@
 
 Inception's idea taken to its end: what is next to each other in the picture and what is next to each other in the
 channels are looked at apart. A separable convolution first filters every channel by itself, then mixes the channels in
-each place; behind two plain convolutions, residual shortcuts hold 34 of them together.
+each place; after two plain convolutions, residual shortcuts hold 34 of them together.
 Departs from the paper: nothing in the graph. Checked against: keras.applications Xception, outputs and moving
 statistics.
 """
@@ -29,7 +29,7 @@ def xception(
 
     Args:
         input_shape: (height, width, channels) of a picture in pixels; each side at least 32.
-        classes: labels to tell apart.
+        classes: number of classes.
         middle: blocks of the middle flow.
         dropout: fraction dropped while training, before the last layer (section 4.3).
         scaling: of the pixels: unit, symmetric or caffe (see zoo.layers.scaled).

@@ -13,7 +13,7 @@ from zoo.training import Classification, Optimizer, Recipe
 HANDWRITING = Augment(shift=0.06)
 # Mirrored, and up to 4 of 32 pixels off: the standard of He 2015, section 4.2.
 MIRROR_AND_SHIFT = Augment(flip=True, shift=0.125)
-# The same, and a rectangle erased from every second picture (Zhong 2017), so that many epochs are not learned by heart.
+# The same, and a rectangle erased from every second picture (Zhong 2017), against memorising over many epochs.
 MIRROR_SHIFT_AND_ERASE = Augment(flip=True, shift=0.125, erase=0.5)
 # Adam's usual rate; the warm-up lets its moments settle at it.
 USUAL = Optimizer("adamw", rate=1e-3, warmup=0.1, weight_decay=0.01)
@@ -30,7 +30,7 @@ IMAGES = (
     # python -m zoo.fit cnn --data.name mnist
     Recipe(
         name="cnn",
-        # A quarter, not the usual half: the shifts keep it from learning by heart too, and the epochs are few.
+        # A quarter, not the usual half: the shifts keep it from memorising too, and the epochs are few.
         model=partial(cnn, dropout=0.25),
         data=Images("digits", augment=HANDWRITING),
         task=Classification(),

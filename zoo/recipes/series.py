@@ -13,7 +13,7 @@ SERIES = (
         model=rnn,
         data=Series("sunspots"),
         task=Forecast(),
-        # A high rate, which so few weights bear, since the steps are few too.
+        # A high rate, which so few weights tolerate, since the steps are few too.
         optimizer=Optimizer("adamw", rate=5e-2, warmup=0.1, weight_decay=0.03, clip=1.0),
         epochs=40,
         monitor="last",  # the validation part, of three cycles only, chooses no epoch

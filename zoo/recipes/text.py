@@ -19,7 +19,7 @@ TEXT = (
         model=gpt,
         data=Text("pydocs"),
         task=LanguageModel(),
-        # Four times the usual rate, which so small a network bears, with nanoGPT's decay and clipping.
+        # Four times the usual rate, which so small a network tolerates, with nanoGPT's decay and clipping.
         optimizer=Optimizer("adamw", rate=4e-3, warmup=0.05, weight_decay=0.1, clip=1.0),
         epochs=5,
         xla="on",  # joins the many small operations
@@ -40,7 +40,7 @@ TEXT = (
     # python -m zoo.fit lm                       (pydocs, no network)
     Recipe(
         name="lm",
-        # Few words for so many weights: half of what the layers say is dropped (section 4.1, the medium network).
+        # Few words for so many weights: half of the layers' outputs are dropped (section 4.1, the medium network).
         model=partial(lm, tied=True, dropout=0.5),
         data=Text("pydocs", tokens="words", context=20, batch=20, carried=True),
         task=LanguageModel(),
@@ -51,7 +51,7 @@ TEXT = (
     # The layers, windows and epochs of Zaremba's small network (2014, table 1): test perplexity 115.9 there.
     Recipe(
         name="lm-ptb",
-        # Tied vectors halve the weights that overfit; so few weights bear little dropout.
+        # Tied vectors halve the weights that overfit; so few weights tolerate little dropout.
         model=partial(lm, tied=True, dropout=0.2),
         # 2,304 steps an epoch, which are whole executions of 32 and hold no token twice.
         data=Text("ptb", tokens="words", context=20, batch=20, carried=True, windows=20 * 2304),

@@ -24,17 +24,17 @@ TRANSLATION = (
     # python -m zoo.fit transformer-multi30k
     Recipe(
         name="transformer-multi30k",
-        # Half of the base model's width and blocks, for two cores. Pre-norm bears a higher rate (Xiong 2020). Much is
-        # dropped, so that so few pairs are not learned by heart.
+        # Half of the base model's width and blocks, for two cores. Pre-norm tolerates a higher rate (Xiong 2020). Much
+        # is dropped, so that so few pairs are not memorised.
         model=partial(transformer, width=256, heads=4, depth=3, hidden=1024, dropout=0.3, norm="pre"),
         # The limit lies beyond the longest of the captions.
         data=Pairs("multi30k", source="en", target="de", tokens="bpe", vocabulary=8000, batch=128, limit=64),
         task=Translation(beam=4),  # Vaswani 2017, section 6.1
         optimizer=Optimizer("muon", rate=4e-3, warmup=0.1, weight_decay=0.1, clip=1.0),
         epochs=25,
-        monitor="val_accuracy",  # with smoothed labels the loss and what is said are not best together
+        monitor="val_accuracy",  # with smoothed labels the loss and the accuracy are not best together
         # Faster on a processor with bfloat16 instructions; --precision float32 for others. Not compiled with XLA, which
-        # compiles each of the lengths anew.
+        # compiles each of the lengths separately.
         precision="mixed_bfloat16",
     ),
 )

@@ -76,7 +76,7 @@ class Board(keras.callbacks.Callback):
             return
         self.fresh = False
         with self.writer("."):
-            # TensorBoard shows the first in the alphabet, and those that are none tell nothing; the text has them all.
+            # TensorBoard shows the first in the alphabet, and "none" says nothing; the text below has them all.
             given = {name: value for name, value in self.recipe.items() if value != "none"}
             hparams.hparams(given, trial_id=self.path.name)
             rows = "\n".join(f"| {name} | {value} |" for name, value in self.recipe.items())

@@ -39,7 +39,7 @@ class Follow(keras.callbacks.Callback):
     """Lets batch normalisation's moving statistics forget what is older than about half an epoch.
 
     Keras' momentum of 0.99 averages over a hundred steps. Where an epoch has only a few, the network would be judged
-    by what its layers put out epochs ago, or by the 0 and 1 with which the statistics began.
+    by what its layers returned epochs ago, or by the 0 and 1 with which the statistics began.
     """
 
     def __init__(self, steps: int):
@@ -84,7 +84,7 @@ def standard(recipe: Recipe, run: Run, steps: int) -> list[keras.callbacks.Callb
     if recipe.monitor == "last":
         return [*chosen, KeepBest(run, None)]
     watched = {"monitor": recipe.monitor, "mode": "min" if recipe.monitor.endswith("loss") else "max"}
-    # Without patience it never stops a training, but still tells which epoch was the best.
+    # Without patience it never stops a training, but still knows which epoch was the best.
     stopping = keras.callbacks.EarlyStopping(patience=recipe.patience or recipe.epochs + 1, **watched)
     if recipe.optimizer.schedule == "plateau":
         chosen.append(keras.callbacks.ReduceLROnPlateau(factor=0.5, patience=3, **watched))

@@ -35,7 +35,7 @@ def check_backend() -> None:
     if keras.backend.backend() != "tensorflow":
         raise UserError(
             f"Keras' backend is {keras.backend.backend()}, but training and generate want tensorflow: "
-            "unset KERAS_BACKEND, or mend ~/.keras/keras.json"
+            "unset KERAS_BACKEND, or fix ~/.keras/keras.json"
         )
 
 
@@ -66,7 +66,7 @@ def machine() -> dict:
 
 
 def processor() -> str:
-    """The processor's name as the system tells it."""
+    """The processor's name as the system gives it."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as lines:
             return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))

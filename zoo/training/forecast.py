@@ -56,24 +56,24 @@ class Forecast:
         return ForecastPanel(source, validation)
 
     def report(self, model: keras.Model, source, split: str) -> dict:
-        """How far off the network and two forecasts that know nothing are on a split, in the unit of the data.
+        """How far off the network and two naive forecasts are on a split, in the unit of the data.
 
         Returns:
             For the network, and with naive_ (the last value seen) and seasonal_ (the value a season before) in front
             for these: mae (mean absolute error), rmse (root of the mean squared error) and rmse_by_step (of each step
             ahead). naive_ratio and seasonal_ratio: the network's rmse by theirs, below 1 where it is better; None
             where they make no error. windows, horizon, season, variable, and for a picture drawn: the first steps of
-            the split where each is told once, forecasts that follow each other, as truth, network and seasonal.
+            the split where each is predicted once, by forecasts that follow each other, as truth, network and seasonal.
         """
         starts, horizon = source.starts(split), source.horizon
         truth = source.series[starts[:, None] + np.arange(horizon)]
-        told = {
+        forecasts = {
             "": source.unscaled(model.predict(source.load(split), verbose=0)),
             "naive_": naive(source.series, starts, horizon),
             "seasonal_": seasonal_naive(source.series, starts, horizon, source.season),
         }
         report = {"windows": len(starts), "horizon": horizon, "season": source.season, "variable": source.variable}
-        for name, numbers in told.items():
+        for name, numbers in forecasts.items():
             squares = np.square(numbers - truth)
             report[f"{name}mae"] = float(np.abs(numbers - truth).mean())
             report[f"{name}rmse"] = float(np.sqrt(squares.mean()))
@@ -81,7 +81,7 @@ class Forecast:
         for name in ("naive", "seasonal"):
             error = report[f"{name}_rmse"]
             report[f"{name}_ratio"] = report["rmse"] / error if error else None
-        lines = {"truth": truth, "network": told[""], "seasonal": told["seasonal_"]}
+        lines = {"truth": truth, "network": forecasts[""], "seasonal": forecasts["seasonal_"]}
         drawn = {name: in_a_row(numbers).tolist() for name, numbers in lines.items()}
         return report | {"drawn": drawn | {"first": int(starts[0])}}
 
@@ -90,7 +90,7 @@ class Forecast:
         rows = {"network": "", "last value": "naive_", f"{report['season']} steps before": "seasonal_"}
         lines = [
             f"{report['variable']}: {report['windows']:,} windows, {report['horizon']} "
-            f"step{'s' * (report['horizon'] > 1)} told from each; errors in the unit of the data",
+            f"step{'s' * (report['horizon'] > 1)} predicted from each; errors in the unit of the data",
             "",
             f"{'forecast':20}  mean absolute  root mean square   ratio",
         ]
@@ -116,11 +116,11 @@ class Forecast:
             UserError: classes are asked for.
         """
         if top > 1:
-            raise UserError(f"--top came as {top}, but a forecast tells numbers and not classes: leave it out")
+            raise UserError(f"--top came as {top}, but a forecast is of numbers and not of classes: leave it out")
         return [{"forecast": numbers.tolist()} for numbers in source.unscaled(outputs)]
 
     def line(self, answer: dict) -> str:
-        """An answer for a person to read: behind how many steps ahead, what is told."""
+        """An answer for a person to read: how many steps ahead, and the number predicted."""
         return "\t".join(f"+{ahead} {number:.6g}" for ahead, number in enumerate(answer["forecast"], 1))
 
 
@@ -140,23 +140,23 @@ class ForecastPanel:
         self.drawn = {"first": int(starts[0]), "truth": in_a_row(truth), "seasonal": in_a_row(seasonal)}
 
     def begin(self, sample: tuple) -> None:
-        """The first four windows of a training batch, and what is to be told of each."""
+        """The first four windows of a training batch, and the targets of each."""
         figure = Figure(figsize=(figures.SHOWN, 3.5), dpi=80, layout="constrained")
         for axes, inputs, targets in zip(figure.subplots(2, 2).flat, *(part.numpy() for part in sample), strict=False):
             axes.plot(range(-len(inputs), 0), self.source.unscaled(inputs[:, 0]), label="seen")
-            axes.plot(range(len(targets)), self.source.unscaled(targets), "o", label="to be told")
+            axes.plot(range(len(targets)), self.source.unscaled(targets), "o", label="target")
             axes.set(xlabel="step from the forecast", ylabel=figures.literal(self.source.variable))
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         figure.axes[0].legend()
         tf.summary.image("inputs", figures.pixels(figure)[None], step=0)
 
     def epoch(self, model: keras.Model, step: int) -> None:
-        """What the network tells of the validation part."""
-        told = self.source.unscaled(model.predict(self.validation, verbose=0))
+        """What the network predicts for the validation part."""
+        forecasts = self.source.unscaled(model.predict(self.validation, verbose=0))
         report = {
             "variable": self.source.variable,
             "season": self.source.season,
-            "drawn": self.drawn | {"network": in_a_row(told)},
+            "drawn": self.drawn | {"network": in_a_row(forecasts)},
         }
         tf.summary.image("forecast", figures.pixels(figures.forecast(report, (figures.SHOWN, 3)))[None], step=step)
 
@@ -165,5 +165,5 @@ class ForecastPanel:
 
 
 def in_a_row(numbers: np.ndarray) -> np.ndarray:
-    """Of (windows, horizon) those windows that follow each other without a step told twice, as (steps,)."""
+    """Of (windows, horizon) those windows that follow each other without a step predicted twice, as (steps,)."""
     return numbers[:: numbers.shape[1]].reshape(-1)[:DRAWN]

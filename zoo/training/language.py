@@ -43,7 +43,7 @@ class LanguageModel:
         return LanguagePanel(source)
 
     def report(self, model: keras.Model, source, split: str) -> dict:
-        """How well the network tells all tokens of a split of the source, but the first, window by window.
+        """How well the network predicts all tokens of a split of the source but the first, window by window.
 
         Where what it remembers is carried from window to window, each row of a batch begins without a memory.
 
@@ -51,7 +51,7 @@ class LanguageModel:
             loss (nats a token), perplexity (its exponential), bits_per_character and characters (None where tokens
             lose some of the text, as words lose spaces), accuracy (of the likeliest token), tokens, context,
             rows (parts of the text that are read side by side, with a memory that is carried; None: without one), and
-            loss_by_place (nats at each place of a window; without a memory with so many tokens seen).
+            loss_by_place (nats at each place of a window; without a memory, this is after that many tokens seen).
         """
         places = np.zeros((3, source.context))  # nats, hits, tokens
         forget(model)
@@ -117,7 +117,7 @@ class LanguagePanel:
             self.forward = tf.function(lambda text: model(text[None], training=False)[0])
         text = [int(self.source.numbers("validation")[0])]
         while len(text) < SAMPLE:
-            forget(model)  # what a training in batches of one carries: the window is read anew
+            forget(model)  # what a training in batches of one carries: the window is read from the start
             logits = self.forward(tf.constant(filled(text[-context:], context)))[min(len(text), context) - 1]
             text.append(int(sampling.choose(logits, random.gumbel(size=logits.shape).astype("float32"))))
         forget(model)

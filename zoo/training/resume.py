@@ -60,7 +60,7 @@ class Resume(keras.callbacks.Callback):
         self._saved = time.monotonic()
 
     def after(self, callbacks: list[keras.callbacks.Callback]) -> list[keras.callbacks.Callback]:
-        """Those callbacks, whose memory it keeps, and itself behind them."""
+        """Those callbacks, whose memory it keeps, and itself after them."""
         self.others = callbacks
         return [*callbacks, self]
 

@@ -122,7 +122,7 @@ def is_record(record: dict) -> bool:
 def check_model(model: keras.Model, spec: dict) -> None:
     """Raises ValueError where a network does not lead from the inputs of the run to what the run is about."""
     if isinstance(model, keras.Sequential):
-        raise ValueError("it is no functional network")
+        raise ValueError("it is not a functional network")
     inputs, outputs = ([list(tensor.shape[1:]) for tensor in ends] for ends in (model.inputs, model.outputs))
     if "input_shape" in spec and inputs != [spec["input_shape"]]:
         raise ValueError(f"its inputs are {inputs}, that of the run is {spec['input_shape']}")

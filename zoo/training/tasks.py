@@ -55,7 +55,7 @@ class Classification:
         return ClassificationPanel(source, validation)
 
     def report(self, model: keras.Model, source, split: str) -> dict:
-        """All that `zoo.metrics.classification` tells of the network on a split of the source."""
+        """All that `zoo.metrics.classification` reports of the network on a split of the source."""
         data = source.load(split)
         truth = np.concatenate([targets.numpy().argmax(-1) for _, targets in data])
         return metrics.classification(truth, model.predict(data, verbose=0), source.labels)

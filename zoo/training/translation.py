@@ -52,14 +52,14 @@ class Translation:
         return [TokenAccuracy(name="accuracy")]
 
     def weights(self, source) -> None:
-        """All tokens count the same; what padding counts, which is nothing, comes with the batches."""
+        """All tokens count the same; the weights of padding, which are 0, come with the batches."""
 
     def panel(self, source, validation) -> TranslationPanel:
         """What TensorBoard shows besides curves."""
         return TranslationPanel(source)
 
     def report(self, model: keras.Model, source, split: str) -> dict:
-        """How well the network tells the tokens of a split of the source, and how good its own translations are.
+        """How well the network predicts the tokens of a split of the source, and how good its own translations are.
 
         Returns:
             loss (nats a token, without smoothing), perplexity (its exponential), accuracy (of the likeliest token),
@@ -69,11 +69,11 @@ class Translation:
             (source, reference, translation).
         """
         nats, hits, count = 0.0, 0, 0
-        for inputs, told, weights in source.load(split):
+        for inputs, labels, weights in source.load(split):
             logits, real = model.predict_on_batch(inputs), weights.numpy() > 0
-            found = keras.losses.sparse_categorical_crossentropy(told, logits, from_logits=True)
+            found = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
             nats += float(np.float64(ops.convert_to_numpy(found))[real].sum())
-            hits += int((logits.argmax(-1) == told.numpy())[real].sum())
+            hits += int((logits.argmax(-1) == labels.numpy())[real].sum())
             count += int(real.sum())
         sources, references = zip(*source.pairs(split), strict=True)
         numbers = [tokens for tokens, _ in source.numbers(split)]
@@ -121,7 +121,7 @@ class Translation:
             f"exact match  {report['exact']:.2%} of {report['sentences']} translations, {how}",
             f"loss         {report['loss']:.4f} nats a token, over all {report['tokens']:,} tokens of the references",
             f"perplexity   {report['perplexity']:.2f}",
-            f"accuracy     {report['accuracy']:.2%} of the tokens were the likeliest behind those of the reference",
+            f"accuracy     {report['accuracy']:.2%} of the tokens were the likeliest after those of the reference",
         ]
         for example in report["examples"][:SHOWN]:
             lines += ["", *(f"{name:11}  {text}" for name, text in example.items())]
@@ -143,7 +143,7 @@ class Translation:
 
 
 class TranslationPanel:
-    """Pairs of a training batch, and after each epoch what the network makes of the first sentences of validation.
+    """Pairs of a training batch, and after each epoch the translations of the first sentences of validation.
 
     Args:
         source: has `pairs` and `numbers`, and what `translations` asks for.
@@ -154,8 +154,8 @@ class TranslationPanel:
 
     def begin(self, sample: tuple) -> None:
         """The first pairs of a training batch."""
-        (sources, _), told, _ = sample
-        pairs = zip(sources[:SHOWN].numpy(), told[:SHOWN].numpy(), strict=True)
+        (sources, _), labels, _ = sample
+        pairs = zip(sources[:SHOWN].numpy(), labels[:SHOWN].numpy(), strict=True)
         tf.summary.text("inputs", [shown(*map(self.source.decode, pair)) for pair in pairs], step=0)
 
     def epoch(self, model: keras.Model, step: int) -> None:
@@ -192,7 +192,7 @@ def translated(model: keras.Model, source, numbers: list[list[int]], beam: int =
     table = np.zeros((len(numbers), max(map(len, numbers))), np.int32)
     for row, tokens in zip(table, numbers, strict=True):
         row[: len(tokens)] = tokens
-    # With the token that ends it a translation is one longer than what was learned from.
+    # With the token that ends it a translation is one longer than the longest that was trained on.
     return decode(model, table, begin=source.begin, end=source.end, limit=source.limit + 1, beam=beam)
 
 
@@ -203,9 +203,9 @@ def shown(*lines: str) -> str:
 
 
 class SmoothedCrossEntropy(keras.Loss):
-    """Softmax cross entropy of logits (B, T, V) against tokens (B, T), of whose labels a part is spread over all V.
+    """Softmax cross entropy of logits (B, T, V) against tokens (B, T), part of whose labels is spread over all V.
 
-    That of Keras wants one-hot labels, which are as large as the logits.
+    Keras' own wants one-hot labels, which are as large as the logits.
 
     Args:
         smoothing: that part.
@@ -217,8 +217,8 @@ class SmoothedCrossEntropy(keras.Loss):
 
     def call(self, y_true, y_pred):
         """Nats (B, T)."""
-        told = ops.take_along_axis(y_pred, ops.cast(y_true, "int32")[..., None], axis=-1)[..., 0]
-        kept = (1 - self.smoothing) * told + self.smoothing * ops.mean(y_pred, axis=-1)
+        of_target = ops.take_along_axis(y_pred, ops.cast(y_true, "int32")[..., None], axis=-1)[..., 0]
+        kept = (1 - self.smoothing) * of_target + self.smoothing * ops.mean(y_pred, axis=-1)
         return ops.logsumexp(y_pred, axis=-1) - kept
 
 
@@ -227,7 +227,7 @@ class TokenAccuracy(keras.metrics.Mean):
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Counts the tokens (B, T) that are not 0, by logits (B, T, V)."""
-        told = ops.cast(y_true, "int32")
-        hits = ops.equal(told, ops.cast(ops.argmax(y_pred, axis=-1), "int32"))
+        targets = ops.cast(y_true, "int32")
+        hits = ops.equal(targets, ops.cast(ops.argmax(y_pred, axis=-1), "int32"))
         # Flat, for Keras would take the mean of each row, whose padding would then count.
-        super().update_state(ops.ravel(hits), sample_weight=ops.ravel(ops.not_equal(told, 0)))
+        super().update_state(ops.ravel(hits), sample_weight=ops.ravel(ops.not_equal(targets, 0)))
