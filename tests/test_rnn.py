@@ -88,6 +88,10 @@ def test_plain_cell_by_the_formula():
 @pytest.mark.parametrize("every_step", [False, True])
 def test_one_loop_is_layer_after_layer(cell, every_step, policy, monkeypatch):
     model = stack(SHAPE, OUTPUTS, cell=cell, every_step=every_step)
+    assert [weight.path.split("/")[1] for weight in model.get_layer("stack").weights if "bias" in weight.path] == [
+        f"{cell}1",
+        f"{cell}2",
+    ]
     for weight in model.weights:
         weight.assign(np.random.default_rng(1).normal(0, 0.5, weight.shape))
     inside = keras.Model(model.input, model.get_layer("stack").output)

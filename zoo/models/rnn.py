@@ -96,11 +96,12 @@ class Stack(keras.Layer):
         self.loop = layers.RNN([layer.cell for layer in self.layers], return_sequences=every_step, **options)
 
     def build(self, shape):
-        """Makes the cells, which both ways share."""
-        self.loop.build(shape)
+        """Makes the cells, which both ways share; by the layers, so that weights have their names."""
+        below = shape
         for layer in self.layers:
-            layer.build(shape)
-            shape = (*shape[:2], layer.units)
+            layer.build(below)
+            below = (*below[:2], layer.units)
+        self.loop.build(shape)
 
     def call(self, x, training=False):
         """The layers, in the way that is fast here."""
