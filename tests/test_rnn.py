@@ -19,6 +19,7 @@ stack = partial(recurrent, units=(6, 4), dropout=0.1)
 BUILDERS = {
     "rnn": rnn,
     "stack": stack,
+    "loop": partial(stack, dropout=0.0),
     "lstm": partial(both_ways, cell="lstm"),
     "gru": partial(both_ways, cell="gru", dense=()),
 }
@@ -92,8 +93,9 @@ def test_one_loop_is_layer_after_layer(cell, every_step, policy, monkeypatch):
         f"{cell}1",
         f"{cell}2",
     ]
+    random = np.random.default_rng(1)
     for weight in model.weights:
-        weight.assign(np.random.default_rng(1).normal(0, 0.5, weight.shape))
+        weight.assign(random.normal(0, 0.5, weight.shape))
     inside = keras.Model(model.input, model.get_layer("stack").output)
     one_loop = np.asarray(inside(sequences()), "float32")
     monkeypatch.setattr(keras.distribution, "list_devices", lambda: ["gpu:0"])

@@ -1,7 +1,7 @@
 """Runs the notebooks from top to bottom and keeps what they print: `python tutorials/build.py [01_gradients ...]`.
 
 What an English notebook prints goes into its Chinese twin too, whose code is the same. A number in a text that was
-measured by a cell above it carries, in a comment that no page shows, the words behind which the cell printed it:
+measured by a cell above it carries, in a comment that no page shows, the words after which the cell printed it:
 
     97.2 ± 1.5 %<!-- = validation accuracy -->     the printed number lies within 1.5 of 97.2
     0.93<!-- = smallest -->                        it is 0.93 when it is rounded like this
@@ -20,7 +20,7 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 HERE = Path(__file__).parent
 LINES = 30  # of a cell at most: one idea each
@@ -153,7 +153,7 @@ def contradictions(text: str, seen: str) -> list[str]:
             continue
         lines = re.findall(rf"^\s*{re.escape(label)}\s*[:=]?\s+({NUMBER}|nan|[-+]?inf)", seen, re.M)
         if not lines:
-            found.append(f"nothing above it printed a number behind {label!r}")
+            found.append(f"nothing above it printed a number after {label!r}")
             continue
         value, stated = number(lines[-1]), number(told)
         holds = {
@@ -165,20 +165,20 @@ def contradictions(text: str, seen: str) -> list[str]:
             about = f" ± {tolerance}" if tolerance else ""
             found.append(f"it says {told}{about} ({sign} {label}), printed was {lines[-1]}")
     rest = CLAIM.sub(" ", text)
-    found += [f"{mark} stands behind no number" for mark in re.findall(r"<!--\s*(?:[=<>]|README|given).*?-->", rest)]
+    found += [f"{mark} follows no number" for mark in re.findall(r"<!--\s*(?:[=<>]|README|given).*?-->", rest)]
     return found + [f"{match!r} does not say where it is from" for match in UNTOLD.findall(rest)]
 
 
 def build(path: Path) -> list[str]:
-    """Runs a notebook, keeps what it printed in it and in its twin, and tells what is wrong with them.
+    """Runs a notebook, keeps what it printed in it and in its twin, and returns what is wrong with them.
 
     One of which a cell failed stays as it was.
     """
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         try:
             english = execute(path, Path(folder))
-        except CellExecutionError as error:
-            return [f"{path.name}: a cell failed with {error.ename}: {error.evalue}\n{error.traceback}"]
+        except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+            return [f"{path.name}: a cell failed: {error}"]
     nbformat.write(english, path)
     found = [f"{path.name}: {fault}" for fault in faults(english)]
     if twin(path).exists():

@@ -123,7 +123,7 @@ def repeat(call: Callable[[], float], seconds: float, steps: int = 1) -> list[fl
 def training_flop(model: keras.Model, batch: tuple) -> int | None:
     """Multiplications and additions of the matrix products and convolutions of one step, forward and backward.
 
-    None where the graph has loops, as recurrent layers make them: it does not say how many iterations they make.
+    None where the graph has loops, as most recurrent layers make them: it does not say how many iterations they make.
     """
 
     @tf.function

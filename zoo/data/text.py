@@ -155,8 +155,8 @@ class Text:
 
         Args:
             split: train (for ever, windows that begin anywhere), validation or test
-                (one pass; each token but the first is predicted once. The last window is padded: a third part of each
-                batch is weights (B, context), 0 there and 1 elsewhere). For a carried state the rows of a batch
+                (one pass; each token but the first is predicted once. The last window is padded: each batch has
+                a third element, weights (B, context), 0 there and 1 elsewhere). For a carried state the rows of a batch
                 read parts of the same length side by side.
             seed: decides the windows of train.
             step: at which of its batches train starts.

@@ -11,10 +11,10 @@ from collections.abc import Callable
 import keras
 from keras import initializers, layers, ops
 
-from zoo.models.rnn import CELLS
+from zoo.models.rnn import CELLS, on_processor
 
-# Windows of up to this many steps are unrolled: without a loop to run they are faster, most of all with XLA, but
-# each step adds to the time of compilation.
+# Windows of up to this many steps are unrolled on a processor: without a loop to run, those of 20 were faster, most of
+# all with XLA. Each step adds to the time of compilation.
 UNROLLED = 32
 
 
@@ -129,7 +129,7 @@ class Carried(keras.Layer):
 
     def build(self, shape):
         """Makes the layer, and its state where the batch is known."""
-        self.recurrent.unroll = shape[1] <= UNROLLED
+        self.recurrent.unroll = on_processor() and shape[1] <= UNROLLED
         self.recurrent.build(shape)
         sizes = self.recurrent.state_size if shape[0] else ()
         self.states = [

@@ -70,11 +70,12 @@ def recurrent(
 
 @keras.saving.register_keras_serializable(package="zoo")
 class Stack(keras.Layer):
-    """(B, T, D) to (B, units of the last): stacked recurrent layers, with dropout after each.
+    """(B, T, D) to (B, units of the last) or (B, T, units of the last): recurrent layers, with dropout after each.
 
     On a processor all of them go through the steps in one loop, where a layer need not wait until the one below has
-    seen the whole sequence: one core works on the next step of that while another works on this. On a GPU, and where
-    dropout is drawn, layer follows layer, for that is what cuDNN takes. The numbers are the same.
+    seen the whole sequence: one core can work on the next step of that while another works on this. On a GPU layer
+    follows layer, for that is what cuDNN takes, and so where dropout is drawn, which the loop does not have. The
+    numbers are the same up to rounding.
 
     Args:
         cell: rnn, lstm or gru.
@@ -87,13 +88,14 @@ class Stack(keras.Layer):
         super().__init__(**options)
         self.settings = {"cell": cell, "units": units, "every_step": every_step, "dropout": dropout}
         whole = [True] * (len(units) - 1) + [every_step]
-        options = {"dtype": self.dtype_policy}
+        policy = {"dtype": self.dtype_policy}
         self.layers = [
-            CELLS[cell](width, return_sequences=all_steps, name=f"{cell}{number}", **options)
+            CELLS[cell](width, return_sequences=all_steps, name=f"{cell}{number}", **policy)
             for number, (width, all_steps) in enumerate(zip(units, whole, strict=True), 1)
         ]
-        self.drops = [layers.Dropout(dropout, **options) for _ in units]
-        self.loop = layers.RNN([layer.cell for layer in self.layers], return_sequences=every_step, **options)
+        self.drops = [layers.Dropout(dropout, **policy) for _ in units]
+        cells = layers.StackedRNNCells([layer.cell for layer in self.layers], **policy)
+        self.loop = layers.RNN(cells, return_sequences=every_step, **policy)
 
     def build(self, shape):
         """Makes the cells, which both ways share; by the layers, so that weights have their names."""
@@ -105,8 +107,7 @@ class Stack(keras.Layer):
 
     def call(self, x, training=False):
         """The layers, in the way that is fast here."""
-        processor = all(device.startswith("cpu") for device in keras.distribution.list_devices())
-        if processor and not (training and self.settings["dropout"]):
+        if on_processor() and not (training and self.settings["dropout"]):
             return self.loop(x, training=training)
         for layer, drop in zip(self.layers, self.drops, strict=True):
             x = drop(layer(x, training=training), training=training)
@@ -115,6 +116,11 @@ class Stack(keras.Layer):
     def get_config(self):
         """The arguments that make the layer again."""
         return super().get_config() | self.settings
+
+
+def on_processor() -> bool:
+    """Whether there is no GPU or other accelerator, which is fast with Keras' own recurrent layers."""
+    return all(device.startswith("cpu") for device in keras.distribution.list_devices())
 
 
 rnn = partial(recurrent, cell="rnn", units=(10,), dense=())

@@ -2,7 +2,7 @@
 
 The encoder lets every word of a sentence look at all the others; the decoder writes the translation word by word, each
 looking at what is written and at the whole sentence. Nothing waits for the word before, so that all of a sentence is
-learned at once. Token 0 is padding: it fills sentences after their end, and nothing attends to it.
+learned at once. Token 0 is padding: it follows the end of shorter sentences, and nothing attends to it.
 Checked against: torch.nn.Transformer, outputs to 1e-4 with the same weights, and the numbers of weights of table 3,
 but with more tokens than the paper states (see `transformer`).
 """
