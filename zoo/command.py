@@ -43,7 +43,7 @@ def parse(verb: str, argv: list[str], options: type[Options]) -> tuple[Recipe, O
     if argv[0].startswith("-"):
         raise UserError(f"{argv[0]} came before a recipe: wanted `python -m zoo.{verb} RECIPE [OPTIONS]`")
     if argv[0] not in RECIPES:
-        raise UserError(f"no recipe is called {argv[0]!r}{nearest(argv[0], list(RECIPES))}")
+        raise UserError(f"no recipe is called {argv[0]!r}{nearest(argv[0], list(RECIPES))}; `python -m zoo` lists them")
     return parse_for(RECIPES[argv[0]], verb, argv, options)
 
 

@@ -37,7 +37,8 @@ class Table:
         if name is None:
             return self.names[0]
         if name not in self.names:
-            like = nearest(name, list(self.names)) if len(self.names) > 1 else ""
+            like = nearest(name, list(self.names))
+            like = like if "nearest" in like else ""  # all of them are listed anyway
             raise UserError(f"{self.path} has no column {name!r}: it has {listed}{like}")
         if self.names.count(name) > 1:
             raise UserError(f"{self.path} has {self.names.count(name)} columns that are called {name!r}: rename them")
