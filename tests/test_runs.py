@@ -70,7 +70,7 @@ def test_damaged_model(run, copy, zoo_command):
         r"outputs are \[\[3\]\], the run has 10 classes": fewer,
         r"inputs are \[\[28, 28, 3\]\]": other,
         "features/bias holds what is not a number": nan,
-        "no functional network": row,
+        "is not a functional network": row,
     }
     for words, model in wrong.items():
         model.save(copy / "model.keras")
