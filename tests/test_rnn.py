@@ -104,6 +104,10 @@ def test_one_loop_is_layer_after_layer(cell, every_step, policy, monkeypatch):
     monkeypatch.undo()
     dropped = np.asarray(inside(sequences(100), training=True), "float32")
     assert (dropped == 0).mean() == pytest.approx(0.1, abs=0.05)
+    between, after = model.get_layer("stack").drops
+    between.rate, after.rate = 0.5, 0
+    dropped = np.asarray(inside(sequences(100), training=True), "float32")
+    assert np.abs(dropped - np.asarray(inside(sequences(100)), "float32")).max() > 0.1
 
 
 def test_complaints():

@@ -220,7 +220,7 @@ def test_predictions(run, tmp_path):
     far = write(tmp_path / "far.csv", "sales", rows=[[1]] * 13 + [["1e60"]])
     with pytest.raises(OSError, match=r"1e\+60 is too far from the mean"):
         source.read(far, shape)
-    with pytest.raises(OSError, match="cannot be read: No such file"):
+    with pytest.raises(FileNotFoundError, match="No such file"):
         source.read(tmp_path / "none.csv", shape)
     with pytest.raises(OSError, match=r"has no column 'sales': it has a, b"):
         source.read(write(tmp_path / "others.csv", "a", "b", rows=[[1, 2]] * 20), shape)

@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from compare import randomize, relative
 from keras.layers import Bidirectional
 
@@ -17,9 +18,9 @@ STEPS, FEATURES, OUTPUTS = 9, 5, 3
 MODULES = {"rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}
 
 
-def moved(layer) -> dict[str, np.ndarray]:
-    """One direction of a Keras layer under PyTorch's names; PyTorch adds a bias on both sides, Keras' LSTM one."""
-    kernel, recurrent_kernel, bias = (np.asarray(weight) for weight in layer.get_weights())
+def moved(weights: list) -> dict[str, np.ndarray]:
+    """Those of one direction of a Keras layer by PyTorch's names; PyTorch adds a bias on both sides, Keras' LSTM one."""
+    kernel, recurrent_kernel, bias = (np.asarray(weight) for weight in weights)
     both = bias if bias.ndim == 2 else np.stack([bias, np.zeros_like(bias)])
     parts = {"weight_ih": kernel.T, "weight_hh": recurrent_kernel.T, "bias_ih": both[0], "bias_hh": both[1]}
     if bias.ndim == 2:  # GRU: Keras' gates are update, reset, new; PyTorch's are reset, update, new
@@ -36,24 +37,34 @@ def test_recurrent(cell, bidirectional, every_step):
     ours = recurrent((STEPS, FEATURES), OUTPUTS, cell=cell, units=(8, 8, 8), dense=(6,), **options)
     randomize(ours)
     theirs = MODULES[cell](FEATURES, 8, num_layers=3, batch_first=True, bidirectional=bidirectional)
-    state = {}
+    state, weights = {}, {}
     for number in range(3):
         layer = ours.get_layer(f"{cell}{number + 1}") if bidirectional else ours.get_layer("stack").layers[number]
         ways = {"": layer}
         if isinstance(layer, Bidirectional):
             ways = {"": layer.forward_layer, "_reverse": layer.backward_layer}
         for way, part in ways.items():
-            state |= {f"{name}_l{number}{way}": torch.tensor(weight) for name, weight in moved(part).items()}
+            state |= {f"{name}_l{number}{way}": torch.tensor(w) for name, w in moved(part.get_weights()).items()}
+            weights[f"_l{number}{way}"] = part.trainable_variables
     theirs.load_state_dict(state)
     sequences = np.random.default_rng(0).normal(size=(4, STEPS, FEATURES)).astype("float32")
-    with torch.no_grad():
-        expected, last = theirs(torch.from_numpy(sequences))
-        if not every_step:
-            last = last[0] if cell == "lstm" else last  # of LSTM also what its cells hold
-            expected = torch.cat([last[-2], last[-1]], -1) if bidirectional else last[-1]
-        for name in ("features", "logits"):
-            kernel, bias = (torch.tensor(np.asarray(weight)) for weight in ours.get_layer(name).get_weights())
-            expected = expected @ kernel + bias
-            expected = torch.relu(expected) if name == "features" else expected
-    assert ours(sequences).shape == expected.shape
-    assert relative(ours(sequences), expected.numpy()) < 1e-4
+    expected, last = theirs(torch.from_numpy(sequences))
+    if not every_step:
+        last = last[0] if cell == "lstm" else last  # of LSTM also what its cells hold
+        expected = torch.cat([last[-2], last[-1]], -1) if bidirectional else last[-1]
+    for name in ("features", "logits"):
+        kernel, bias = (torch.tensor(np.asarray(weight)) for weight in ours.get_layer(name).get_weights())
+        expected = expected @ kernel + bias
+        expected = torch.relu(expected) if name == "features" else expected
+    with tf.GradientTape() as tape:
+        outputs = ours(sequences)
+        loss = tf.reduce_sum(outputs**2)
+    assert outputs.shape == expected.shape
+    assert relative(outputs, expected.detach().numpy()) < 1e-4
+
+    (expected**2).sum().backward()
+    slopes = dict(theirs.named_parameters())
+    for place, gradients in tape.gradient(loss, weights).items():
+        for name, slope in moved(gradients).items():
+            if name != "bias_hh" or cell == "gru":  # for the other cells the same as of the other bias
+                assert relative(slope, slopes[name + place].grad.numpy()) < 1e-4, name + place

@@ -242,7 +242,7 @@ class Series:
                 raise UserError(f"{path} has {len(numbers)} rows, but a window is {shape[0]}")
             return self.scaled(numbers).reshape(shape)
         except UserError as error:
-            raise OSError(str(error)) from error
+            raise error.__cause__ if isinstance(error.__cause__, OSError) else OSError(str(error)) from error
 
     def _windows(self, numbers: np.ndarray, first: int):
         """Reads the windows by their number; the first has its first target at `first`."""

@@ -245,7 +245,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """A temporary path of the same ending that takes the place of `path` when it was written whole.
 
     Raises:
-        UserError: the disk is full; `path` is as it was.
+        UserError: the disk is full, and `path` is as it was; or its folder is gone.
     """
     part = path.with_name(f".part-{path.name}")
     try:
@@ -260,6 +260,11 @@ def replacing(path: Path) -> Iterator[Path]:
             raise UserError(
                 f"the disk is full: {path} could not be written; the state before it is whole, "
                 "so make room and type the same command again, without --fresh"
+            ) from error
+        if not path.parent.is_dir():
+            raise UserError(
+                f"{path.parent} was removed or moved meanwhile: move it back and type the same command to go on, "
+                "or type it to begin again"
             ) from error
         raise
 
