@@ -15,6 +15,7 @@ import pytest
 from conftest import ROOT, assert_complaint, environment
 
 from zoo.errors import UserError
+from zoo.fit import recalled
 from zoo.training import runs
 from zoo.training.runs import Run
 
@@ -29,6 +30,15 @@ def copy(run, tmp_path):
     return shutil.copytree(run[0], tmp_path / "run")
 
 
+def test_folder_removed_while_it_is_written(tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    with pytest.raises(UserError, match="run was removed or moved meanwhile: move it back and type"):  # noqa: SIM117
+        with runs.replacing(folder / "state.npz") as part:
+            folder.rmdir()
+            part.write_text("state")
+
+
 def test_damaged_runs(copy, zoo_command):
     record = json.loads((copy / "run.json").read_text())
     (copy / "run.json").write_text(json.dumps(record | {"format": 99}))
@@ -38,6 +48,11 @@ def test_damaged_runs(copy, zoo_command):
     strange = record | {"recipe": record["recipe"] | {"data": record["recipe"]["data"] | {"unheard": 1}}}
     (copy / "run.json").write_text(json.dumps(strange))
     assert_complaint(zoo_command("evaluate", copy), "another version of zoo")
+    for name, value in (("batch", "64"), ("augment", []), ("size", [28, "x"])):
+        strange["recipe"]["data"] = record["recipe"]["data"] | {name: value}
+        (copy / "run.json").write_text(json.dumps(strange))
+        with pytest.raises(UserError, match=rf"another version of zoo \({name}: "):
+            recalled(Run(copy))
     elsewhere = {"recipe": record["recipe"] | {"name": "../elsewhere"}}
     for part in (
         {"recipe": None},

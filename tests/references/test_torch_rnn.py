@@ -19,7 +19,7 @@ MODULES = {"rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}
 
 
 def moved(weights: list) -> dict[str, np.ndarray]:
-    """Those of one direction of a Keras layer by PyTorch's names; PyTorch adds a bias on both sides, Keras' LSTM one."""
+    """One direction of a Keras layer by PyTorch's names; PyTorch has a bias on both sides, Keras' LSTM one."""
     kernel, recurrent_kernel, bias = (np.asarray(weight) for weight in weights)
     both = bias if bias.ndim == 2 else np.stack([bias, np.zeros_like(bias)])
     parts = {"weight_ih": kernel.T, "weight_hh": recurrent_kernel.T, "bias_ih": both[0], "bias_hh": both[1]}

@@ -13,10 +13,12 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import typeguard
 import tyro
 
 from zoo.training.optimizer import Optimizer
 
+ALL_ITEMS = typeguard.CollectionCheckStrategy.ALL_ITEMS
 MANY = 2**31  # one more than the largest int32
 NAME = re.compile(r"\w[\w.+-]*")  # of a recipe: runs are folders of that name
 
@@ -110,7 +112,13 @@ def revive(kind: type, record: dict) -> Any:
         TypeError, KeyError, ValueError: the fields are not those of this version.
     """
     hints = typing.get_type_hints(kind)
-    return kind(**{name: as_type(hints[name], value) for name, value in record.items() if name != "is"})
+    values = {name: as_type(hints[name], value) for name, value in record.items() if name != "is"}
+    for name, value in values.items():
+        try:
+            typeguard.check_type(value, hints[name], collection_check_strategy=ALL_ITEMS)
+        except typeguard.TypeCheckError as error:
+            raise TypeError(f"{name}: {error}") from error
+    return kind(**values)
 
 
 def as_type(hint: Any, value: Any) -> Any:
@@ -121,7 +129,7 @@ def as_type(hint: Any, value: Any) -> Any:
     for choice in choices:
         if choice is Path:
             return Path(value)
-        if dataclasses.is_dataclass(choice):
+        if isinstance(value, dict) and dataclasses.is_dataclass(choice):
             return revive(choice, value)
         if isinstance(value, list) and (choice is tuple or typing.get_origin(choice) is tuple):
             return tuple(value)
