@@ -22,6 +22,7 @@ from zoo.fit import fit
 from zoo.generate import generate, on_and_on, rate, within_a_context
 from zoo.models import gpt, lm
 from zoo.recipes import RECIPES
+from zoo.training import Optimizer
 
 SENTENCES = ["the cat sat on the mat\n", "the dog sat on the log\n", "a cat and a dog sat\n"]
 
@@ -340,6 +341,16 @@ def test_whole_path(name, file, tmp_path, capsys):
     assert "".join(islice(generate(run), 3))
     assert fit(recipe, logs=tmp_path) == run
     assert "finished already" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("name", "precision"), [("gpt", "mixed_bfloat16"), ("lm", "mixed_float16")])
+def test_early_stopping_in_half_precision(name, precision, file, tmp_path):
+    still = Optimizer("sgd", rate=1e-12)
+    recipe = replace(RECIPES[name], optimizer=still, epochs=9, patience=2, monitor="val_loss", precision=precision)
+    run = fit(replace(recipe, data=Text(file=file, context=8, windows=200)), logs=tmp_path)
+    assert run.summary["epochs"] == len(run.history) == 3
+    assert run.summary["best"]["epoch"] == 1
+    assert run.model().layers[2].compute_dtype == precision.removeprefix("mixed_")
 
 
 def test_a_tokenizer_of_somebody_else(file, tmp_path):

@@ -168,7 +168,7 @@ def test_characters_that_were_not_learned(file, tmp_path):
     recipe = replace(RECIPES["transformer"], model=SMALL, data=Pairs(file=file, limit=40), epochs=1)
     made = fit(recipe, logs=tmp_path)
     first, second = translate(made, ["one ZEBRA", "one two"])
-    assert first["error"].startswith("it holds 'Z' 'E' 'B' 'R' 'A', which was not in the text")
+    assert first["error"].startswith("it holds 'Z' 'E' 'B' 'R' 'A', for which the run has no token")
     assert "translation" in second
     with pytest.raises(UserError, match="translates and does not write on"):
         next(generate(made, "one"))

@@ -97,8 +97,8 @@ def generate(
     if unknown:
         known = ", ".join(map(repr, list(tokenizer.get_vocab())[:20]))
         raise UserError(
-            f"the prompt holds {' '.join(map(repr, unknown[:10]))}, which was not in the text that {run} learned "
-            f"from: take others, such as {known}"
+            f"the prompt holds {' '.join(map(repr, unknown[:10]))}, for which {run} has no token"
+            f": take others, such as {known}"
         )
     text, context = encode(tokenizer, prompt, "the prompt"), model.input_shape[1]
     if not text:

@@ -32,7 +32,7 @@ def translates(run: Run) -> bool:
 def translate(run: Run | Path | str, lines: Iterable[str], beam: int = 1, at_once: int = AT_ONCE) -> Iterator[dict]:
     """For each line, in order, its `source` and either its `translation` or its `error`.
 
-    Where words are tokens, `unknown` has those that the run never saw, if there are any.
+    Where words are tokens, `unknown` has those that have none, if there are any.
 
     Args:
         run: what fit made of a translation.
@@ -70,7 +70,7 @@ def tokens_of(line: str, source) -> tuple[str | None, list[int]]:
         return "it came with bytes that are not UTF-8: give it as UTF-8 text", []
     unknown = foreign(source.codec, line) if source.tokens == "characters" else []
     if unknown:
-        return f"it holds {' '.join(map(repr, unknown[:10]))}, which was not in the text that the run learned from", []
+        return f"it holds {' '.join(map(repr, unknown[:10]))}, for which the run has no token", []
     tokens = source.encode(line)
     if len(tokens) > source.limit:
         long = f"it has {len(tokens)} tokens, but the network learned from sentences of at most {source.limit}: cut it"
@@ -95,7 +95,8 @@ def lines_of(run: Path, prompt: str | None, file: Path | None) -> Iterator[str]:
         if str(file) == "-" and sys.stdin is None:
             raise UserError("--file came as -, but standard input is closed: give a file")
         if str(file) == "-":
-            yield from (line.decode(errors="surrogateescape") for line in sys.stdin.buffer)
+            sys.stdin.reconfigure(encoding="utf-8-sig", errors="surrogateescape")
+            yield from sys.stdin
             return
         with open(file, encoding="utf-8-sig", errors="surrogateescape") as opened:
             yield from opened
@@ -119,5 +120,5 @@ def print_translations(run: Path, prompt: str | None, file: Path | None, beam: i
             print(f"zoo: line {number} cannot be translated: {answer['error']}", file=sys.stderr)
         if "unknown" in answer:
             words = " ".join(map(repr, answer["unknown"][:10]))
-            print(f"zoo: line {number} holds words that the run never saw: {words}", file=sys.stderr)
+            print(f"zoo: line {number} holds words that the run has no token for: {words}", file=sys.stderr)
     return int(failed)

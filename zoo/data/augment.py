@@ -21,7 +21,7 @@ class Augment:
     rotate: float = 0.0
     """Turn by up to this fraction of a full circle."""
     randaugment: float = 0.0
-    """Strength of two random operations (Cubuk 2019), 0 to 1."""
+    """Strength of two random operations (Cubuk 2019), 0 to 1; drawn by Keras once for all pictures of a batch."""
     erase: float = 0.0
     """Fraction of the pictures in which a rectangle is overwritten (Zhong 2017)."""
     mixup: float = 0.0

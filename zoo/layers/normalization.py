@@ -17,7 +17,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
         """(B, H, W, C) to the same, each channel with mean 0 and variance 1, then scaled and shifted."""
         pictures = len(inputs.shape) == 4 and self.axis in (-1, 3) and mask is None
         # The fused operation knows one device, and no epsilon below this.
-        as_it_can = not self.synchronized and not self.renorm and self.epsilon >= 1.001e-5
+        renormalized = getattr(self, "renorm", False)  # Keras has it from 3.14 on
+        as_it_can = not self.synchronized and not renormalized and self.epsilon >= 1.001e-5
         if keras.backend.backend() != "tensorflow" or not pictures or not as_it_can:
             return super().call(inputs, training=training, mask=mask)
         # The one place in a network where a backend is named: only it has the fused operation.

@@ -63,8 +63,8 @@ def alexnet(
     x = layers.MaxPooling2D(3, 2, name="pool5")(x)  # (B, 6, 6, 256)
     x = layers.Flatten(name="flatten")(x)
     for number in (1, 2):
-        x = layers.Dropout(dropout, name=f"drop{number}")(x)
         x = layers.Dense(units, "relu", kernel_initializer="he_normal", name=f"dense{number}")(x)
+        x = layers.Dropout(dropout, name=f"drop{number}")(x)
     # Half precision is too coarse for a softmax over logits: the last layer stays in float32.
     logits = layers.Dense(classes, dtype="float32", name="logits")(x)
     return keras.Model(inputs, logits, name="alexnet")

@@ -4,8 +4,8 @@ A module looks through windows of 1x1, 3x3 and 5x5 side by side and lets the nex
 the large windows keep that cheap. `googlenet` is the first, with two auxiliary heads that bring gradients to its
 middle; `inception_v3` replaces large windows by several small ones, and a square one by a row and a column.
 Departs from the papers: v3 has no auxiliary head, as the published weights have none; pixels are scaled, their mean is
-not subtracted. Checked against: the numbers of weights in table 1, stage by stage (v1); keras.applications InceptionV3,
-outputs and moving statistics (v3).
+not subtracted. Checked against: the numbers of weights in table 1 of all stages but conv1, 4c and 5a, where its
+widths do not give its own sums (v1); keras.applications InceptionV3, outputs and moving statistics (v3).
 """
 
 import keras

@@ -2,7 +2,7 @@
 
 Inception's idea taken to its end: what is next to each other in the picture and what is next to each other in the
 channels are looked at apart. A separable convolution first filters every channel by itself, then mixes the channels in
-each place; after two plain convolutions, residual shortcuts hold 34 of them together.
+each place; after two plain convolutions, residual shortcuts go around 32 of the 34.
 Departs from the paper: nothing in the graph. Checked against: keras.applications Xception, outputs and moving
 statistics.
 """

@@ -6,7 +6,8 @@ import keras
 def forget(model: keras.Model) -> None:
     """Empties what layers with a method `reset_state`, as Keras' recurrent ones have it, remember of batches before."""
     for layer in model._flatten_layers():
-        if hasattr(layer, "reset_state"):
+        # One of Keras that carries nothing may refuse.
+        if getattr(layer, "stateful", True) and hasattr(layer, "reset_state"):
             layer.reset_state()
 
 

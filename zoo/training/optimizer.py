@@ -69,8 +69,8 @@ class Optimizer:
             options["momentum"] = self.momentum
         if self.name == "sgd":
             options["nesterov"] = self.nesterov
-        if self.name == "muon":  # it hands some of the weights to Adam, which has a decay of its own
-            options |= {"adam_weight_decay": self.weight_decay, "exclude_layers": NO_MATRICES}
+        if self.name == "muon":
+            options["exclude_layers"] = NO_MATRICES
         kinds = {
             "sgd": keras.optimizers.SGD,
             "adam": keras.optimizers.Adam,
@@ -101,13 +101,31 @@ class Optimizer:
 class Muon(keras.optimizers.Muon):
     """Keras' Muon (Jordan 2024), which leaves all but matrices to Adam, for kernels of convolutions too.
 
-    Such a kernel is the matrix that maps a neighbourhood to channels.
+    Such a kernel is the matrix that maps a neighbourhood to channels. What Adam moves decays alike. The steps are those
+    of Keras from 3.13 on; that of 3.12, the last for Python 3.10, makes others.
     """
 
+    def __init__(self, learning_rate=0.001, **options):
+        super().__init__(learning_rate, **{"adam_lr_ratio": 1, "ns_steps": 5} | options)
+        self.adam_weight_decay = self.weight_decay
+
     def _should_use_adamw(self, variable):
-        # A depthwise kernel (height, width, channels, 1) is one filter a channel, and no matrix.
-        convolution = len(variable.shape) == 4 and variable.shape[-1] > 1
-        return not convolution and super()._should_use_adamw(variable)
+        if len(variable.shape) == 4:
+            # A depthwise kernel (height, width, channels, 1) is one filter a channel, and no matrix.
+            return variable.shape[-1] == 1
+        return len(variable.shape) != 2 or super()._should_use_adamw(variable)
+
+    def update_step(self, gradient, variable, learning_rate):
+        """Moves one variable."""
+        if hasattr(self, "adam_momentums"):  # Keras 3.12 knows them by paths, which TensorFlow's variables lack
+            variable = self._trainable_variables[self._get_variable_index(variable)]
+        super().update_step(gradient, variable, learning_rate)
+
+    def _muon_update_step(self, gradient, variable, lr, m=None):
+        m = self.adam_momentums[variable.path] if m is None else m
+        self.assign_add(m, gradient + m * (self.momentum - 1))
+        update = self.zeropower_via_newtonschulz5(gradient + self.momentum * m, self.ns_steps)
+        self.assign_sub(variable, self.lr_adjust(lr * update))
 
     def zeropower_via_newtonschulz5(self, x, steps: int):
         """Nearly the nearest orthogonal matrix, by Newton and Schulz, as Keras does it, with fewer multiplications.
@@ -131,4 +149,4 @@ class Muon(keras.optimizers.Muon):
 
     def lr_adjust(self, x):
         """Makes a step as long as Adam's (Liu 2025, arXiv:2502.16982, section 2.2)."""
-        return x * math.sqrt(max(math.prod(x.shape[:-1]), x.shape[-1])) * self.rms_rate
+        return x * math.sqrt(max(math.prod(x.shape[:-1]), x.shape[-1])) * 0.2
