@@ -1,4 +1,4 @@
-"""The recurrent networks beside torch.nn.RNN, LSTM and GRU with the same weights."""
+"""The recurrent networks, and the language model of them, beside torch.nn.RNN, LSTM and GRU with the same weights."""
 
 import itertools
 import sys
@@ -9,7 +9,8 @@ import tensorflow as tf
 from compare import randomize, relative
 from keras.layers import Bidirectional
 
-from zoo.models import recurrent
+from zoo.models import lm, recurrent
+from zoo.models.lm import UNROLLED
 
 # Triton, which comes with PyTorch for CUDA, aborts in a process that has loaded TensorFlow (tensorflow#124205).
 sys.modules["triton"] = None
@@ -68,3 +69,26 @@ def test_recurrent(cell, bidirectional, every_step):
         for name, slope in moved(gradients).items():
             if name != "bias_hh" or cell == "gru":  # for the other cells the same as of the other bias
                 assert relative(slope, slopes[name + place].grad.numpy()) < 1e-4, name + place
+
+
+@pytest.mark.parametrize("cell", MODULES)
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("context", [STEPS, UNROLLED + 1], ids=["unrolled", "looped"])
+def test_language_model(cell, tied, context):
+    """Three windows of a text, with what is remembered carried from each into the next."""
+    ours = lm(12, context, 4, cell=cell, embedding=8, units=(8, 8), tied=tied)
+    randomize(ours)
+    theirs, state = MODULES[cell](8, 8, num_layers=2, batch_first=True), {}
+    for number in range(2):
+        weights = moved(ours.get_layer(f"{cell}{number + 1}").recurrent.get_weights())
+        state |= {f"{name}_l{number}": torch.tensor(w) for name, w in weights.items()}
+    theirs.load_state_dict(state)
+    vectors = torch.tensor(np.asarray(ours.get_layer("tokens").get_weights()[0]))
+    kernel, bias = (
+        (vectors.T, 0) if tied else (torch.tensor(np.asarray(w)) for w in ours.get_layer("logits").get_weights())
+    )
+    remembered = None
+    for window in np.split(np.random.default_rng(0).integers(0, 12, (4, 3 * context)), 3, axis=1):
+        expected, remembered = theirs(vectors[torch.from_numpy(window)], remembered)
+        expected = expected @ kernel + bias
+        assert relative(ours(window), expected.detach().numpy()) < 1e-4
