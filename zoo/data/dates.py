@@ -33,7 +33,7 @@ class Dates(tfds.core.GeneratorBasedBuilder):
 
     VERSION = tfds.core.Version("1.0.0")
     # Each Babel has its own repository.
-    BUILDER_CONFIGS: ClassVar = [tfds.core.BuilderConfig(name=f"babel-{babel.__version__}")]
+    BUILDER_CONFIGS: ClassVar[list] = [tfds.core.BuilderConfig(name=f"babel-{babel.__version__}")]
 
     def _info(self):
         return tfds.core.DatasetInfo(

@@ -47,7 +47,7 @@ class Images:
     augment: Augment = field(default_factory=Augment)
     """Random changes of training pictures."""
 
-    kind: ClassVar = "picture"  # what a file is called
+    kind: ClassVar[str] = "picture"  # what a file is called
 
     def __post_init__(self):
         if self.batch < 1:

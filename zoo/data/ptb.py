@@ -23,7 +23,7 @@ class Ptb(tfds.core.GeneratorBasedBuilder):
 
     VERSION = tfds.core.Version("1.0.0")
     # In place of TFDS's table of checksums: by it a download is checked.
-    url_infos: ClassVar = {
+    url_infos: ClassVar[dict] = {
         PLACE + name: UrlInfo(size=size, checksum=checksum, filename=name) for name, (size, checksum) in FILES.items()
     }
 

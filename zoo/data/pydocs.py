@@ -15,7 +15,7 @@ class PyDocs(tfds.core.GeneratorBasedBuilder):
 
     VERSION = tfds.core.Version("1.0.0")
     # Each Python has its own text.
-    BUILDER_CONFIGS: ClassVar = [tfds.core.BuilderConfig(name=f"python-{platform.python_version()}")]
+    BUILDER_CONFIGS: ClassVar[list] = [tfds.core.BuilderConfig(name=f"python-{platform.python_version()}")]
 
     def _info(self):
         return tfds.core.DatasetInfo(

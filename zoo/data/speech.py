@@ -67,7 +67,7 @@ class Speech:
     vary: Vary = field(default_factory=Vary)
     """Random changes of training sounds."""
 
-    kind: ClassVar = "sound"  # what a file is called
+    kind: ClassVar[str] = "sound"  # what a file is called
 
     def __post_init__(self):
         for name, least, most in (

@@ -37,8 +37,8 @@ class Forecast:
     arXiv:1108.3259); the figures are then over all of them together, and by how far ahead.
     """
 
-    USE: ClassVar = "predict {run} SERIES.csv"  # what a trained network is good for
-    monitors: ClassVar = ("val_loss",)
+    USE: ClassVar[str] = "predict {run} SERIES.csv"  # what a trained network is good for
+    monitors: ClassVar[tuple[str, ...]] = ("val_loss",)
 
     def loss(self) -> keras.Loss:
         """Mean squared error, in squared deviations of the training part."""

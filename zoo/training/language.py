@@ -24,8 +24,8 @@ SAMPLE = 200  # tokens that the network writes after each epoch
 class LanguageModel:
     """The next token at each place: mean softmax cross entropy of float32 logits (B, T, vocabulary)."""
 
-    USE: ClassVar = "generate {run} --prompt TEXT"  # what a trained network is good for
-    monitors: ClassVar = ("val_loss",)
+    USE: ClassVar[str] = "generate {run} --prompt TEXT"  # what a trained network is good for
+    monitors: ClassVar[tuple[str, ...]] = ("val_loss",)
 
     def loss(self) -> keras.Loss:
         """Mean cross entropy in nats a token; over several batches each counts by its windows, whole or not."""

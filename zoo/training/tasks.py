@@ -16,7 +16,7 @@ from zoo.training.panels import ClassificationPanel
 class Classification:
     """One class an example: softmax cross entropy of float32 logits against one-hot labels."""
 
-    USE: ClassVar = "predict {run} {kind}..."  # what a trained network is good for
+    USE: ClassVar[str] = "predict {run} {kind}..."  # what a trained network is good for
 
     label_smoothing: float = 0.0
     """Part of each label that is spread over all classes (Szegedy 2015, section 7), 0 to 1."""

@@ -27,8 +27,8 @@ MAPPED = 2  # of them with a picture of where the network looked
 class Translation:
     """The next token of the target, by the source and the target so far: cross entropy of float32 logits (B, T, V)."""
 
-    USE: ClassVar = "generate {run} --prompt SENTENCE"  # what a trained network is good for
-    monitors: ClassVar = ("val_loss", "val_accuracy")
+    USE: ClassVar[str] = "generate {run} --prompt SENTENCE"  # what a trained network is good for
+    monitors: ClassVar[tuple[str, ...]] = ("val_loss", "val_accuracy")
 
     label_smoothing: float = 0.1
     """Part of each label that is spread over all tokens (Vaswani 2017, section 5.4), 0 to 1."""
