@@ -259,8 +259,9 @@ def test_whole_path(name, folder, data_directory, tmp_path):
     assert fit(recipe, logs=tmp_path) == run
 
 
-def test_early_stopping_in_half_precision(folder, data_directory, tmp_path):
+def test_early_stopping_in_half_precision_both_ways(folder, data_directory, tmp_path):
     recipe = small("lstm", folder, data_directory)
+    recipe = replace(recipe, model=partial(lstm, units=(8,), dense=(8,), bidirectional=True))
     recipe = replace(recipe, optimizer=Optimizer("sgd", rate=1e-12), monitor="val_loss", patience=2)
     run = fit(replace(recipe, precision="mixed_float16"), logs=tmp_path)
     assert run.summary["epochs"] == len(run.history) == 3
@@ -293,13 +294,9 @@ def test_board_shows_time_to_the_right_and_pitch_upwards():
     np.testing.assert_array_equal(centred, picture + 127.5)
 
 
-@pytest.mark.parametrize(
-    "settings",
-    [{}, {"dropout": 0.2}, {"dropout": 0.2, "bidirectional": True}],
-    ids=["one loop", "layer after layer", "both ways"],
-)
-def test_crash_at_every_save(settings, folder, data_directory, tmp_path, monkeypatch):
-    model = partial(lstm, units=(4, 4), dense=(), **settings)
+@pytest.mark.parametrize("dropout", [0.0, 0.2], ids=["one loop", "layer after layer"])
+def test_crash_at_every_save(dropout, folder, data_directory, tmp_path, monkeypatch):
+    model = partial(lstm, units=(4, 4), dense=(), dropout=dropout)
     recipe = replace(small("lstm", folder, data_directory), model=model, epochs=4)
     recipe = replace(recipe, data=replace(recipe.data, batch=4, vary=Vary(shift=0.1, speed=0.1, pitch=0.1)))
     crash_at_every_save(lambda logs: fit(recipe, logs=logs), tmp_path, monkeypatch)
