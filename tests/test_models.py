@@ -13,7 +13,6 @@ from conftest import ROOT
 
 from zoo.models import alexnet, bigmodel, cnn, googlenet, inception_v3, resnet, vgg, vit, xception
 from zoo.models.inception import MODULES
-from zoo.recipes import RECIPES
 
 # Builder, its positional arguments, and the number of weights that somebody else states for them.
 BUILDERS = {
@@ -101,10 +100,6 @@ def test_number_of_weights_of_table_6(variant):
     stated = TABLE_6[variant]
     digits = len(str(stated).split(".")[1])
     assert round(trained(resnet((32, 32, 3), 10, variant=variant)) / 1e6, digits) == stated
-
-
-def test_cnn_fashion_is_as_small_as_it_says():
-    assert RECIPES["cnn-fashion"].model((28, 28, 1), 10).count_params() == 96_154
 
 
 def test_number_of_weights_of_googlenet():

@@ -100,6 +100,10 @@ def test_schedules():
     assert [float(step(at)) for at in (49, 51, 76)] == pytest.approx([1, 0.1, 0.01])
 
 
+def test_cnn_fashion_is_as_small_as_it_says():
+    assert RECIPES["cnn-fashion"].model((28, 28, 1), 10).count_params() == 96_154
+
+
 def test_patience_stops_and_the_best_epoch_is_kept(tiny, data_directory, tmp_path):
     # A rate so high that the second epoch is worse than the first for good.
     recipe = dataclasses.replace(
