@@ -124,7 +124,8 @@ class Muon(keras.optimizers.Muon):
     def _muon_update_step(self, gradient, variable, lr, m=None):
         m = self.adam_momentums[variable.path] if m is None else m
         self.assign_add(m, gradient + m * (self.momentum - 1))
-        update = self.zeropower_via_newtonschulz5(gradient + self.momentum * m, self.ns_steps)
+        ahead = gradient + self.momentum * m if self.nesterov else m
+        update = self.zeropower_via_newtonschulz5(ahead, self.ns_steps)
         self.assign_sub(variable, self.lr_adjust(lr * update))
 
     def zeropower_via_newtonschulz5(self, x, steps: int):
