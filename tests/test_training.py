@@ -22,7 +22,7 @@ from zoo.training.auxiliary import trainable
 from zoo.training.callbacks import Follow
 
 
-def test_auxiliary_heads():
+def test_auxiliary_heads(policy):
     """Each adds 0.3 of its loss while training; validation and prediction know the first output only."""
     shape, classes = (32, 32, 1), 3
     pixels = np.random.default_rng(0).integers(0, 256, (4, *shape), np.uint8)
@@ -30,13 +30,19 @@ def test_auxiliary_heads():
     for name in ("auxiliary1_drop", "auxiliary2_drop"):
         model.get_layer(name).rate = 0.0
     cross_entropy = keras.losses.CategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.SGD(0.0), cross_entropy, metrics=["accuracy"])
+    sgd = optimizer = keras.optimizers.SGD(0.0)
+    if policy == "mixed_float16":
+        optimizer = keras.optimizers.LossScaleOptimizer(sgd, initial_scale=16)  # Keras' own overflows at first
+    model.compile(optimizer, cross_entropy, metrics=["accuracy"])
+    close = {"rel": 1e-4 if policy == "float32" else 1e-2}
     labels = np.eye(classes, dtype="float32")[np.arange(4) % classes]
-    losses = [float(cross_entropy(labels, output)) for output in model(pixels)]
-    assert model.train_on_batch(pixels, labels)[0] == pytest.approx(losses[0] + 0.3 * sum(losses[1:]), rel=1e-4)
-    assert model.test_on_batch(pixels, labels)[0] == pytest.approx(losses[0], rel=1e-4)
+    outputs = model(pixels)
+    assert all(output.dtype == "float32" for output in outputs)
+    losses = [float(cross_entropy(labels, output)) for output in outputs]
+    assert model.train_on_batch(pixels, labels)[0] == pytest.approx(losses[0] + 0.3 * sum(losses[1:]), **close)
+    assert model.test_on_batch(pixels, labels)[0] == pytest.approx(losses[0], **close)
     assert model.predict(pixels, verbose=0).shape == (4, classes)
-    model.optimizer.learning_rate = 0.01
+    sgd.learning_rate = 0.01
     before = [variable.numpy().copy() for variable in model.trainable_variables]
     model.train_on_batch(pixels, labels)
     for variable, old in zip(model.trainable_variables, before, strict=True):

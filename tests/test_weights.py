@@ -1,6 +1,7 @@
 """Published weights: the file format, the mapping, and what is said when they do not fit."""
 
 import shutil
+from functools import partial
 
 import h5py
 import keras
@@ -12,7 +13,7 @@ from keras.src.legacy.saving import legacy_h5_format
 from PIL import Image
 
 from zoo.errors import UserError
-from zoo.weights import PUBLISHED, labels_of_imagenet, pretrained
+from zoo.weights import PUBLISHED, labels_of_imagenet, load_reference, move_weights, pretrained, was_fetched, zip_layers
 
 
 @pytest.fixture(scope="module")
@@ -38,14 +39,39 @@ def test_from_a_published_file(published):
     np.testing.assert_allclose(ours(pixels(224)), expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
 
 
-def test_names_that_a_program_counted(tmp_path):
-    """Inception v3's published layers are numbered by the process that wrote them: place and shape decide."""
-    theirs, _ = (applications.InceptionV3(weights=None, classifier_activation=None) for _ in range(2))
+@pytest.mark.parametrize("name", ["vgg16", "resnet50v2", "inception_v3", "xception"])
+def test_each_kind_of_network_from_a_file(name, tmp_path, monkeypatch):
+    """Its names are numbers that a program once counted, so that place and shape decide."""
+    build = PUBLISHED[name].theirs
+    if name == "vgg16":  # whose dense layers on large pictures are half a gigabyte
+        small = PUBLISHED[name]._replace(theirs=partial(build, input_shape=(32, 32, 3)), side=32)
+        monkeypatch.setitem(PUBLISHED, name, small)
+    theirs = PUBLISHED[name].theirs(weights=None, classifier_activation=None)
+    keras.utils.set_random_seed(1)
+    for weight in theirs.weights:
+        weight.assign(np.random.uniform(0.5, 1.5, weight.shape))
     with h5py.File(tmp_path / "weights.h5", "w") as file:
         legacy_h5_format.save_weights_to_hdf5_group(file, theirs)
-    ours = pretrained("inception_v3", weights=tmp_path / "weights.h5", input_shape=(75, 75, 3))
-    first = next(layer for layer in theirs.layers if layer.weights)
-    np.testing.assert_array_equal(ours.get_layer("stem_conv1").kernel, first.kernel)
+    ours = pretrained(name, weights=tmp_path / "weights.h5", input_shape=(75, 75, 3) if name != "vgg16" else None)
+    for there, here in zip_layers(theirs, ours):
+        for weight, other in zip(there.weights, here.weights, strict=True):
+            np.testing.assert_array_equal(weight, other)
+
+
+def test_networks_that_are_not_the_same_graph():
+    def network(name, *widths, **options):
+        inputs = x = keras.Input((4,))
+        for number, width in enumerate(widths):
+            x = keras.layers.Dense(width, name=f"{name}{number}", **options)(x)
+        return keras.Model(inputs, x, name=name)
+
+    one = network("one", 3, 2)
+    with pytest.raises(UserError, match="two0 has 1 weights, but one0 has 2: these are different networks"):
+        move_weights(one, network("two", 3, 2, use_bias=False))
+    with pytest.raises(UserError, match="two has 3 layers with weights, one 2: these are different networks"):
+        move_weights(one, network("two", 3, 2, 2))
+    with pytest.raises(UserError, match="two1 takes 3x5 weights, one1 has 3x2: the pictures must have the size"):
+        move_weights(one, network("two", 3, 5))
 
 
 def test_tuned_on_small_pictures(published, data_directory, tmp_path, zoo_command):
@@ -142,10 +168,34 @@ def test_without_a_network(monkeypatch):
         raise OSError("Name or service not known")
 
     monkeypatch.setattr("keras.src.utils.file_utils.urlretrieve", unreachable)
-    monkeypatch.setattr("keras.src.utils.file_utils.config.keras_home", lambda: "/nonexistent", raising=False)
-    with pytest.raises(UserError, match=r"could not be fetched .*--weights FILE"):
+    monkeypatch.setattr("zoo.weights.was_fetched", lambda file: False)
+    monkeypatch.setattr("zoo.weights.silence_of", lambda address: None)
+    with pytest.raises(UserError, match=r"could not be fetched \(.*Name or service not known.*--weights FILE"):
+        load_reference("vgg19", "imagenet")
+    assert len(set(labels_of_imagenet())) == 1000
+
+
+def test_a_server_that_does_not_answer_is_named_before_anything_is_built(monkeypatch):
+    monkeypatch.setattr("zoo.weights.silence_of", lambda address: "no answer")
+    monkeypatch.setattr("zoo.weights.was_fetched", lambda file: False)
+    monkeypatch.setitem(PUBLISHED, "vgg19", PUBLISHED["vgg19"]._replace(ours=None, theirs=None))
+    with pytest.raises(UserError, match=r"cannot be reached: no answer\): run this once where there is a network"):
         pretrained("vgg19")
-    assert len(set(labels_of_imagenet())) > 990
+    with pytest.raises(UserError, match="there is no such file: wanted imagenet"):
+        pretrained("vgg19", weights="imagnet")
+    assert len(set(labels_of_imagenet())) == 1000
+    monkeypatch.setattr("zoo.weights.was_fetched", lambda file: True)
+    with pytest.raises(TypeError):  # and goes on to build, which is what was taken from it here
+        pretrained("vgg19")
+
+
+def test_what_keras_has_fetched(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    name = "vgg16_weights_tf_dim_ordering_tf_kernels.h5"
+    assert not was_fetched(name)
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / name).touch()
+    assert was_fetched(name)
 
 
 def test_predict_with_a_published_file(published, tmp_path, zoo_command):

@@ -10,6 +10,7 @@ import contextlib
 import os
 import socket
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -22,9 +23,11 @@ from keras import applications
 
 from zoo.errors import UserError, nearest
 from zoo.models import inception_v3, resnet, vgg, xception
+from zoo.network import silence_of
 
 CLASSES = 1000  # of ImageNet
-PATIENCE = 20  # seconds to wait for a server that does not answer
+SERVER = "https://storage.googleapis.com"  # of what keras.applications publishes
+PATIENCE = 20  # seconds to wait for that server, once it has answered
 
 
 class Published(NamedTuple):
@@ -86,6 +89,7 @@ def pretrained(
             f"the published {name} has {CLASSES} classes, but {classes} were wanted: ask for a new head "
             "(new_head=True, or `python -m zoo.finetune`)"
         )
+    check_is_at_hand(name, weights)  # before networks are built, which takes as long as a person waits
     published = PUBLISHED[name]
     shape = input_shape or (published.side, published.side, 3)
     if shape[-1] != 3:
@@ -105,6 +109,33 @@ def check_is_no_network(run: str) -> None:
         raise UserError(f"{run} is a network and not a run: give its weights too, with --weights imagenet")
 
 
+def check_is_at_hand(name: str, weights: str | Path) -> None:
+    """Raises UserError where the weights are no such file, or would have to come from where nothing answers."""
+    path = Path(weights)
+    if weights == "imagenet":
+        problem = silence_of(SERVER) if not was_fetched(f"{name}_weights_tf_dim_ordering_tf_kernels.h5") else None
+        if problem:
+            raise UserError(unreachable(name, f"{SERVER} cannot be reached: {problem}"))
+    elif not os.path.isfile(path):
+        raise UserError(f"--weights came as {path}, but there is no such file: wanted imagenet or a .h5 file")
+    elif path.suffix not in (".h5", ".hdf5") or path.name.endswith(".weights.h5"):  # Keras goes by the name
+        raise UserError(f"--weights came as {path}, but must be called something.h5, and not something.weights.h5")
+
+
+def was_fetched(file: str) -> bool:
+    """Whether a file lies in one of the two places where Keras keeps what it downloads."""
+    homes = (os.environ.get("KERAS_HOME", "~/.keras"), os.path.join(tempfile.gettempdir(), ".keras"))
+    return any(os.path.isfile(os.path.join(os.path.expanduser(home), "models", file)) for home in homes)
+
+
+def unreachable(name: str, reason: str) -> str:
+    """What to do where published weights cannot be had."""
+    return (
+        f"the published weights of {name} could not be fetched ({reason}): run this once where there is a network, "
+        "copy ~/.keras/models, or give a file with --weights FILE"
+    )
+
+
 def load_reference(name: str, weights: str | Path) -> keras.Model:
     """The network of keras.applications with those weights.
 
@@ -118,23 +149,15 @@ def load_reference(name: str, weights: str | Path) -> keras.Model:
         with impatient():
             return theirs(weights="imagenet", classifier_activation=None)
     except Exception as error:  # no network, a server that fails, a file that was cut: keras has many errors for it
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(
-            f"the published weights of {name} could not be fetched ({reason}): run this once where there is a network, "
-            "copy ~/.keras/models, or give a file with --weights FILE"
-        ) from error
+        raise UserError(unreachable(name, " ".join(str(error).split())[:200])) from error
 
 
 def read_weights(reference: keras.Model, name: str, path: Path) -> keras.Model:
     """The network with the weights of a file in the published format.
 
     Raises:
-        UserError: the file is missing, damaged or holds the weights of another network.
+        UserError: the file is damaged or holds the weights of another network.
     """
-    if not os.path.isfile(path):
-        raise UserError(f"--weights came as {path}, but there is no such file: wanted imagenet or a .h5 file")
-    if path.suffix not in (".h5", ".hdf5") or path.name.endswith(".weights.h5"):  # Keras goes by the name
-        raise UserError(f"--weights came as {path}, but must be called something.h5, and not something.weights.h5")
     try:
         with h5py.File(path) as file:
             names = [str(n, "utf-8") if isinstance(n, bytes) else n for n in file.attrs["layer_names"]]
@@ -250,6 +273,8 @@ def labels_of_imagenet() -> list[str]:
     """The names of the 1000 classes, in the order of the outputs; their numbers where the list cannot be had."""
     order = np.arange(CLASSES, 0, -1, dtype="float32")[None]
     try:
+        if not was_fetched("imagenet_class_index.json") and silence_of(SERVER):
+            raise OSError("nothing answers")
         with impatient():
             return [name for _, name, _ in applications.imagenet_utils.decode_predictions(order, top=CLASSES)[0]]
     except Exception:  # the list is fetched like the weights, and fails in as many ways

@@ -25,6 +25,12 @@ def kernel(weight) -> np.ndarray:
     return weight.transpose((2, 3, 1, 0)) if weight.ndim == 4 else weight.T
 
 
+def kernel_back(weight) -> np.ndarray:
+    """Keras' (..., in, out) as PyTorch's (out, in, ...)."""
+    weight = np.asarray(weight)
+    return weight.transpose((3, 2, 0, 1)) if weight.ndim == 4 else weight.T
+
+
 def images(shape, scale: float, offset: float):
     """The same pictures for PyTorch: scaled, channels first."""
     return torch.from_numpy(pixels(shape) * scale + offset).permute(0, 3, 1, 2).contiguous()
@@ -39,51 +45,93 @@ def randomize(model) -> None:
                 weight.add_(0.3 * torch.rand_like(weight))
 
 
-@pytest.mark.parametrize(("variant", "patch", "shape"), [("mini", 4, (32, 32, 3)), ("tiny", 16, (64, 48, 3))])
-def test_vit(variant, patch, shape):
-    ours = vit(shape, CLASSES, variant=variant, patch=patch)
-    width, depth, heads = {"mini": (192, 6, 3), "tiny": (192, 12, 3)}[variant]
+def assert_the_way_back(theirs, written: dict) -> None:
+    """What was written from our weights is all that the other network has, to the bit."""
+    state = {name: value for name, value in theirs.state_dict().items() if "num_batches" not in name}
+    assert written.keys() == state.keys()
+    for name, value in state.items():
+        np.testing.assert_array_equal(written[name], value.numpy(), name)
+
+
+class Hybrid(torch.nn.Conv2d):
+    """Patches that are cut from what convolutions make of the picture, each of which halves it (Xiao 2021)."""
+
+    def __init__(self, channels: tuple[int, ...], width: int, patch: int):
+        super().__init__(channels[-1], width, patch, patch)
+        steps = []
+        for narrow, wide in itertools.pairwise((3, *channels)):
+            norm = torch.nn.BatchNorm2d(wide, eps=1e-3)  # Keras' epsilon
+            steps += [torch.nn.Conv2d(narrow, wide, 3, 1, 1, bias=False), torch.nn.MaxPool2d(2), norm, torch.nn.ReLU()]
+        self.stem = torch.nn.Sequential(*steps)
+
+    def forward(self, x):
+        return super().forward(self.stem(x))
+
+
+@pytest.mark.parametrize(
+    ("variant", "patch", "stem", "shape"),
+    [("mini", 4, (), (32, 32, 3)), ("tiny", 16, (), (64, 48, 3)), ("micro", 2, (8, 16), (32, 24, 3))],
+)
+def test_vit(variant, patch, stem, shape):
+    ours = vit(shape, CLASSES, variant=variant, patch=patch, stem=stem)
+    width, depth, heads = {"mini": (192, 6, 3), "tiny": (192, 12, 3), "micro": (128, 4, 4)}[variant]
     config = transformers.ViTConfig(
         hidden_size=width,
         num_hidden_layers=depth,
         num_attention_heads=heads,
         intermediate_size=4 * width,
         image_size=shape[:2],
-        patch_size=patch,
+        patch_size=patch * 2 ** len(stem),
         num_labels=CLASSES,
         layer_norm_eps=1e-6,
         attn_implementation="eager",
     )
     theirs = transformers.ViTForImageClassification(config).eval()
-    randomize(theirs)
-    state = theirs.state_dict()
-
-    def linear(layer, *names):
-        parts = [(kernel(state[f"{name}.weight"]), state[f"{name}.bias"].numpy()) for name in names]
-        ours.get_layer(layer).set_weights([np.concatenate(part, -1) for part in zip(*parts, strict=True)])
-
-    def norm(layer, name):
-        ours.get_layer(layer).set_weights([state[f"{name}.weight"].numpy(), state[f"{name}.bias"].numpy()])
-
-    linear("patches", "vit.embeddings.patch_embeddings.projection")
-    ours.get_layer("tokens").set_weights(
-        [state["vit.embeddings.cls_token"][0, 0].numpy(), state["vit.embeddings.position_embeddings"][0].numpy()]
-    )
+    projection = "vit.embeddings.patch_embeddings.projection"
+    links = {"last_norm": ["vit.layernorm"], "logits": ["classifier"], "patches": [projection]}
+    if stem:
+        theirs.vit.embeddings.patch_embeddings.projection = Hybrid(stem, width, patch).eval()
+        for number in range(len(stem)):
+            links[f"stem_conv{number + 1}"] = [f"{projection}.stem.{4 * number}"]
+            links[f"stem_norm{number + 1}"] = [f"{projection}.stem.{4 * number + 2}"]
     for number in range(depth):
-        name = f"vit.layers.{number}"
-        mine = f"block{number + 1}"
-        norm(f"{mine}_norm1", f"{name}.layernorm_before")
-        linear(f"{mine}_attention_qkv", *(f"{name}.attention.{letter}_proj" for letter in "qkv"))
-        linear(f"{mine}_attention_out", f"{name}.attention.o_proj")
-        norm(f"{mine}_norm2", f"{name}.layernorm_after")
-        linear(f"{mine}_widen", f"{name}.mlp.fc1")
-        linear(f"{mine}_narrow", f"{name}.mlp.fc2")
-    norm("last_norm", "vit.layernorm")
-    linear("logits", "classifier")
+        name, mine = f"vit.layers.{number}", f"block{number + 1}"
+        links |= {
+            f"{mine}_norm1": [f"{name}.layernorm_before"],
+            f"{mine}_attention_qkv": [f"{name}.attention.{letter}_proj" for letter in "qkv"],
+            f"{mine}_attention_out": [f"{name}.attention.o_proj"],
+            f"{mine}_norm2": [f"{name}.layernorm_after"],
+            f"{mine}_widen": [f"{name}.mlp.fc1"],
+            f"{mine}_narrow": [f"{name}.mlp.fc2"],
+        }
+    randomize(theirs)
+    state, back = theirs.state_dict(), {}
+
+    def parts_of(layer: str) -> list[str]:
+        """Their names for the weights of our layer, in its order."""
+        names = ["weight", "bias", "running_mean", "running_var"]
+        return names[: len(ours.get_layer(layer).weights)]
+
+    for layer, names in links.items():
+        ours.get_layer(layer).set_weights(
+            [np.concatenate([kernel(state[f"{name}.{part}"]) for name in names], -1) for part in parts_of(layer)]
+        )
+    embeddings = {"token": "vit.embeddings.cls_token", "positions": "vit.embeddings.position_embeddings"}
+    ours.get_layer("tokens").set_weights(
+        [state[embeddings["token"]][0, 0].numpy(), state[embeddings["positions"]][0].numpy()]
+    )
     with torch.no_grad():
         expected = theirs(images(shape, 1 / 127.5, -1)).logits.numpy()
     assert relative(ours(pixels(shape)), expected) < 1e-4
-    assert ours.count_params() == sum(weight.numel() for weight in theirs.parameters())
+    if not stem:  # of which PyTorch does not count the moving statistics
+        assert ours.count_params() == sum(weight.numel() for weight in theirs.parameters())
+    for layer, names in links.items():
+        for part, weight in zip(parts_of(layer), ours.get_layer(layer).get_weights(), strict=True):
+            for name, one in zip(names, np.split(weight, len(names), -1), strict=True):
+                back[f"{name}.{part}"] = kernel_back(one)
+    for name, weight in zip(embeddings.values(), ours.get_layer("tokens").get_weights(), strict=True):
+        back[name] = weight.reshape(state[name].shape)
+    assert_the_way_back(theirs, back)
 
 
 class Pair(NamedTuple):
@@ -93,6 +141,21 @@ class Pair(NamedTuple):
     norm: str
     convolution: torch.nn.Module
     normalization: torch.nn.Module
+
+
+def back_of(ours, theirs, pairs: list[Pair]) -> dict:
+    """Our weights under their names."""
+    names = {module: name for name, module in theirs.named_modules()}
+    head = next(module for module in reversed(names) if isinstance(module, torch.nn.Linear))
+    layers = [(head, "logits"), *((pair.convolution, pair.conv) for pair in pairs)]
+    layers += [(pair.normalization, pair.norm) for pair in pairs]
+    return {
+        f"{names[module]}.{part}": kernel_back(weight)
+        for module, layer in layers
+        for part, weight in zip(
+            ("weight", "bias", "running_mean", "running_var"), ours.get_layer(layer).get_weights(), strict=False
+        )
+    }
 
 
 def check(ours, theirs, shape, pairs: list[Pair], answer) -> None:
@@ -106,6 +169,7 @@ def check(ours, theirs, shape, pairs: list[Pair], answer) -> None:
         norm.momentum = 0.01  # PyTorch counts what is new, Keras what is kept: its 0.99
     head = [module for module in theirs.modules() if isinstance(module, torch.nn.Linear)][-1]
     ours.get_layer("logits").set_weights([kernel(head.weight), head.bias.detach().numpy()])
+    assert_the_way_back(theirs, back_of(ours, theirs, pairs))
     before = {pair.norm: pair.normalization.running_var.clone() for pair in pairs}
     counts = {}
     for pair in pairs:

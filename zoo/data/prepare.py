@@ -3,13 +3,10 @@
 import contextlib
 import io
 import os
-import socket
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
-from urllib.request import getproxies
+from urllib.parse import urlsplit
 
 import filelock
 import tensorflow as tf
@@ -20,10 +17,10 @@ from tensorflow_datasets.core.download.download_manager import NonMatchingChecks
 from tensorflow_datasets.core.download.util import DownloadError
 
 from zoo.errors import UserError, disk_is_full, nearest
+from zoo.network import silence_of
 
 # What TensorFlow says of a file with other bytes than were written, one without its end, and one that is gone.
 DAMAGE = (tf.errors.DataLossError, tf.errors.FailedPreconditionError, tf.errors.NotFoundError)
-PATIENCE = 5  # seconds for a server to answer before the data count as out of reach
 
 
 def place_of(directory: Path | None) -> Path | str | None:
@@ -148,7 +145,7 @@ def out_of_reach(builder: tfds.core.DatasetBuilder, directory: Path) -> None:
         name = resource.get_dl_fname(url, info.checksum)
         if any((place / name).exists() for place in (downloads, downloads / builder.name)):
             continue
-        problem = silence_of(urlsplit(url))
+        problem = silence_of(url)
         if problem:
             raise UserError(
                 f"{builder.name} is not in {directory} and its server {urlsplit(url).hostname} cannot be reached "
@@ -164,24 +161,3 @@ def without_network(builder: tfds.core.DatasetBuilder) -> str:
     if isinstance(features, tfds.features.Translation) or "source_sentence" in features:
         return "dates"
     return next((name for feature, name in (("text", "pydocs"), ("audio", "dtmf")) if feature in features), "digits")
-
-
-def silence_of(url: SplitResult) -> str | None:
-    """Why the server does not answer within PATIENCE seconds; None where it does, or a proxy asks for us."""
-    if url.scheme in getproxies():
-        return None
-    problem = [f"no answer within {PATIENCE} seconds"]
-
-    def ask() -> None:
-        try:
-            port = url.port or {"http": 80, "ftp": 21}.get(url.scheme, 443)
-            socket.create_connection((url.hostname, port), PATIENCE).close()
-            problem.clear()
-        except OSError as error:
-            problem[:] = [error.strerror or str(error)]
-
-    # In a thread: looking up a name has no time limit of its own.
-    asking = threading.Thread(target=ask, daemon=True)
-    asking.start()
-    asking.join(PATIENCE)
-    return problem[0] if problem else None

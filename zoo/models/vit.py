@@ -121,7 +121,8 @@ def block(x, heads: int, dropout: float, name: str, first_only: bool = False):
 def attention(x, heads: int, name: str, first_only: bool = False):
     """Every token attends to all tokens, with `heads` heads (appendix A): (B, T, D) to (B, T, D).
 
-    With `first_only` the first token alone attends: (B, T, D) to (B, 1, D).
+    With `first_only` the first token alone attends: (B, T, D) to (B, 1, D), which `zoo.layers.SelfAttention`, whose
+    cache this needs not, does not know.
     """
     width = x.shape[-1]
     asked = layers.Dense(3 * width, name=f"{name}_qkv")(x)

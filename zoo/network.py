@@ -1,0 +1,30 @@
+"""Whether a server answers, found out before anything waits for it."""
+
+import socket
+import threading
+from urllib.parse import urlsplit
+from urllib.request import getproxies
+
+PATIENCE = 5  # seconds for a server to answer before it counts as out of reach
+
+
+def silence_of(address: str) -> str | None:
+    """Why the server of a web address does not answer within PATIENCE seconds; None where it does, or a proxy asks."""
+    url = urlsplit(address)
+    if url.scheme in getproxies():
+        return None
+    problem = [f"no answer within {PATIENCE} seconds"]
+
+    def ask() -> None:
+        try:
+            port = url.port or {"http": 80, "ftp": 21}.get(url.scheme, 443)
+            socket.create_connection((url.hostname, port), PATIENCE).close()
+            problem.clear()
+        except OSError as error:
+            problem[:] = [error.strerror or str(error)]
+
+    # In a thread: looking up a name has no time limit of its own.
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(PATIENCE)
+    return problem[0] if problem else None
