@@ -16,10 +16,10 @@ from zoo import fit as fit_module
 from zoo.data import SOURCES, Augment, Images
 from zoo.errors import UserError
 from zoo.evaluate import evaluate
-from zoo.fit import epoch_steps, fit
+from zoo.fit import build, epoch_steps, fit
 from zoo.predict import predict
 from zoo.recipes import RECIPES
-from zoo.training import TASKS, Classification, Optimizer, callbacks
+from zoo.training import TASKS, Classification, Optimizer, callbacks, devices
 from zoo.training.recipe import plain, revive
 
 
@@ -65,6 +65,18 @@ def test_the_same_seed_gives_the_same_bits(name, tiny, data_directory, tmp_path)
     run, beside = fit(recipe, logs=tmp_path), fit(recipe, logs=tmp_path, fresh=True)
     assert beside.path.name == f"{run.path.name}-2"
     assert beside.history == run.history
+
+
+@pytest.mark.parametrize("name", ["cnn", "gpt", "rnn", "lstm"])
+def test_preparing_the_data_changes_no_weight(name, tmp_path):
+    """To prepare them draws numbers, which the second fit of a person does not do."""
+    weights = []
+    for _ in range(2):
+        devices.configure(seed=0, precision="float32")
+        recipe = RECIPES[name]
+        weights.append(build(dataclasses.replace(recipe, data=dataclasses.replace(recipe.data, directory=tmp_path))))
+    first, second = (model.get_weights() for model in weights)
+    assert all(one.tobytes() == other.tobytes() for one, other in zip(first, second, strict=True))
 
 
 def test_it_learns(tiny, data_directory, tmp_path):

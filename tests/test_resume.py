@@ -29,10 +29,13 @@ from zoo.training import Classification, Optimizer, Recipe, Run, resume
 KILLS = int(os.environ.get("ZOO_KILLS", "4"))  # a test of minutes; ZOO_KILLS=20 for the long form
 
 # Everything that has a memory is on: dropout, augmentation, averaged weights, patience, a falling rate.
-TRAINING = shlex.split(
+CNN = (
     "cnn --epochs 5 --data.batch 16 --model.filters 8 8 --model.units 16 --model.dropout 0.5 --patience 4 "
     "--data.augment.shift 0.1 --data.augment.mixup 0.2 --optimizer.ema 0.9"
 )
+# Compiled by XLA, as their recipes are; and with all of their recurrent layers in one loop.
+GPT = "gpt --epochs 3 --data.context 16 --data.windows 960 --model.dropout 0.1"
+LSTM = "lstm --epochs 3 --data.steps 20 --data.batch 64 --data.vary.shift 0.1"
 
 
 def outcome(logs: Path) -> dict:
@@ -70,8 +73,8 @@ def assert_equal(ours: dict, theirs: dict) -> None:
         assert values == theirs["events"][tag], tag
 
 
-def start(logs: Path, data_directory: Path, *more: str) -> subprocess.Popen:
-    command = [sys.executable, "-m", "zoo.fit", *TRAINING, *more, "--logs", str(logs)]
+def start(logs: Path, data_directory: Path, training: str = CNN) -> subprocess.Popen:
+    command = [sys.executable, "-m", "zoo.fit", *shlex.split(training), "--logs", str(logs)]
     return subprocess.Popen(
         command, cwd=ROOT, env=environment(data_directory), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -82,30 +85,28 @@ def wait_for(process: subprocess.Popen, word: str) -> bool:
     return any(line.startswith(word) for line in process.stdout)
 
 
-@pytest.fixture(scope="module")
-def unstopped(tmp_path_factory, data_directory) -> dict:
-    """The outcome of a training that nothing stopped."""
-    logs = tmp_path_factory.mktemp("unstopped")
-    process = start(logs, data_directory)
+def finished(process: subprocess.Popen, logs: Path) -> dict:
+    """The outcome of a training that goes to its end."""
     out, error = process.communicate(timeout=300)
     assert process.returncode == 0, out + error
     return outcome(logs)
 
 
-def test_twice_the_same_bits(unstopped, tmp_path, data_directory):
-    start(tmp_path, data_directory).communicate(timeout=300)
-    assert_equal(outcome(tmp_path), unstopped)
+@pytest.fixture(scope="module")
+def unstopped(tmp_path_factory, data_directory) -> dict:
+    """The outcome of a training that nothing stopped."""
+    logs = tmp_path_factory.mktemp("unstopped")
+    return finished(start(logs, data_directory), logs)
 
 
-def test_killed_at_random_moments(unstopped, tmp_path, data_directory):
+def killed_and_finished(training: str, expected: dict, kills: int, logs: Path, data_directory: Path) -> None:
+    """Kills the training at random moments, then lets it end, and compares."""
     moments, killed = random.Random(os.environ.get("ZOO_SEED", "kills")), 0
-    while killed < KILLS:
-        process = start(tmp_path, data_directory)
+    while killed < kills:
+        process = start(logs, data_directory, training)
         if not wait_for(process, "Epoch"):  # it ended before it could be killed: begin anew
-            process.communicate(timeout=60)
-            assert process.returncode == 0
-            assert_equal(outcome(tmp_path), unstopped)
-            shutil.rmtree(next(path for path in tmp_path.iterdir() if path.is_dir()))
+            assert_equal(finished(process, logs), expected)
+            shutil.rmtree(next(path for path in logs.iterdir() if path.is_dir()))
             continue
         time.sleep(moments.uniform(0, 4))
         if process.poll() is not None:
@@ -113,10 +114,17 @@ def test_killed_at_random_moments(unstopped, tmp_path, data_directory):
         process.kill()
         process.communicate()
         killed += 1
-    process = start(tmp_path, data_directory)
-    out, error = process.communicate(timeout=300)
-    assert process.returncode == 0, out + error
-    assert_equal(outcome(tmp_path), unstopped)
+    assert_equal(finished(start(logs, data_directory, training), logs), expected)
+
+
+def test_killed_at_random_moments(unstopped, tmp_path, data_directory):
+    killed_and_finished(CNN, unstopped, KILLS, tmp_path, data_directory)
+
+
+@pytest.mark.parametrize("training", [GPT, LSTM], ids=["gpt", "lstm"])
+def test_sequences_killed_at_random_moments(training, tmp_path, data_directory):
+    expected = finished(start(tmp_path / "unstopped", data_directory, training), tmp_path / "unstopped")
+    killed_and_finished(training, expected, KILLS // 4, tmp_path / "killed", data_directory)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -195,9 +203,9 @@ def test_crash_at_every_save_of_a_language_model(tmp_path, monkeypatch):
     recipe = replace(
         RECIPES["gpt"],
         model=partial(gpt, dropout=0.1),
-        data=Text(file=text, context=8, batch=4, windows=32),
+        data=Text(file=text, context=8, batch=4, windows=28),
         optimizer=Optimizer("muon"),
-        epochs=3,
+        epochs=2,
         xla="off",  # which each of the many sessions would wait for
     )
     crash_at_every_save(lambda logs: fit(recipe, logs=logs), tmp_path, monkeypatch)
@@ -209,8 +217,8 @@ def test_crash_at_every_save_of_what_is_carried(tmp_path, monkeypatch):
     recipe = replace(
         RECIPES["lm"],
         model=partial(lm, embedding=8, units=(8, 8), dropout=0.1),
-        data=Text(file=text, tokens="words", context=4, batch=4, carried=True, windows=32),
-        epochs=3,
+        data=Text(file=text, tokens="words", context=4, batch=4, carried=True, windows=28),
+        epochs=2,
     )
     crash_at_every_save(lambda logs: fit(recipe, logs=logs), tmp_path, monkeypatch)
 

@@ -191,9 +191,9 @@ def test_crash_at_every_save_of_a_translation(tmp_path, monkeypatch):
     recipe = replace(
         RECIPES["transformer"],
         model=partial(transformer, width=16, heads=2, depth=1, hidden=16, dropout=0.2),
-        data=Pairs(file=write_pairs(tmp_path / "my.tsv", 50), tokens="words", batch=8, lengths=2),
+        data=Pairs(file=write_pairs(tmp_path / "my.tsv", 70), tokens="words", batch=8, lengths=2),
         task=Translation(),
-        epochs=3,
+        epochs=2,
     )
     crash_at_every_save(lambda logs: fit(recipe, logs=logs), tmp_path, monkeypatch)
 

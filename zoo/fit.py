@@ -49,6 +49,7 @@ def build(recipe: Recipe) -> keras.Model:
         UserError: the hyperparameters do not fit the data.
     """
     spec = recipe.data.spec
+    keras.utils.set_random_seed(recipe.seed)  # once more: where the data had to be prepared, that drew numbers too
     try:
         model = trainable(recipe.model(**spec))
         if "outputs" in spec and model.output_shape[1:] != (spec["outputs"],):
