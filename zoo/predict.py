@@ -131,7 +131,8 @@ def run_command(argv: list[str]) -> int:
     options = read(Options, "predict", argv)
     source, task, _ = asked(options.run, options.weights)
     if not options.files:
-        raise UserError(f"no {source.kind}s were named: wanted `python -m zoo.predict {options.run} FILE...`")
+        given = f"{options.run} --weights {options.weights}" if options.weights else options.run
+        raise UserError(f"no {source.kind}s were named: wanted `python -m zoo.predict {given} FILE...`")
     failed = False
     for answer in predict(options.run, options.files, options.top, options.weights):
         failed |= "error" in answer

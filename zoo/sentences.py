@@ -120,5 +120,6 @@ def print_translations(run: Path, prompt: str | None, file: Path | None, beam: i
             print(f"zoo: line {number} cannot be translated: {answer['error']}", file=sys.stderr)
         if "unknown" in answer:
             words = " ".join(map(repr, answer["unknown"][:10]))
-            print(f"zoo: line {number} holds words that the run has no token for: {words}", file=sys.stderr)
+            said = f"line {number} is translated without the words that the run has no token for: {words}"
+            print(f"zoo: {said}", file=sys.stderr)
     return int(failed)
