@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -151,6 +152,25 @@ def test_more_pictures_than_memory_stream_from_disk(data_directory, monkeypatch)
     for ours, theirs in zip(next(iter(outside.load("train", seed=5))), expected, strict=True):
         np.testing.assert_array_equal(ours, theirs)
     assert outside.digest("train") == inside.digest("train")
+
+
+def test_more_pictures_than_the_disk_holds(data_directory, monkeypatch):
+    """A mapped file that the disk cannot hold would kill the process without a word."""
+    monkeypatch.setattr(images_module, "IN_MEMORY", 1000)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=10_000))
+    source = Images("digits", directory=data_directory, size=(9, 9))
+    with pytest.raises(UserError, match=r"the disk is full: .* cannot take 0\.0 GB of such pictures"):
+        source.arrays("train")
+    assert not list(data_directory.rglob("*.part"))
+
+
+@pytest.mark.parametrize("text", ["", "{", "null"])
+def test_damaged_description_of_a_set(text, data_directory, tmp_path):
+    Images(directory=data_directory).digest("train")
+    shutil.copytree(data_directory / "digits", tmp_path / "digits")
+    next((tmp_path / "digits").rglob("dataset_info.json")).write_text(text)
+    with pytest.raises(UserError, match=r"digits in .* is damaged: delete its folder"):
+        Images(directory=tmp_path).digest("train")
 
 
 def flipped(path):

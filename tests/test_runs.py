@@ -1,12 +1,14 @@
 """Runs that are damaged, hostile, held by another process, or have no place to be written."""
 
 import contextlib
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -14,9 +16,12 @@ import numpy as np
 import pytest
 from conftest import ROOT, assert_complaint, environment
 
+from zoo.data import Images
 from zoo.errors import UserError
-from zoo.fit import recalled
+from zoo.fit import fit, recalled
+from zoo.recipes import RECIPES
 from zoo.training import runs
+from zoo.training.resume import read_state, write_state
 from zoo.training.runs import Run
 
 ROOTLESS = pytest.mark.skipif(
@@ -114,6 +119,70 @@ def test_damaged_state(run, zoo_command, data_directory, tmp_path):
     with zipfile.ZipFile(path / "state.npz", "w") as file:  # pickled arrays are never unpickled
         np.lib.format.write_array(file.open("state.npy", "w"), np.array([object()], object), allow_pickle=True)
     assert_complaint(zoo_command("fit", "cnn", "--epochs", 3, "--logs", tmp_path), "state.npz is damaged")
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("summary.json", '{"epochs": 2, "steps": 1, "seconds": 1, "best": {}}'),
+        ("summary.json", '{"epochs": "x", "steps": 1, "seconds": 1, "best": {"epoch": 1}}'),
+        ("run.json", "{}"),
+        ("history.json", "null"),
+        ("history.json", "[1, 2]"),
+    ],
+)
+def test_damaged_end_of_a_run(file, text, copy):
+    (copy / file).write_text(text)
+    with pytest.raises(UserError, match=r"damaged|another version of zoo"):
+        _ = runs.open_for_reading(copy).summary, Run(copy).history
+
+
+@pytest.mark.parametrize("wrong", [{"step": "x"}, {"step": -5}, {"history": 5}, {"history": [1]}, {"events": []}])
+def test_state_that_no_training_saves(wrong, run, tmp_path):
+    arrays, state = read_state(Path(run[0]) / "state.npz")
+    write_state(tmp_path / "state.npz", arrays, state | wrong)
+    with pytest.raises(UserError, match=rf"its {next(iter(wrong))} is not what a training saves"):
+        read_state(tmp_path / "state.npz")
+    write_state(tmp_path / "state.npz", arrays | {"v00000": np.full((2, 2), np.nan)}, state)
+    with pytest.raises(UserError, match="v00000 is not what a training saves"):
+        read_state(tmp_path / "state.npz")
+
+
+def test_a_run_that_was_removed_does_not_go_on(data_directory, tmp_path, monkeypatch):
+    """TensorFlow makes the folder of its event files anew, so that every later file would find its place."""
+    recipe = replace(RECIPES["cnn"], epochs=1, data=Images(directory=data_directory))
+
+    def removed(panel, sample):
+        shutil.rmtree(folder)
+        (folder / "train").mkdir(parents=True)
+
+    folder = tmp_path / f"cnn-{recipe.id()}"
+    monkeypatch.setattr("zoo.training.panels.ClassificationPanel.begin", removed)
+    with pytest.raises(UserError, match="was removed or moved meanwhile"):
+        fit(recipe, logs=tmp_path)
+
+
+def test_a_line_is_added_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "results.jsonl"
+    runs.append_line(path, "first")
+
+    class Full(io.FileIO):
+        def write(self, text):
+            return super().write(text[:3])
+
+    monkeypatch.setattr("builtins.open", lambda path, mode, buffering: Full(path, mode.replace("b", "")))
+    with pytest.raises(UserError, match="the disk is full"):
+        runs.append_line(path, "second")
+    monkeypatch.undo()
+    runs.append_line(path, "third")
+    assert path.read_text() == "first\nthird\n"
+
+
+def test_names_that_are_not_utf_8(zoo_command, tmp_path):
+    if os.name == "nt":
+        pytest.skip("Windows has no such names")
+    done = zoo_command("fit", "cnn", "--logs", os.fsdecode(b"logs\xff"), cwd=tmp_path)
+    assert_complaint(done, "has letters that are not UTF-8")
 
 
 def test_two_processes_on_one_run(zoo_command, data_directory, tmp_path):

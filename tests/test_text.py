@@ -14,7 +14,7 @@ from conftest import assert_complaint
 from tokenizers import Tokenizer
 
 from zoo.data import Text
-from zoo.data.tokens import learn
+from zoo.data.tokens import learn, read_tokenizer
 from zoo.decoding import Sampling, ahead, write, write_on
 from zoo.errors import UserError
 from zoo.evaluate import evaluate
@@ -351,6 +351,22 @@ def test_early_stopping_in_half_precision(name, precision, file, tmp_path):
     assert run.summary["epochs"] == len(run.history) == 3
     assert run.summary["best"]["epoch"] == 1
     assert run.model().layers[2].compute_dtype == precision.removeprefix("mixed_")
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAAA"}},
+        {"pre_tokenizer": {"type": "FixedLength", "length": 0}},
+        {"decoder": {"type": "Strip", "content": " ", "start": 5, "stop": 5}},
+    ],
+    ids=str,
+)
+def test_a_tokenizer_over_which_the_library_falls(part, tmp_path):
+    written = json.loads(learn("characters", "abc \n", 0).to_str())
+    (tmp_path / "tokenizer.json").write_text(json.dumps(written | part))
+    with pytest.raises(UserError, match=r"tokenizer\.json is missing or is not a tokenizer"):
+        read_tokenizer(tmp_path / "tokenizer.json")
 
 
 def test_a_tokenizer_of_somebody_else(file, tmp_path):

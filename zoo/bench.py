@@ -16,6 +16,7 @@ import psutil
 import tensorflow as tf
 
 from zoo.command import main, parse
+from zoo.errors import UserError
 from zoo.fit import build, compile_model, epoch_steps
 from zoo.training import Recipe, devices
 
@@ -53,7 +54,10 @@ def bench(recipe: Recipe, seconds: float = 10.0) -> dict:
         inference_examples_per_second and batch_1_ms_median; peak_rss_mb and threads.
     """
     precision = devices.configure(recipe.seed, recipe.precision)
-    model, batch = build(recipe), recipe.data.batch
+    batch = recipe.data.batch
+    if batch > EXAMPLES:
+        raise UserError(f"--data.batch came as {batch}, but bench imitates {EXAMPLES:,} examples: take fewer")
+    model = build(recipe)
     steps, per_execution = epoch_steps(EXAMPLES, batch)
     compile_model(model, recipe, steps, per_execution)
     stopwatch = tf.Variable(0.0, dtype=tf.float64)

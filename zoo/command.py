@@ -26,6 +26,11 @@ from zoo.training import Recipe
 from zoo.training.resume import Stopped
 
 Options = TypeVar("Options")
+# What the system refuses for reasons of its own: rights, names, limits, a device that fails.
+OF_THE_MACHINE = {
+    *(errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.EISDIR),
+    *(errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.EIO),
+}
 
 
 def parse(verb: str, argv: list[str], options: type[Options]) -> tuple[Recipe, Options]:
@@ -54,6 +59,9 @@ def parse_for(recipe: Recipe, verb: str, argv: list[str], options: type[Options]
         UserError: the recipe does not accept a value.
         SystemExit: a flag is wrong (2), or help was asked for (0).
     """
+    for word in argv:
+        if any("\ud800" <= letter <= "\udfff" for letter in word):
+            raise UserError(f"{word} has letters that are not UTF-8, which TensorFlow cannot write down: rename it")
     registry = tyro.constructors.ConstructorRegistry()
     registry.struct_rule(hyperparameters)
     description = " ".join(recipe.model.func.__doc__.split("\n\n")[0].split())
@@ -153,7 +161,7 @@ def in_a_line(error: Exception) -> str | None:
     if disk_is_full(error):
         return "the disk is full; what was saved is whole: make room and type the same command again, without --fresh"
     if isinstance(error, OSError):
-        if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG):
+        if error.errno not in OF_THE_MACHINE:
             return None
         return f"{error.strerror}: {error.filename or 'a file'}; choose another place, or close what holds it"
     if isinstance(error, tf.errors.OpError) and not isinstance(error, tf.errors.ResourceExhaustedError):

@@ -87,8 +87,7 @@ def run_command(argv: list[str]) -> int:
     with runs.replacing(picture) as part:
         task.draw(report, part)
     if options.record:
-        with open(run.path.parent / "results.jsonl", "a", encoding="utf-8") as file:
-            file.write(json.dumps(result(run, options.split, report)) + "\n")
+        runs.append_line(run.path.parent / "results.jsonl", json.dumps(result(run, options.split, report)))
     if options.json:
         print(json.dumps({"run": str(run.path)} | report))
         return 0

@@ -111,6 +111,7 @@ def fit(
     """
     run = runs.choose(recipe, Path(logs), fresh)
     if run.summary is not None:
+        runs.open_for_reading(run.path)
         print(f"finished already; --fresh starts anew beside {run.path}")
         return run
     precision = devices.configure(recipe.seed, recipe.precision)

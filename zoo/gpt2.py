@@ -14,7 +14,7 @@ import numpy as np
 from safetensors import safe_open
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-from zoo.data import read_tokenizer
+from zoo.data import checked_tokenizer, read_tokenizer
 from zoo.errors import UserError
 from zoo.models.gpt import VARIANTS, Block, gpt
 
@@ -59,7 +59,7 @@ def published_gpt2(name: str, weights: str | Path) -> tuple[keras.Model, Tokeniz
     ]
     if wrong:
         raise UserError(f"{folder / CONFIG} is not that of a GPT-2 of the published form: {', '.join(wrong)}")
-    lacking = [key for key in SIZES if not isinstance(config.get(key), int)]
+    lacking = [key for key in SIZES if type(config.get(key)) is not int]  # nor a bool
     if lacking:
         raise UserError(f"{folder / CONFIG} is not that of a GPT-2: it gives no {', '.join(lacking)}")
     *size, vocabulary, context = (config[key] for key in SIZES)
@@ -151,13 +151,14 @@ def tokenizer_of(folder: Path) -> Tokenizer:
     """
     if (folder / TOKENIZER).exists() or not (folder / "vocab.json").exists():
         return read_tokenizer(folder / TOKENIZER)
-    try:
+
+    def make() -> Tokenizer:
         tokenizer = Tokenizer(models.BPE.from_file(str(folder / "vocab.json"), str(folder / "merges.txt")))
-    except Exception as error:  # the library has no error of its own
-        raise UserError(f"{folder} holds no tokenizer ({' '.join(str(error).split())[:200]})") from error
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    return tokenizer
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        tokenizer.decoder = decoders.ByteLevel()
+        return tokenizer
+
+    return checked_tokenizer(make, folder / "vocab.json")
 
 
 def read_json(path: Path) -> dict:

@@ -7,7 +7,7 @@ from zoo.data.pictures import find_pictures, read_picture
 from zoo.data.series import Series
 from zoo.data.speech import Speech
 from zoo.data.text import TOKENIZER, Text
-from zoo.data.tokens import encode, foreign, read_tokenizer
+from zoo.data.tokens import checked_tokenizer, encode, foreign, read_tokenizer
 from zoo.data.vary import Vary
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Speech",
     "Text",
     "Vary",
+    "checked_tokenizer",
     "encode",
     "find_pictures",
     "foreign",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +19,7 @@ from zoo.data.digits import Digits
 from zoo.data.folder import picture_folder, refuse_absent
 from zoo.data.pictures import SIZE, find_pictures, fit, read_picture
 from zoo.data.pipeline import single_pass, training_stream
-from zoo.data.prepare import alone, examples, known_builder, place_of, prepare, split_names
+from zoo.data.prepare import alone, builder_of, examples, known_builder, place_of, prepare, split_names
 from zoo.errors import UserError
 
 EVALUATED = 250  # pictures that go through the network at once where nothing is learned
@@ -78,7 +79,7 @@ class Images:
         if self.folder is not None:
             return picture_folder(self.folder, self.size, directory)
         if self.name == "digits":
-            return Digits(data_dir=directory)
+            return builder_of(Digits, directory)
         builder = known_builder(self.name, directory, "digits")
         features = dict(builder.info.features.items())
         if not (
@@ -234,7 +235,12 @@ class Images:
         folder = Path(self._prepared.data_path)
         with alone(folder):
             if not (folder / f"{name}.npy").exists():
-                part = folder / f"{name}.part"
+                part, size = folder / f"{name}.part", count * int(np.prod(shape))
+                if shutil.disk_usage(folder).free < size:  # what a mapped file lacks kills the process without a word
+                    raise UserError(
+                        f"the disk is full: {folder} cannot take {size / 1e9:.1f} GB of such pictures: make room, "
+                        "take a smaller --data.size, or give another place with --data.directory DIR or TFDS_DATA_DIR"
+                    )
                 pixels = np.lib.format.open_memmap(part, "w+", np.uint8, (count, *shape))
                 self._fill(split, pixels, labels)
                 pixels.flush()

@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 from zoo.data.buckets import BEGIN, END, endless, lengths_of, once, padded, widths
 from zoo.data.dates import Dates
 from zoo.data.multi30k import Multi30k
-from zoo.data.prepare import examples, known_builder, place_of, prepare, split_names
+from zoo.data.prepare import builder_of, examples, known_builder, place_of, prepare, split_names
 from zoo.data.text import TOKENIZER, VOCABULARY, read_text
 from zoo.data.tokens import LINE_END, Kind, encode, learn, read_tokenizer
 from zoo.errors import UserError
@@ -246,7 +246,7 @@ class Pairs:
         """
         directory = place_of(self.directory)
         if self.name in OURS:
-            return OURS[self.name](data_dir=directory)
+            return builder_of(OURS[self.name], directory)
         builder = known_builder(self.name, directory, "dates")
         if len(columns(builder)) < 2:
             raise UserError(

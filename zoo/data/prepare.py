@@ -82,6 +82,19 @@ def examples(
         raise UserError(f"{builder.data_path} is damaged: delete it and type the same command") from error
 
 
+def builder_of(kind: type[tfds.core.DatasetBuilder], directory: Path | str | None) -> tfds.core.DatasetBuilder:
+    """A builder of ours; nothing is prepared yet.
+
+    Raises:
+        UserError: what was prepared before is damaged.
+    """
+    try:
+        return kind(data_dir=directory)
+    except Exception as error:  # TFDS and the libraries under it each have errors of their own for a cut file
+        where = directory or "~/tensorflow_datasets"
+        raise UserError(f"{kind.name} in {where} is damaged: delete its folder and type the same command") from error
+
+
 def known_builder(name: str, directory: Path | str | None, ours: str) -> tfds.core.DatasetBuilder:
     """TFDS's builder of that name; nothing is downloaded yet.
 

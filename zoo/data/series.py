@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from zoo.data.files import files_below
 from zoo.data.pipeline import single_pass, training_stream
-from zoo.data.prepare import examples, place_of, prepare
+from zoo.data.prepare import builder_of, examples, place_of, prepare
 from zoo.data.sunspots import Sunspots
 from zoo.data.table import read_table
 from zoo.errors import UserError
@@ -110,7 +110,7 @@ class Series:
             name = table.find(self.column)
             return name, table.numbers(name)
         directory = place_of(self.directory)
-        stored = examples(prepare(Sunspots(data_dir=directory)), "train", self.name)
+        stored = examples(prepare(builder_of(Sunspots, directory)), "train", self.name)
         return self.name, np.array([number for (number,) in stored])
 
     def part(self, split: str) -> slice:
@@ -278,7 +278,7 @@ def read_scale(path: Path) -> tuple[str, float, float]:
         column, mean, deviation = str(kept["column"]), float(kept["mean"]), float(kept["deviation"])
         if not (math.isfinite(mean) and 0 < deviation < math.inf):
             raise ValueError(f"mean {mean}, deviation {deviation}")
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise UserError(
             f"{path} is missing or is not the scale of a series ({error}): give the file of a run"
         ) from error

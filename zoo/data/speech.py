@@ -16,7 +16,7 @@ import tensorflow_datasets as tfds
 from zoo.data.dtmf import RATE, Dtmf
 from zoo.data.folder import refuse_absent, sound_folder
 from zoo.data.pipeline import single_pass, training_stream
-from zoo.data.prepare import examples, known_builder, place_of, prepare, split_names
+from zoo.data.prepare import builder_of, examples, known_builder, place_of, prepare, split_names
 from zoo.data.sounds import RANGE, find_sounds, log_mel, of_one, placed, read_sound, resampled, samples_of
 from zoo.data.speakers import parts_apart, speaker_feature, speaker_of
 from zoo.data.vary import Vary
@@ -106,7 +106,7 @@ class Speech:
         if self.folder is not None:
             return sound_folder(self.folder, self.rate, directory)
         if self.name == "dtmf":
-            return Dtmf(data_dir=directory)
+            return builder_of(Dtmf, directory)
         builder = known_builder(self.name, directory, "dtmf")
         features = dict(builder.info.features.items())
         if not (

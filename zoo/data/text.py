@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 from zoo.data.carried import ring, rows
 from zoo.data.files import from_utf8
 from zoo.data.pipeline import single_pass, training_stream
-from zoo.data.prepare import examples, known_builder, place_of, prepare, split_names
+from zoo.data.prepare import builder_of, examples, known_builder, place_of, prepare, split_names
 from zoo.data.ptb import Ptb
 from zoo.data.pydocs import PyDocs
 from zoo.data.tokens import Kind, encode, learn, read_tokenizer
@@ -234,7 +234,7 @@ class Text:
         """
         directory = place_of(self.directory)
         if self.name in OURS:
-            return OURS[self.name](data_dir=directory)
+            return builder_of(OURS[self.name], directory)
         builder = known_builder(self.name, directory, "pydocs")
         features = dict(builder.info.features.items())
         if not isinstance(features.get("text"), tfds.features.Text):

@@ -1,6 +1,8 @@
 """Tokenizers: text to numbers and back, each in the form and the file of the `tokenizers` library."""
 
+import contextlib
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -83,10 +85,25 @@ def read_tokenizer(path: Path) -> Tokenizer:
     Raises:
         UserError: the file is missing or damaged.
     """
+    return checked_tokenizer(lambda: Tokenizer.from_str(path.read_text(encoding="utf-8")), path)
+
+
+def checked_tokenizer(make: Callable[[], Tokenizer], path: Path) -> Tokenizer:
+    """What comes out, set to texts of any length, where the library can bear to work with it.
+
+    Raises:
+        UserError: it does not.
+    """
     try:
-        tokenizer = Tokenizer.from_str(path.read_text(encoding="utf-8"))
-    except Exception as error:  # the library has no error of its own
+        tokenizer = make()
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        with contextlib.suppress(Exception):  # a text that it does not know is answered where it comes up
+            foreign(tokenizer, "a b\n")
+            tokenizer.decode([0, 1])
+            tokenizer.decode(tokenizer.encode("a b\n", add_special_tokens=False).ids)
+        return tokenizer
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # the library has no error of its own, and panics in Rust are no Exceptions
         raise UserError(f"{path} is missing or is not a tokenizer: {' '.join(str(error).split())[:200]}") from error
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    return tokenizer

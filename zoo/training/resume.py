@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ import numpy as np
 
 from zoo.errors import UserError
 from zoo.training.carry import forget
-from zoo.training.runs import Run, replacing, sound, write_json
+from zoo.training.runs import Run, is_epoch, removed, replacing, sound, write_json
 
 INTERVAL = 60  # seconds between two saves within an epoch
 MEMORY = {  # what Keras' callbacks know, and forget when a training begins
@@ -149,6 +150,8 @@ class Resume(keras.callbacks.Callback):
             "seconds": self.seconds,
         }
         self.arrays = {name(at): keras.ops.convert_to_numpy(v) for at, v in enumerate(self._variables())}
+        if not (self.run.path / "run.json").exists():  # TensorFlow makes a folder that is gone anew
+            raise UserError(removed(self.run.path))
         unsound = [v.path for v, a in zip(self._variables(), self.arrays.values(), strict=True) if not sound(a)]
         if unsound:
             raise UserError(diverged(self.run, f"{unsound[0]} is no longer finite", self.step))
@@ -208,7 +211,15 @@ def read_state(path: Path) -> tuple[dict[str, np.ndarray], dict]:
         with np.load(path, allow_pickle=False) as file:
             arrays = dict(file)
         state = json.loads(arrays.pop("state").tobytes())
-        return arrays, {key: state[key] for key in begun}
+        state = {key: state[key] for key in begun}
+        for key, value in state.items():
+            fits = isinstance(value, type(begun[key])) and (key != "step" or 0 <= value < sys.maxsize)
+            if not fits or (key == "history" and not all(map(is_epoch, value))):
+                raise ValueError(f"its {key} is not what a training saves")
+        for key, array in arrays.items():
+            if array.dtype.kind not in "biuf" or not sound(array):
+                raise ValueError(f"its {key} is not what a training saves")
+        return arrays, state
     except Exception as error:  # zip, NumPy and JSON each have errors of their own for a damaged file
         raise UserError(f"{path} is damaged ({error}): start anew with --fresh") from error
 

@@ -42,7 +42,7 @@ class Run:
         if not path.exists():
             return None
         summary = read_json(path)
-        if not isinstance(summary, dict) or not summary.keys() >= SUMMARY:
+        if not is_summary(summary):
             raise UserError(f"{path} is damaged: start anew with --fresh")
         return summary
 
@@ -50,7 +50,10 @@ class Run:
     def history(self) -> list[dict]:
         """Loss, metrics and learning rate of each epoch so far."""
         path = self.path / "history.json"
-        return read_json(path) if path.exists() else []
+        history = read_json(path) if path.exists() else []
+        if not isinstance(history, list) or not all(map(is_epoch, history)):
+            raise UserError(f"{path} is damaged: start anew with --fresh")
+        return history
 
     def model(self) -> keras.Model:
         """The network of the best epoch so far; no code that a file may hold is ever run.
@@ -102,6 +105,22 @@ def open_for_reading(path: Path) -> Run:
     if not is_record(record):
         raise UserError(f"{path / 'run.json'} is damaged: its recipe, data or labels are not what fit writes")
     return run
+
+
+def is_epoch(epoch) -> bool:
+    """Whether that is what a fit writes of an epoch: numbers, among them which it was."""
+    numbers = isinstance(epoch, dict) and all(isinstance(value, int | float) for value in epoch.values())
+    return numbers and isinstance(epoch.get("epoch"), int)
+
+
+def is_summary(summary) -> bool:
+    """Whether that is what a fit writes at its end."""
+    return (
+        isinstance(summary, dict)
+        and summary.keys() >= SUMMARY
+        and all(isinstance(summary[part], int | float) for part in SUMMARY - {"best"})
+        and is_epoch(summary["best"])
+    )
 
 
 def is_record(record: dict) -> bool:
@@ -240,6 +259,22 @@ def write_json(path: Path, value) -> None:
         part.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
 
 
+def append_line(path: Path, line: str) -> None:
+    """Adds the whole line to the file, or nothing.
+
+    Raises:
+        UserError: the disk is full.
+    """
+    text = line.encode() + b"\n"
+    with open(path, "ab", buffering=0) as file:
+        before, written = file.seek(0, os.SEEK_END), 0
+        with contextlib.suppress(OSError):
+            written = file.write(text)
+        if written < len(text):
+            file.truncate(before)
+            raise UserError(f"the disk is full: {path} could not be written and is as it was; make room and try again")
+
+
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path of the same ending that takes the place of `path` when it was written whole.
@@ -262,11 +297,16 @@ def replacing(path: Path) -> Iterator[Path]:
                 "so make room and type the same command again, without --fresh"
             ) from error
         if not path.parent.is_dir():
-            raise UserError(
-                f"{path.parent} was removed or moved meanwhile: move it back and type the same command to go on, "
-                "or type it to begin again"
-            ) from error
+            raise UserError(removed(path.parent)) from error
         raise
+
+
+def removed(folder: Path) -> str:
+    """The answer where a run's folder is gone."""
+    return (
+        f"{folder} was removed or moved meanwhile: move it back and type the same command to go on, "
+        "or type it to begin again"
+    )
 
 
 def commit() -> str | None:
