@@ -20,7 +20,7 @@ from zoo.data import Images
 from zoo.errors import UserError
 from zoo.fit import fit, recalled
 from zoo.recipes import RECIPES
-from zoo.training import runs
+from zoo.training import files, runs
 from zoo.training.resume import read_state, write_state
 from zoo.training.runs import Run
 
@@ -39,7 +39,7 @@ def test_folder_removed_while_it_is_written(tmp_path):
     folder = tmp_path / "run"
     folder.mkdir()
     with pytest.raises(UserError, match="run was removed or moved meanwhile: move it back and type"):  # noqa: SIM117
-        with runs.replacing(folder / "state.npz") as part:
+        with files.replacing(folder / "state.npz") as part:
             folder.rmdir()
             part.write_text("state")
 
@@ -164,7 +164,7 @@ def test_a_run_that_was_removed_does_not_go_on(data_directory, tmp_path, monkeyp
 
 def test_a_line_is_added_whole_or_not_at_all(tmp_path, monkeypatch):
     path = tmp_path / "results.jsonl"
-    runs.append_line(path, "first")
+    files.append_line(path, "first")
 
     class Full(io.FileIO):
         def write(self, text):
@@ -172,9 +172,9 @@ def test_a_line_is_added_whole_or_not_at_all(tmp_path, monkeypatch):
 
     monkeypatch.setattr("builtins.open", lambda path, mode, buffering: Full(path, mode.replace("b", "")))
     with pytest.raises(UserError, match="the disk is full"):
-        runs.append_line(path, "second")
+        files.append_line(path, "second")
     monkeypatch.undo()
-    runs.append_line(path, "third")
+    files.append_line(path, "third")
     assert path.read_text() == "first\nthird\n"
 
 

@@ -17,7 +17,7 @@ from zoo.errors import UserError
 from zoo.layers import BatchNormalization
 from zoo.models import googlenet
 from zoo.recipes import RECIPES
-from zoo.training import Classification, Recipe, devices, runs
+from zoo.training import Classification, Recipe, devices, files, runs
 from zoo.training.auxiliary import trainable
 from zoo.training.callbacks import Follow
 
@@ -106,7 +106,7 @@ def test_changed_validation_pictures(tmp_path):
         (then, then | {"validation_digest": "c"}, False),
         (then, then | {"digest": "c", "validation_digest": "c"}, True),
     ):
-        runs.write_json(tmp_path / "run.json", {"data": data})
+        files.write_json(tmp_path / "run.json", {"data": data})
         with pytest.raises(UserError, match="have changed") if refused else contextlib.nullcontext():
             runs.check_data(runs.Run(tmp_path), now)
 

@@ -14,7 +14,7 @@ import tyro
 from zoo.command import main, read
 from zoo.errors import UserError
 from zoo.fit import data_facts, recalled
-from zoo.training import runs
+from zoo.training import files, runs
 from zoo.training.runs import Run
 
 
@@ -82,12 +82,12 @@ def run_command(argv: list[str]) -> int:
     options = read(Options, "evaluate", argv)
     run = runs.open_for_reading(options.run)
     report, task = evaluate(run, options.split), recalled(run)[1]
-    runs.write_json(run.path / f"{options.split}.json", report)
+    files.write_json(run.path / f"{options.split}.json", report)
     picture = run.path / f"{options.split}.png"
-    with runs.replacing(picture) as part:
+    with files.replacing(picture) as part:
         task.draw(report, part)
     if options.record:
-        runs.append_line(run.path.parent / "results.jsonl", json.dumps(result(run, options.split, report)))
+        files.append_line(run.path.parent / "results.jsonl", json.dumps(result(run, options.split, report)))
     if options.json:
         print(json.dumps({"run": str(run.path)} | report))
         return 0

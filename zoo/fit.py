@@ -14,7 +14,7 @@ import tensorflow as tf
 from zoo.command import main, parse
 from zoo.data import SOURCES
 from zoo.errors import UserError
-from zoo.training import TASKS, callbacks, devices, runs
+from zoo.training import TASKS, callbacks, devices, files, runs
 from zoo.training.auxiliary import trainable
 from zoo.training.board import Board
 from zoo.training.recipe import Recipe, revive
@@ -170,9 +170,9 @@ def train(model: keras.Model, recipe: Recipe, run: Run, profile: tuple[int, int]
                 shuffle=False,  # the source has done that
                 verbose=1 if sys.stdout.isatty() else 2,
             )
-    runs.write_json(run.path / "history.json", resume.state["history"])
+    files.write_json(run.path / "history.json", resume.state["history"])
     panel.finish(run.model(), run.path)
-    runs.write_json(run.path / "summary.json", summarize(recipe, resume, steps))
+    files.write_json(run.path / "summary.json", summarize(recipe, resume, steps))
 
 
 def recalled(run: Run) -> tuple:

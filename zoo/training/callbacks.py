@@ -6,9 +6,10 @@ import keras
 
 from zoo.errors import UserError
 from zoo.training.carry import Forget
+from zoo.training.files import replacing
 from zoo.training.recipe import Recipe
 from zoo.training.resume import diverged
-from zoo.training.runs import Run, replacing
+from zoo.training.runs import Run
 from zoo.training.thaw import FineTuning, Thaw
 
 

@@ -22,7 +22,8 @@ import numpy as np
 
 from zoo.errors import UserError
 from zoo.training.carry import forget
-from zoo.training.runs import Run, is_epoch, removed, replacing, sound, write_json
+from zoo.training.files import removed, replacing, write_json
+from zoo.training.runs import Run, is_epoch, sound
 
 INTERVAL = 60  # seconds between two saves within an epoch
 MEMORY = {  # what Keras' callbacks know, and forget when a training begins

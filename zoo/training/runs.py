@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import subprocess
 import zipfile
 from collections.abc import Iterator
@@ -15,7 +13,8 @@ import filelock
 import keras
 import numpy as np
 
-from zoo.errors import UserError, disk_is_full
+from zoo.errors import UserError
+from zoo.training.files import kept, read_json, replacing, write_json
 from zoo.training.recipe import NAME, Recipe
 
 FORMAT = 1  # of a run's files; a reader of another format refuses
@@ -224,14 +223,6 @@ def begin(run: Run, described: dict, files: dict[str, str]) -> None:
             )
 
 
-def kept(path: Path) -> str | None:
-    """The text of a file; None where it holds none."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        return None
-
-
 def check_data(run: Run, now: dict) -> None:
     """Raises UserError where the data are no longer those with which the run began."""
     then = run.record["data"]
@@ -239,74 +230,6 @@ def check_data(run: Run, now: dict) -> None:
         now = {what: value for what, value in now.items() if what != "validation_digest"}
     if then != now:
         raise UserError(f"the data of {run.path} have changed ({then} then, {now} now): start anew with --fresh")
-
-
-def read_json(path: Path):
-    """The file's value.
-
-    Raises:
-        UserError: the file is missing or damaged.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{path} is missing or damaged ({error}): start anew with --fresh") from error
-
-
-def write_json(path: Path, value) -> None:
-    """Writes beside the file and moves into place, so that it is never half written."""
-    with replacing(path) as part:
-        part.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
-
-
-def append_line(path: Path, line: str) -> None:
-    """Adds the whole line to the file, or nothing.
-
-    Raises:
-        UserError: the disk is full.
-    """
-    text = line.encode() + b"\n"
-    with open(path, "ab", buffering=0) as file:
-        before, written = file.seek(0, os.SEEK_END), 0
-        with contextlib.suppress(OSError):
-            written = file.write(text)
-        if written < len(text):
-            file.truncate(before)
-            raise UserError(f"the disk is full: {path} could not be written and is as it was; make room and try again")
-
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path of the same ending that takes the place of `path` when it was written whole.
-
-    Raises:
-        UserError: the disk is full, and `path` is as it was; or its folder is gone.
-    """
-    part = path.with_name(f".part-{path.name}")
-    try:
-        yield part
-        with open(part, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
-        if disk_is_full(error):
-            raise UserError(
-                f"the disk is full: {path} could not be written; the state before it is whole, "
-                "so make room and type the same command again, without --fresh"
-            ) from error
-        if not path.parent.is_dir():
-            raise UserError(removed(path.parent)) from error
-        raise
-
-
-def removed(folder: Path) -> str:
-    """The answer where a run's folder is gone."""
-    return (
-        f"{folder} was removed or moved meanwhile: move it back and type the same command to go on, "
-        "or type it to begin again"
-    )
 
 
 def commit() -> str | None:
