@@ -119,6 +119,7 @@ MISTAKES = {
     "a network in the place of a run": (["finetune", "resnet50"], ["--weights imagenet"]),
     "unknown variant": (["fit", "resnet20", "--model.variant", "resnet21"], ["the known ones are resnet20, resnet32"]),
     "too small for the depth": (["fit", "vgg11", "--data.size", "16", "16"], ["needs 32x32: take larger pictures"]),
+    "a batch that no memory holds": (["bench", "cnn", "--data.batch", f"{10**30}"], ["bench times at most 20000"]),
     "one class": (["fit", "cnn", "--data.only", "3"], ["two or more different ones of: 0, 1"]),
     "no pictures of a class": (["fit", "cnn", "--data.limit", "0"], ["--data.limit came as 0"]),
     "choosing by nothing": (["fit", "cnn", "--monitor", "last", "--patience", "3"], ["need a value to watch"]),

@@ -169,7 +169,7 @@ def test_damaged_description_of_a_set(text, data_directory, tmp_path):
     Images(directory=data_directory).digest("train")
     shutil.copytree(data_directory / "digits", tmp_path / "digits")
     next((tmp_path / "digits").rglob("dataset_info.json")).write_text(text)
-    with pytest.raises(UserError, match=r"digits in .* is damaged: delete its folder"):
+    with pytest.raises(UserError, match=r"dataset_info.json\) in .* is damaged .*: delete the folder of that set"):
         Images(directory=tmp_path).digest("train")
 
 

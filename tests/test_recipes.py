@@ -67,7 +67,7 @@ def test_the_same_seed_gives_the_same_bits(name, tiny, data_directory, tmp_path)
     assert beside.history == run.history
 
 
-@pytest.mark.parametrize("name", ["cnn", "gpt", "rnn", "lstm"])
+@pytest.mark.parametrize("name", ["gpt", "rnn"])
 def test_preparing_the_data_changes_no_weight(name, tmp_path):
     """To prepare them draws numbers, which the second fit of a person does not do."""
     weights = []

@@ -124,7 +124,7 @@ def test_killed_at_random_moments(unstopped, tmp_path, data_directory):
 @pytest.mark.parametrize("training", [GPT, LSTM], ids=["gpt", "lstm"])
 def test_sequences_killed_at_random_moments(training, tmp_path, data_directory):
     expected = finished(start(tmp_path / "unstopped", data_directory, training), tmp_path / "unstopped")
-    killed_and_finished(training, expected, KILLS // 4, tmp_path / "killed", data_directory)
+    killed_and_finished(training, expected, max(1, KILLS // 4), tmp_path / "killed", data_directory)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

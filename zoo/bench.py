@@ -52,11 +52,14 @@ def bench(recipe: Recipe, seconds: float = 10.0) -> dict:
         (matrix products and convolutions, a multiplication and an addition counted as two; None with recurrent layers),
         matmul_gflops of the machine and share_of_matmul_speed; of inference:
         inference_examples_per_second and batch_1_ms_median; peak_rss_mb and threads.
+
+    Raises:
+        UserError: the batch is larger than what memory should hold, or the network cannot be built.
     """
-    precision = devices.configure(recipe.seed, recipe.precision)
     batch = recipe.data.batch
-    if batch > EXAMPLES:
-        raise UserError(f"--data.batch came as {batch}, but bench imitates {EXAMPLES:,} examples: take fewer")
+    if batch > EXAMPLES:  # it holds four of them
+        raise UserError(f"--data.batch came as {batch}, but bench times at most {EXAMPLES}: take a smaller one")
+    precision = devices.configure(recipe.seed, recipe.precision)
     model = build(recipe)
     steps, per_execution = epoch_steps(EXAMPLES, batch)
     compile_model(model, recipe, steps, per_execution)

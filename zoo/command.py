@@ -28,8 +28,13 @@ from zoo.training.resume import Stopped
 Options = TypeVar("Options")
 # What the system refuses for reasons of its own: rights, names, limits, a device that fails.
 OF_THE_MACHINE = {
-    *(errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.EISDIR),
-    *(errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.EIO),
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.ENAMETOOLONG,
+    errno.EISDIR,
+    errno.EFBIG,
+    errno.EIO,
 }
 
 

@@ -1,4 +1,4 @@
-"""Measures a run on the test split, of which fit knows the size alone: `python -m zoo.evaluate logs/cnn-1f3a9c`."""
+"""Measures a run on the test split, which fit only counts: `python -m zoo.evaluate logs/cnn-1f3a9c`."""
 
 from __future__ import annotations
 

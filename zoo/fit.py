@@ -49,7 +49,8 @@ def build(recipe: Recipe) -> keras.Model:
         UserError: the hyperparameters do not fit the data.
     """
     spec = recipe.data.spec
-    keras.utils.set_random_seed(recipe.seed)  # once more: where the data had to be prepared, that drew numbers too
+    # Once more: to prepare data draws numbers, so that a first fit would begin with other weights than the second.
+    keras.utils.set_random_seed(recipe.seed)
     try:
         model = trainable(recipe.model(**spec))
         if "outputs" in spec and model.output_shape[1:] != (spec["outputs"],):
@@ -111,6 +112,8 @@ def fit(
     """
     run = runs.choose(recipe, Path(logs), fresh)
     if run.summary is not None:
+        if not (run.path / "run.json").exists():
+            raise UserError(f"{run.path} has lost its run.json: --fresh starts anew beside it")
         runs.open_for_reading(run.path)
         print(f"finished already; --fresh starts anew beside {run.path}")
         return run

@@ -158,7 +158,7 @@ def tokenizer_of(folder: Path) -> Tokenizer:
         tokenizer.decoder = decoders.ByteLevel()
         return tokenizer
 
-    return checked_tokenizer(make, folder / "vocab.json")
+    return checked_tokenizer(make, folder / "vocab.json with merges.txt")
 
 
 def read_json(path: Path) -> dict:

@@ -18,13 +18,15 @@ def silence_of(address: str) -> str | None:
     def ask() -> None:
         try:
             port = url.port or {"http": 80, "ftp": 21}.get(url.scheme, 443)
-            socket.create_connection((url.hostname, port), PATIENCE).close()
+            # Less for each of its addresses: of two that it has one may lead nowhere.
+            socket.create_connection((url.hostname, port), PATIENCE / 3).close()
             problem.clear()
-        except OSError as error:
-            problem[:] = [error.strerror or str(error)]
+        except (OSError, ValueError) as error:
+            problem[:] = [getattr(error, "strerror", None) or str(error)]
 
     # In a thread: looking up a name has no time limit of its own.
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
     asking.join(PATIENCE)
-    return problem[0] if problem else None
+    found = list(problem)  # which may change now
+    return found[0] if found else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -131,7 +132,7 @@ def run_command(argv: list[str]) -> int:
     options = read(Options, "predict", argv)
     source, task, _ = asked(options.run, options.weights)
     if not options.files:
-        given = f"{options.run} --weights {options.weights}" if options.weights else options.run
+        given = shlex.join([str(options.run), *(["--weights", options.weights] if options.weights else [])])
         raise UserError(f"no {source.kind}s were named: wanted `python -m zoo.predict {given} FILE...`")
     failed = False
     for answer in predict(options.run, options.files, options.top, options.weights):

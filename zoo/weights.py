@@ -89,7 +89,7 @@ def pretrained(
             f"the published {name} has {CLASSES} classes, but {classes} were wanted: ask for a new head "
             "(new_head=True, or `python -m zoo.finetune`)"
         )
-    check_is_at_hand(name, weights)  # before networks are built, which takes as long as a person waits
+    check_is_at_hand(name, weights)  # before networks are built, which takes seconds to minutes
     published = PUBLISHED[name]
     shape = input_shape or (published.side, published.side, 3)
     if shape[-1] != 3:
@@ -123,9 +123,11 @@ def check_is_at_hand(name: str, weights: str | Path) -> None:
 
 
 def was_fetched(file: str) -> bool:
-    """Whether a file lies in one of the two places where Keras keeps what it downloads."""
-    homes = (os.environ.get("KERAS_HOME", "~/.keras"), os.path.join(tempfile.gettempdir(), ".keras"))
-    return any(os.path.isfile(os.path.join(os.path.expanduser(home), "models", file)) for home in homes)
+    """Whether a file lies where Keras keeps what it downloads: at home, or where that cannot be written in /tmp."""
+    home = os.path.expanduser(os.environ.get("KERAS_HOME") or "~/.keras")
+    if not os.access(home, os.W_OK):
+        home = os.path.join("/tmp" if os.path.isdir("/tmp") else tempfile.gettempdir(), ".keras")
+    return os.path.isfile(os.path.join(home, "models", file))
 
 
 def unreachable(name: str, reason: str) -> str:

@@ -123,7 +123,7 @@ def test_vit(variant, patch, stem, shape):
     with torch.no_grad():
         expected = theirs(images(shape, 1 / 127.5, -1)).logits.numpy()
     assert relative(ours(pixels(shape)), expected) < 1e-4
-    if not stem:  # of which PyTorch does not count the moving statistics
+    if not stem:  # its moving statistics are not among PyTorch's parameters
         assert ours.count_params() == sum(weight.numel() for weight in theirs.parameters())
     for layer, names in links.items():
         for part, weight in zip(parts_of(layer), ours.get_layer(layer).get_weights(), strict=True):

@@ -10,6 +10,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from zoo.data.pictures import find_pictures, read_picture, shape_of
+from zoo.data.prepare import builder_of
 from zoo.data.sounds import find_sounds, read_sound
 from zoo.errors import UserError
 
@@ -36,15 +38,16 @@ def picture_folder(folder: Path, size: tuple[int, int] | None, data_dir: Path | 
     """
     found = classes_of(folder, find_pictures, "picture", "1.jpg")
     shape = shape_of(list(chain(*found.values())), size)
-    return ClassFolder(
+    kind = partial(
+        ClassFolder,
         "picture",
         folder,
         found,
         form=shape,
         content=("image", tfds.features.Image(shape=shape, encoding_format="png")),
         read=lambda path: read_picture(path, shape),
-        data_dir=data_dir,
     )
+    return builder_of(kind, data_dir)
 
 
 def sound_folder(folder: Path, rate: int, data_dir: Path | str | None) -> ClassFolder:
@@ -59,15 +62,16 @@ def sound_folder(folder: Path, rate: int, data_dir: Path | str | None) -> ClassF
         UserError: see `classes_of`.
     """
     found = classes_of(folder, find_sounds, "sound", "1.wav")
-    return ClassFolder(
+    kind = partial(
+        ClassFolder,
         "sound",
         folder,
         found,
         form=rate,
         content=("audio", tfds.features.Tensor(shape=(None,), dtype=np.float32, encoding="bytes")),
         read=lambda path: read_sound(path, rate),
-        data_dir=data_dir,
     )
+    return builder_of(kind, data_dir)
 
 
 class ClassFolder(tfds.core.GeneratorBasedBuilder):

@@ -236,6 +236,7 @@ class Images:
         with alone(folder):
             if not (folder / f"{name}.npy").exists():
                 part, size = folder / f"{name}.part", count * int(np.prod(shape))
+                part.unlink(missing_ok=True)  # of a process that was killed
                 if shutil.disk_usage(folder).free < size:  # what a mapped file lacks kills the process without a word
                     raise UserError(
                         f"the disk is full: {folder} cannot take {size / 1e9:.1f} GB of such pictures: make room, "

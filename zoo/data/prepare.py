@@ -4,7 +4,7 @@ import contextlib
 import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -82,17 +82,26 @@ def examples(
         raise UserError(f"{builder.data_path} is damaged: delete it and type the same command") from error
 
 
-def builder_of(kind: type[tfds.core.DatasetBuilder], directory: Path | str | None) -> tfds.core.DatasetBuilder:
+def builder_of(kind: Callable[..., tfds.core.DatasetBuilder], directory: Path | str | None) -> tfds.core.DatasetBuilder:
     """A builder of ours; nothing is prepared yet.
+
+    Args:
+        kind: its class, with all but the directory.
+        directory: where TFDS keeps data; None: where it usually does.
 
     Raises:
         UserError: what was prepared before is damaged.
     """
     try:
         return kind(data_dir=directory)
+    except (UserError, OSError, MemoryError):
+        raise
     except Exception as error:  # TFDS and the libraries under it each have errors of their own for a cut file
         where = directory or "~/tensorflow_datasets"
-        raise UserError(f"{kind.name} in {where} is damaged: delete its folder and type the same command") from error
+        raise UserError(
+            f"a description (dataset_info.json) in {where} is damaged ({' '.join(str(error).split())[:200]}): "
+            "delete the folder of that set and type the same command"
+        ) from error
 
 
 def known_builder(name: str, directory: Path | str | None, ours: str) -> tfds.core.DatasetBuilder:

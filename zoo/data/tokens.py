@@ -8,6 +8,7 @@ from typing import Literal
 
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
+from zoo import hushed
 from zoo.errors import UserError
 
 Kind = Literal["characters", "words", "bpe"]
@@ -89,21 +90,26 @@ def read_tokenizer(path: Path) -> Tokenizer:
 
 
 def checked_tokenizer(make: Callable[[], Tokenizer], path: Path) -> Tokenizer:
-    """What comes out, set to texts of any length, where the library can bear to work with it.
+    """The tokenizer that `make` returns, for texts of any length, after a trial that the library did not panic over.
 
     Raises:
         UserError: it does not.
     """
     try:
-        tokenizer = make()
+        with hushed():
+            tokenizer = make()
         tokenizer.no_truncation()
         tokenizer.no_padding()
-        with contextlib.suppress(Exception):  # a text that it does not know is answered where it comes up
-            foreign(tokenizer, "a b\n")
-            tokenizer.decode([0, 1])
-            tokenizer.decode(tokenizer.encode("a b\n", add_special_tokens=False).ids)
+        for use in (
+            lambda: foreign(tokenizer, "a b\n"),
+            lambda: tokenizer.decode([0, 1]),
+            lambda: tokenizer.decode(tokenizer.encode("a b\n", add_special_tokens=False).ids),
+        ):
+            # A text that it does not know is answered where it comes up; a panic in Rust is no Exception, and prints.
+            with contextlib.suppress(Exception), hushed():
+                use()
         return tokenizer
     except (KeyboardInterrupt, SystemExit):
         raise
-    except BaseException as error:  # the library has no error of its own, and panics in Rust are no Exceptions
+    except BaseException as error:  # the library has no error of its own
         raise UserError(f"{path} is missing or is not a tokenizer: {' '.join(str(error).split())[:200]}") from error

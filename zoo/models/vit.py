@@ -121,9 +121,9 @@ def block(x, heads: int, dropout: float, name: str, first_only: bool = False):
 def attention(x, heads: int, name: str, first_only: bool = False):
     """Every token attends to all tokens, with `heads` heads (appendix A): (B, T, D) to (B, T, D).
 
-    With `first_only` the first token alone attends: (B, T, D) to (B, 1, D), which `zoo.layers.SelfAttention`, whose
-    cache this needs not, does not know.
+    With `first_only` the first token alone attends: (B, T, D) to (B, 1, D).
     """
+    # Not zoo.layers.SelfAttention, which has no `first_only`.
     width = x.shape[-1]
     asked = layers.Dense(3 * width, name=f"{name}_qkv")(x)
     query, key, value = ops.split(layers.Reshape((-1, 3 * heads, width // heads), name=f"{name}_heads")(asked), 3, 2)

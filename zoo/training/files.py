@@ -1,12 +1,15 @@
-"""The files of a run: written beside and moved into place, or added to whole, so that none is ever half written."""
+"""Files that are never half written: made beside and moved into place, or added to by whole lines."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+
+import filelock
 
 from zoo.errors import UserError, disk_is_full
 
@@ -44,13 +47,22 @@ def append_line(path: Path, line: str) -> None:
         UserError: the disk is full.
     """
     text = line.encode() + b"\n"
-    with open(path, "ab", buffering=0) as file:
-        before, written = file.seek(0, os.SEEK_END), 0
-        with contextlib.suppress(OSError):
-            written = file.write(text)
-        if written < len(text):
+    with filelock.FileLock(path.with_name(f".{path.name}.lock")), open(path, "ab+", buffering=0) as file:
+        before = file.seek(0, os.SEEK_END)
+        if before:
+            file.seek(before - 1)
+            text = (b"" if file.read(1) == b"\n" else b"\n") + text  # a line that lost its end
+        try:
+            if file.write(text) < len(text):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(file.fileno())
+        except OSError as error:
             file.truncate(before)
-            raise UserError(f"the disk is full: {path} could not be written and is as it was; make room and try again")
+            if not disk_is_full(error):
+                raise
+            raise UserError(
+                f"the disk is full: {path} could not be written and is as it was; make room and try again"
+            ) from error
 
 
 @contextlib.contextmanager

@@ -213,16 +213,33 @@ def read_state(path: Path) -> tuple[dict[str, np.ndarray], dict]:
             arrays = dict(file)
         state = json.loads(arrays.pop("state").tobytes())
         state = {key: state[key] for key in begun}
-        for key, value in state.items():
-            fits = isinstance(value, type(begun[key])) and (key != "step" or 0 <= value < sys.maxsize)
-            if not fits or (key == "history" and not all(map(is_epoch, value))):
-                raise ValueError(f"its {key} is not what a training saves")
+        wrong = next((key for key, value in state.items() if not is_part_of_state(key, value)), None)
+        if wrong:
+            raise ValueError(f"its {wrong} is not what a training saves")
         for key, array in arrays.items():
             if array.dtype.kind not in "biuf" or not sound(array):
                 raise ValueError(f"its {key} is not what a training saves")
         return arrays, state
     except Exception as error:  # zip, NumPy and JSON each have errors of their own for a damaged file
         raise UserError(f"{path} is damaged ({error}): start anew with --fresh") from error
+
+
+def is_part_of_state(key: str, value) -> bool:
+    """Whether that is what a training saves under that name."""
+    match key:
+        case "step":
+            return type(value) is int and 0 <= value < sys.maxsize
+        case "history":
+            return isinstance(value, list) and all(map(is_epoch, value))
+        case "callbacks":
+            return isinstance(value, dict) and all(
+                isinstance(kept, dict) and kept.keys() == set(MEMORY.get(name, ())) for name, kept in value.items()
+            )
+        case "events":
+            return isinstance(value, dict) and all(type(size) is int and size >= 0 for size in value.values())
+        case "stopped":
+            return isinstance(value, bool)
+    return isinstance(value, float)
 
 
 def rewind_events(folder: Path, sizes: dict[str, int]) -> None:
