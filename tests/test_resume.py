@@ -150,8 +150,8 @@ class Crash(Exception):
 
 CASES = {
     "plateau": {"optimizer": Optimizer("sgd", rate=0.5, momentum=0.9, schedule="plateau"), "patience": 2},
-    "averaged": {"optimizer": Optimizer("adam", ema=0.9), "precision": "mixed_float16"},
-    "mixed": {"optimizer": Optimizer("rmsprop", schedule="step"), "monitor": "val_accuracy"},
+    "averaged": {"optimizer": Optimizer("adam", ema=0.9), "precision": "mixed_float16", "epochs": 3},
+    "mixed": {"optimizer": Optimizer("rmsprop", schedule="step"), "monitor": "val_accuracy", "epochs": 3},
 }
 
 
