@@ -120,6 +120,6 @@ def print_translations(run: Path, prompt: str | None, file: Path | None, beam: i
             print(f"zoo: line {number} cannot be translated: {answer['error']}", file=sys.stderr)
         if "unknown" in answer:
             words = " ".join(map(repr, answer["unknown"][:10]))
-            said = f"line {number} is translated without the words that the run has no token for: {words}"
+            said = f"line {number} is translated, but words for which the run has no token are read as unknown: {words}"
             print(f"zoo: {said}", file=sys.stderr)
     return int(failed)
