@@ -1,8 +1,11 @@
 """What the tests share: commands in processes of their own, tiny data, and reading event files back."""
 
+import gc
+import importlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +28,16 @@ def pytest_collection_modifyitems(items):
 def float32():
     """A fit in this process leaves its recipe's precision behind."""
     keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def memory():
+    """What Keras and JAX keep of a file's networks is freed after it: of all files it would be 10 GB."""
+    yield
+    keras.utils.clear_session(free_memory=False)
+    if "jax" in sys.modules:
+        sys.modules["jax"].clear_caches()
+    gc.collect()
 
 
 @pytest.fixture(params=["float32", "mixed_bfloat16", "mixed_float16"])
@@ -56,6 +69,28 @@ def zoo_command(data_directory):
             timeout=300,
             **options,
         )
+
+    return run
+
+
+@pytest.fixture
+def zoo_here(data_directory, monkeypatch, capsys):
+    """Like zoo_command, but in this process: a new one would spend its time on loading TensorFlow."""
+
+    def run(verb: str, *words) -> subprocess.CompletedProcess:
+        monkeypatch.setenv("TFDS_DATA_DIR", str(data_directory))
+        monkeypatch.setattr(sys, "argv", [verb, *map(str, words)])
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        capsys.readouterr()
+        try:
+            # Imported here, since tests of networks alone run where TensorFlow is not the backend.
+            code = importlib.import_module("zoo.command").main(importlib.import_module(f"zoo.{verb}").run_command)
+        except SystemExit as stop:
+            code = stop.code
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+        return subprocess.CompletedProcess(words, code, *capsys.readouterr())
 
     return run
 

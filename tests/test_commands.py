@@ -1,9 +1,7 @@
 """The commands as a person types them, and what they answer when something is wrong."""
 
-import importlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -13,8 +11,6 @@ import pytest
 from conftest import ROOT, assert_complaint, environment
 from PIL import Image
 
-from zoo.command import main
-
 
 def test_fit_ends_with_what_to_do_next(run):
     path, out = run
@@ -23,9 +19,9 @@ def test_fit_ends_with_what_to_do_next(run):
     assert "tensorboard --logdir" in out
 
 
-def test_same_command_again_says_that_it_is_finished(run, zoo_command):
+def test_same_command_again_says_that_it_is_finished(run, zoo_here):
     logs = os.path.dirname(run[0])
-    done = zoo_command("fit", "cnn", "--epochs", 3, "--logs", logs)
+    done = zoo_here("fit", "cnn", "--epochs", 3, "--logs", logs)
     assert done.returncode == 0
     assert "finished already" in done.stdout
     assert done.stdout.splitlines()[-1] == f"run: {run[0]}"
@@ -49,8 +45,8 @@ def test_backend_that_cannot_be_loaded(data_directory):
     assert_complaint(done, "Keras cannot load its backend", "foo", "unset KERAS_BACKEND")
 
 
-def test_help_shows_every_leaf(zoo_command):
-    done = zoo_command("fit", "cnn", "--help")
+def test_help_shows_every_leaf(zoo_here):
+    done = zoo_here("fit", "cnn", "--help")
     assert done.returncode == 0
     for flag in ("--epochs", "--patience", "--seed", "--precision", "--logs", "--data.name", "--data.folder",
                  "--data.batch", "--optimizer.rate", "--model.filters", "--model.dropout", "--profile"):  # fmt: skip
@@ -76,18 +72,18 @@ def test_evaluate(run, zoo_command):
     assert {"recipe", "id", "command", "seed", "seconds", "machine", "versions", "commit"} <= result.keys()
 
 
-def test_predict(run, zoo_command, tmp_path):
+def test_predict(run, zoo_here, tmp_path):
     folder = tmp_path / "mine"
     folder.mkdir()
     Image.new("RGBA", (100, 50), "black").save(folder / "wide.png")
     Image.new("CMYK", (5, 5)).save(folder / "tiny.jpg")
     (tmp_path / "broken.png").write_bytes(b"not a picture")
-    done = zoo_command("predict", run[0], folder, "--top", 3)
+    done = zoo_here("predict", run[0], folder, "--top", 3)
     assert done.returncode == 0, done.stderr
     assert [line.split("\t")[0] for line in done.stdout.splitlines()] == [
         str(folder / n) for n in ("tiny.jpg", "wide.png")
     ]
-    done = zoo_command("predict", run[0], folder, tmp_path / "broken.png", tmp_path / "gone.png", "--json")
+    done = zoo_here("predict", run[0], folder, tmp_path / "broken.png", tmp_path / "gone.png", "--json")
     assert done.returncode == 1
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert ["error" in answer for answer in answers] == [False, False, True, True]
@@ -108,8 +104,8 @@ def test_bench(zoo_command):
     assert record["peak_rss_mb"] > 100
 
 
-def test_bench_counts_what_is_kept(zoo_command):
-    done = zoo_command("bench", "googlenet", "--seconds", 0.1, "--data.batch", 4, "--json")
+def test_bench_counts_what_is_kept(zoo_here):
+    done = zoo_here("bench", "googlenet", "--seconds", 0.1, "--data.batch", 4, "--json")
     assert done.returncode == 0, done.stderr
     # As the README states, less the weights for 990 classes, and of 2 channels of the first 7x7 kernels.
     assert json.loads(done.stdout.splitlines()[-1])["parameters"] == 6_998_552 - 990 * 1025 - 2 * 49 * 64
@@ -152,22 +148,12 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_mistakes_are_answered(mistake, run, tmp_path, monkeypatch, capsys):
-    (verb, *words), said = MISTAKES[mistake]
+def test_mistakes_are_answered(mistake, run, tmp_path, zoo_here):
+    words, said = MISTAKES[mistake]
     words = [run[0] if word == "RUN" else word for word in words]
-    if verb == "fit":
-        words += ["--logs", str(tmp_path / "logs")]
-    # In this process: a new one a mistake would spend its time on loading TensorFlow.
-    monkeypatch.setattr(sys, "argv", [verb, *words])
-    handler = signal.getsignal(signal.SIGTERM)
-    try:
-        code = main(importlib.import_module(f"zoo.{verb}").run_command)
-    except SystemExit as stop:
-        code = stop.code
-    finally:
-        signal.signal(signal.SIGTERM, handler)
-    printed = capsys.readouterr()
-    assert_complaint(subprocess.CompletedProcess(words, code, printed.out, printed.err), *said)
+    if words[0] == "fit":
+        words += ["--logs", tmp_path / "logs"]
+    assert_complaint(zoo_here(*words), *said)
     assert not (tmp_path / "logs").exists()  # nothing half-written
 
 

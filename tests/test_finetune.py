@@ -179,18 +179,18 @@ def test_changed_base(base, data, tmp_path):
         fit(before, logs=tmp_path / "more")  # such as that of a base which is still being trained
 
 
-def test_command(base, data_directory, tmp_path, zoo_command):
+def test_command(base, data_directory, tmp_path, zoo_command, zoo_here):
     words = ("--data.only", "8", "9", "--data.limit", "20", "--epochs", "2", "--frozen", "1", "--logs", tmp_path)
     done = zoo_command("finetune", base.path, *words)
     assert done.returncode == 0, done.stderr
     assert "retracing" not in done.stderr
     run = Run(next(path for path in tmp_path.iterdir() if path.is_dir()))
     assert run.record["command"].startswith("python -m zoo.finetune ")
-    assert zoo_command("evaluate", run.path).returncode == 0
+    assert zoo_here("evaluate", run.path).returncode == 0
     for same in (f"{base.path}/", base.path):
-        done = zoo_command("finetune", same, *words)
+        done = zoo_here("finetune", same, *words)
         assert "finished already" in done.stdout, done.stdout
-    assert_complaint(zoo_command("finetune", base.path, "--data.only", "8"), "two or more different ones")
-    assert_complaint(zoo_command("finetune", "--epochs", "2"), "--epochs came before a run")
-    assert_complaint(zoo_command("finetune", base.path, "--data.only", "8", "x"), "--data.only came as 8 x", "0, 1, 2")
-    assert zoo_command("finetune").returncode == 2
+    assert_complaint(zoo_here("finetune", base.path, "--data.only", "8"), "two or more different ones")
+    assert_complaint(zoo_here("finetune", "--epochs", "2"), "--epochs came before a run")
+    assert_complaint(zoo_here("finetune", base.path, "--data.only", "8", "x"), "--data.only came as 8 x", "0, 1, 2")
+    assert zoo_here("finetune").returncode == 2

@@ -286,8 +286,8 @@ def test_multi30k_without_a_network(tmp_path, monkeypatch):
         Pairs("multi30k", directory=tmp_path).pairs("train")
 
 
-def test_missing_tabs_from_the_command_line(tmp_path, zoo_command):
+def test_missing_tabs_from_the_command_line(tmp_path, zoo_here):
     (tmp_path / "my.tsv").write_text("one\t1\ntwo 2\n")
-    done = zoo_command("fit", "transformer", "--data.file", tmp_path / "my.tsv", "--logs", tmp_path / "logs")
+    done = zoo_here("fit", "transformer", "--data.file", tmp_path / "my.tsv", "--logs", tmp_path / "logs")
     assert_complaint(done, "has no source, tab and target in line 2")
     assert not (tmp_path / "logs").exists()

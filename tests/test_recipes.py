@@ -43,9 +43,14 @@ def small(recipe, tiny, data_directory, **changes):
     return dataclasses.replace(recipe, data=data, epochs=2, **changes)
 
 
+# The same seed gives the same bits: each kind of layer, and auxiliary heads.
+REPEATED = ("cnn", "googlenet", "resnet20", "vit")
+
+
 @pytest.mark.parametrize("name", [name for name in RECIPES if isinstance(RECIPES[name].data, Images)])
 def test_whole_path(name, tiny, data_directory, tmp_path, capsys):
-    run = fit(small(RECIPES[name], tiny, data_directory), logs=tmp_path)
+    recipe = small(RECIPES[name], tiny, data_directory)
+    run = fit(recipe, logs=tmp_path)
     assert [epoch["epoch"] for epoch in run.history] == [1, 2]
     assert run.summary["epochs"] == 2
     report = evaluate(run)
@@ -54,17 +59,12 @@ def test_whole_path(name, tiny, data_directory, tmp_path, capsys):
     (answer,) = predict(run, [tiny / "class0" / "0.png"], top=3)
     assert sum(seen["probability"] for seen in answer["top"]) == pytest.approx(1)
     assert {seen["label"] for seen in answer["top"]} == {"class0", "class1", "class2"}
-    again = fit(small(RECIPES[name], tiny, data_directory), logs=tmp_path)
-    assert again == run
+    assert fit(recipe, logs=tmp_path) == run
     assert "finished already" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("name", ["cnn", "googlenet", "resnet20", "vit"])  # each kind of layer, and auxiliary heads
-def test_the_same_seed_gives_the_same_bits(name, tiny, data_directory, tmp_path):
-    recipe = small(RECIPES[name], tiny, data_directory)
-    run, beside = fit(recipe, logs=tmp_path), fit(recipe, logs=tmp_path, fresh=True)
-    assert beside.path.name == f"{run.path.name}-2"
-    assert beside.history == run.history
+    if name in REPEATED:
+        beside = fit(recipe, logs=tmp_path, fresh=True)
+        assert beside.path.name == f"{run.path.name}-2"
+        assert beside.history == run.history
 
 
 @pytest.mark.parametrize("name", ["gpt", "rnn"])

@@ -44,15 +44,15 @@ def test_folder_removed_while_it_is_written(tmp_path):
             part.write_text("state")
 
 
-def test_damaged_runs(copy, zoo_command):
+def test_damaged_runs(copy, zoo_here):
     record = json.loads((copy / "run.json").read_text())
     (copy / "run.json").write_text(json.dumps(record | {"format": 99}))
-    assert_complaint(zoo_command("evaluate", copy), "another version of zoo")
+    assert_complaint(zoo_here("evaluate", copy), "another version of zoo")
     (copy / "run.json").write_text("{ half")
-    assert_complaint(zoo_command("evaluate", copy), "run.json is missing or damaged")
+    assert_complaint(zoo_here("evaluate", copy), "run.json is missing or damaged")
     strange = record | {"recipe": record["recipe"] | {"data": record["recipe"]["data"] | {"unheard": 1}}}
     (copy / "run.json").write_text(json.dumps(strange))
-    assert_complaint(zoo_command("evaluate", copy), "another version of zoo")
+    assert_complaint(zoo_here("evaluate", copy), "another version of zoo")
     for name, value in (("batch", "64"), ("augment", []), ("size", [28, "x"])):
         strange["recipe"]["data"] = record["recipe"]["data"] | {name: value}
         (copy / "run.json").write_text(json.dumps(strange))
@@ -73,10 +73,10 @@ def test_damaged_runs(copy, zoo_command):
             runs.open_for_reading(copy)
 
 
-def test_damaged_model(run, copy, zoo_command):
+def test_damaged_model(run, copy, zoo_here):
     whole = (copy / "model.keras").read_bytes()
     (copy / "model.keras").write_bytes(whole[: len(whole) // 2])
-    assert_complaint(zoo_command("predict", copy, copy / "projector.png"), "model.keras is damaged", "type `python -m")
+    assert_complaint(zoo_here("predict", copy, copy / "projector.png"), "model.keras is damaged", "type `python -m")
     pixels, wide = keras.Input((28, 28, 1)), keras.Input((28, 28, 3))
     fewer, other = (
         keras.Model(x, keras.layers.Dense(outputs)(keras.layers.Flatten()(x)))
@@ -97,28 +97,28 @@ def test_damaged_model(run, copy, zoo_command):
         with pytest.raises(UserError, match=words):
             Run(copy).model()
     (copy / "model.keras").unlink()
-    assert_complaint(zoo_command("evaluate", copy), "has lost its model.keras", "--fresh")
+    assert_complaint(zoo_here("evaluate", copy), "has lost its model.keras", "--fresh")
     (copy / "summary.json").unlink()
-    assert_complaint(zoo_command("evaluate", copy), "has no model.keras yet")
+    assert_complaint(zoo_here("evaluate", copy), "has no model.keras yet")
 
 
-def test_model_that_asks_to_run_code_is_refused(copy, zoo_command):
+def test_model_that_asks_to_run_code_is_refused(copy, zoo_here):
     inputs = keras.Input((28, 28, 1))
     keras.Model(inputs, keras.layers.Lambda(lambda x: 1 / 0 if x is None else x)(inputs)).save(copy / "model.keras")
-    assert_complaint(zoo_command("evaluate", copy), "refused", "asks to run code")
+    assert_complaint(zoo_here("evaluate", copy), "refused", "asks to run code")
 
 
-def test_damaged_state(run, zoo_command, data_directory, tmp_path):
+def test_damaged_state(run, zoo_here, data_directory, tmp_path):
     shutil.copytree(run[0], tmp_path / os.path.basename(run[0]))
     path = tmp_path / os.path.basename(run[0])
     (path / "summary.json").unlink()  # as if the training had not ended
     whole = (path / "state.npz").read_bytes()
     (path / "state.npz").write_bytes(whole[:1000])
-    done = zoo_command("fit", "cnn", "--epochs", 3, "--logs", tmp_path)
+    done = zoo_here("fit", "cnn", "--epochs", 3, "--logs", tmp_path)
     assert_complaint(done, "state.npz is damaged", "--fresh")
     with zipfile.ZipFile(path / "state.npz", "w") as file:  # pickled arrays are never unpickled
         np.lib.format.write_array(file.open("state.npy", "w"), np.array([object()], object), allow_pickle=True)
-    assert_complaint(zoo_command("fit", "cnn", "--epochs", 3, "--logs", tmp_path), "state.npz is damaged")
+    assert_complaint(zoo_here("fit", "cnn", "--epochs", 3, "--logs", tmp_path), "state.npz is damaged")
 
 
 @pytest.mark.parametrize(
@@ -221,15 +221,15 @@ def test_two_processes_on_one_run(zoo_command, data_directory, tmp_path):
 
 @ROOTLESS
 @pytest.mark.parametrize("flag", ["--logs", "--data.directory"])
-def test_folders_that_cannot_be_written(flag, zoo_command, tmp_path):
+def test_folders_that_cannot_be_written(flag, zoo_here, tmp_path):
     (tmp_path / "closed").mkdir(mode=0o500)
-    done = zoo_command("fit", "cnn", flag, tmp_path / "closed" / "inside")
+    done = zoo_here("fit", "cnn", flag, tmp_path / "closed" / "inside")
     assert_complaint(done, "cannot write", flag)
 
 
 @pytest.mark.parametrize("flag", ["--logs", "--data.directory"])
-def test_folder_that_is_a_file(flag, zoo_command, tmp_path):
+def test_folder_that_is_a_file(flag, zoo_here, tmp_path):
     (tmp_path / "file").write_text("")
     words = {"--logs": tmp_path / "logs"} | {flag: tmp_path / "file" / "inside"}
-    done = zoo_command("fit", "cnn", *(word for pair in words.items() for word in pair))
+    done = zoo_here("fit", "cnn", *(word for pair in words.items() for word in pair))
     assert_complaint(done, "cannot write", flag)

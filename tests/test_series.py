@@ -281,13 +281,13 @@ def test_files_of_other_manners(content, tmp_path):
     np.testing.assert_array_equal(Series(csv=path, column="sales").series, [2.5, -3])
 
 
-def test_commands(waves, zoo_command, tmp_path):
+def test_commands(waves, zoo_here, tmp_path):
     flags = ("--data.csv", waves, "--data.column", "sales", "--data.window", 7, "--data.season", 7, "--epochs", 2)
-    done = zoo_command("fit", "rnn", *flags, "--logs", tmp_path)
+    done = zoo_here("fit", "rnn", *flags, "--logs", tmp_path)
     assert done.returncode == 0, done.stderr
     assert "shop.csv: 153 train, 20 validation, 20 test, windows of 7 steps to predict the next 1" in done.stdout
     path = Path(done.stdout.splitlines()[-1].removeprefix("run: "))
-    done = zoo_command("evaluate", path, "--record")
+    done = zoo_here("evaluate", path, "--record")
     assert done.returncode == 0, done.stderr
     assert "7 steps before" in done.stdout
     with Image.open(path / "test.png") as picture:
@@ -295,7 +295,7 @@ def test_commands(waves, zoo_command, tmp_path):
     recorded = json.loads((tmp_path / "results.jsonl").read_text())
     assert recorded["data"]["name"] == "shop.csv"
     assert {"mae", "rmse", "naive_rmse", "seasonal_rmse", "seasonal_ratio"} <= recorded["metrics"].keys()
-    assert_complaint(zoo_command("fit", "rnn", "--data.csv", waves), "has the columns day, sales")
+    assert_complaint(zoo_here("fit", "rnn", "--data.csv", waves), "has the columns day, sales")
 
 
 def test_bad_settings():

@@ -269,17 +269,17 @@ def test_early_stopping_in_half_precision_both_ways(folder, data_directory, tmp_
     assert run.model().get_layer("lstm1").compute_dtype == "float16"
 
 
-def test_commands(folder, data_directory, tmp_path, zoo_command):
+def test_commands(folder, data_directory, tmp_path, zoo_here):
     run = fit(small("lstm", folder, data_directory), logs=tmp_path / "logs")
     (tmp_path / "text.wav").write_text("not a sound")
     (tmp_path / "none").mkdir()
-    done = zoo_command("predict", run.path, folder / "low", tmp_path / "text.wav", tmp_path / "none", "--json")
+    done = zoo_here("predict", run.path, folder / "low", tmp_path / "text.wav", tmp_path / "none", "--json")
     assert done.returncode == 1
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert [answer["top"][0]["label"] for answer in answers[:10]] == ["low"] * 10
     assert "cannot be read: ValueError: File format" in answers[10]["error"]
     assert answers[11]["error"] == "no sounds in this folder"
-    assert_complaint(zoo_command("predict", run.path), "no sounds were named: wanted `python -m zoo.predict")
+    assert_complaint(zoo_here("predict", run.path), "no sounds were named: wanted `python -m zoo.predict")
     with pytest.raises(UserError, match="does not see pictures: only networks that do can be fine-tuned"):
         recipe_for(run)
 

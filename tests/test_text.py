@@ -1,37 +1,32 @@
-"""Text: tokenizers, windows, and the verbs that deal with language models."""
+"""Text: tokenizers and windows, from files of any content."""
 
 import json
 from dataclasses import replace
-from functools import partial
 from itertools import islice
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
-import tensorflow as tf
-from conftest import assert_complaint
 from tokenizers import Tokenizer
 
 from zoo.data import Text
 from zoo.data.tokens import learn, read_tokenizer
-from zoo.decoding import Sampling, ahead, write, write_on
 from zoo.errors import UserError
-from zoo.evaluate import evaluate
 from zoo.fit import fit
-from zoo.generate import generate, on_and_on, rate, within_a_context
-from zoo.models import gpt, lm
 from zoo.recipes import RECIPES
-from zoo.training import Optimizer
 
 SENTENCES = ["the cat sat on the mat\n", "the dog sat on the log\n", "a cat and a dog sat\n"]
 
 
-@pytest.fixture(scope="module")
-def file(tmp_path_factory) -> Path:
-    path = tmp_path_factory.mktemp("text") / "my.txt"
+def write_text(path: Path) -> Path:
+    """Sentences that a small network learns soon."""
     path.write_text("".join(np.random.default_rng(0).choice(SENTENCES, 200)), encoding="utf-8")
     return path
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory) -> Path:
+    return write_text(tmp_path_factory.mktemp("text") / "my.txt")
 
 
 @pytest.mark.parametrize(
@@ -128,202 +123,6 @@ def test_bad_files(content, words, tmp_path):
     assert words in str(caught.value)
 
 
-def test_what_is_chosen():
-    logits = np.log(np.float32([0.5, 0.3, 0.15, 0.05]))
-    noise = np.random.default_rng(0).gumbel(size=(4000, 4)).astype("float32")
-
-    def shares(temperature=1.0, **how):
-        sampling = Sampling(temperature, **how)
-        chosen = keras.ops.vectorized_map(lambda one: sampling.choose(logits, one), noise)
-        return np.bincount(keras.ops.convert_to_numpy(chosen), minlength=4) / len(noise)
-
-    assert Sampling(0).choose(logits, noise[0]) == 0
-    np.testing.assert_allclose(shares(), [0.5, 0.3, 0.15, 0.05], atol=0.03)
-    np.testing.assert_allclose(shares(top_k=2), [0.625, 0.375, 0, 0], atol=0.03)
-    np.testing.assert_allclose(shares(top_k=9), [0.5, 0.3, 0.15, 0.05], atol=0.03)
-    np.testing.assert_allclose(shares(top_p=0.75), [0.625, 0.375, 0, 0], atol=0.03)
-    np.testing.assert_allclose(shares(top_p=0.01), [1, 0, 0, 0])
-    # Of the three likeliest the third begins at 0.842; of all it would begin at 0.8.
-    np.testing.assert_allclose(shares(top_k=3, top_p=0.83), [0.625, 0.375, 0, 0], atol=0.03)
-    np.testing.assert_allclose(shares(temperature=1e-5), [1, 0, 0, 0])
-    logits = np.float32([1, 1, 1, 0])  # among equals the first
-    np.testing.assert_allclose(shares(top_k=1), [1, 0, 0, 0])
-    np.testing.assert_allclose(shares(top_p=0.1), [1, 0, 0, 0])
-    assert Sampling(0).choose(np.float32([0, np.nan]), noise[0]) == -1
-    assert Sampling().choose(np.float32([0, np.nan]), noise[0]) == -1
-    logits = np.log(np.float32([0.5, 0.3, 0.15, 0.05]))
-    sharp = np.array([0.5, 0.3, 0.15, 0.05]) ** 2
-    np.testing.assert_allclose(shares(temperature=0.5), sharp / sharp.sum(), atol=0.03)
-
-
-def test_tokens_ahead():
-    """A network that predicts the sum of all it saw, and noise that adds another number to each, in a compiled loop."""
-
-    def step(token, total):
-        return keras.ops.one_hot((token + total) % 20, 20), total + token
-
-    def choose(logits, noise):
-        return (keras.ops.argmax(logits) + keras.ops.argmax(noise)) % 20
-
-    noise = np.eye(20, dtype="float32")[[0, 1, 0, 3, 0]]
-    compiled = tf.function(partial(ahead, step, choose), jit_compile=True)
-    written, total = compiled(tf.constant(1), tf.constant(0), noise)
-    # 1 + 0; 1 + 1, and 1 more; 3 + 2; 5 + 5, and 3 more; 13 + 10 = 23
-    assert written.numpy().tolist() == [1, 3, 5, 13, 3]
-    assert int(total) == 1 + 1 + 3 + 5 + 13
-
-
-@pytest.mark.parametrize("alone", [0, 1])
-@pytest.mark.parametrize("count", [49, 60, 200])
-def test_tokens_a_second(alone, count):
-    """Bursts of 16 that take 1.6 s each, after one token that comes alone or none, and a slow beginning."""
-    times = [100.0] * alone + [102 + 1.6 * (at // 16) for at in range(count)]
-    assert rate(times[:count]) == pytest.approx(10)
-    assert rate(times[:32]) is None
-
-
-@pytest.mark.parametrize("some", [1, 2, 3, 16])
-def test_writing_past_the_context(some):
-    """The network is a clock: after a token comes the next number. Each call says what was seen."""
-    seen = []
-
-    def begin(text, length):
-        seen.append(("begin", text[:length].tolist()))
-        return text[length - 1] + 1
-
-    def go_on(token, place):
-        seen.append((token, place))
-        return np.arange(some) + token + 1
-
-    written = list(islice(write(begin, go_on, [1, 2, 3, 4, 5], 4), 8))
-    assert written == [6, 7, 8, 9, 10, 11, 12, 13]
-    # After a full context the last half is read again, and no token is ever predicted from what lies beyond it.
-    assert [what for what in seen if what[0] == "begin"][:3] == [
-        ("begin", [2, 3, 4, 5]), ("begin", [5, 6]), ("begin", [8, 9])
-    ]  # fmt: skip
-    assert (7, 2) in seen
-    assert all(place < 4 for token, place in seen if token != "begin")
-
-
-@pytest.mark.parametrize("network", [gpt, lm])
-def test_it_writes_in_any_precision(network, policy):
-    """What is remembered keeps its type in the loop."""
-    model, prompt = network(11, 8), [1, 2, 3]
-    if network is lm:
-        tokens = write_on(*on_and_on(model, Sampling()), prompt)
-    else:
-        tokens = write(*within_a_context(model, Sampling()), prompt, 8)
-    assert set(islice(tokens, 20)) <= set(range(11))
-
-
-@pytest.fixture(scope="module")
-def run(file, tmp_path_factory):
-    recipe = replace(RECIPES["gpt"], data=Text(file=file, context=16, batch=8), epochs=4)
-    return fit(recipe, logs=tmp_path_factory.mktemp("logs"))
-
-
-def test_evaluation_by_hand(run, file):
-    """The perplexity of the whole part, window by window, in numpy."""
-    report, model = evaluate(run), run.model()
-    numbers = Text(file=file, context=16).numbers("test")
-    nats = []
-    for at in range(0, len(numbers) - 1, 16):
-        window = np.zeros(16, np.int32)
-        window[: len(numbers[at : at + 16])] = numbers[at : at + 16]
-        logits = np.float64(model(window[None]))[0]
-        for place, target in enumerate(numbers[at + 1 : at + 17]):
-            nats.append(np.log(np.exp(logits[place]).sum()) - logits[place, target])
-    assert report["tokens"] == len(nats) == len(numbers) - 1
-    assert report["loss"] == pytest.approx(np.mean(nats), rel=1e-4)
-    assert report["perplexity"] == pytest.approx(np.exp(np.mean(nats)), rel=1e-4)
-    assert report["bits_per_character"] == pytest.approx(np.mean(nats) / np.log(2), rel=1e-4)
-    assert report["loss"] < 1  # of 2.9 for the 18 characters without learning
-    assert evaluate(run, "validation")["loss"] == pytest.approx(run.summary["best"]["val_loss"], rel=1e-3)
-
-
-def test_generation_is_the_likeliest_text(run):
-    """With the memory, and past the context, beside the network without memory."""
-    said = "".join(islice(generate(run, "the cat", Sampling(0)), 40))
-    source, model, text = Text(file=Path(run.record["recipe"]["data"]["file"])), run.model(), "the cat"
-    seen = len(text)
-    for _ in range(40):
-        if seen > 16:
-            seen = 8  # the last half
-        window = np.zeros(16, np.int32)
-        window[:seen] = source.codec.encode(text[-seen:]).ids
-        text += source.decode([keras.ops.convert_to_numpy(model(window[None]))[0, seen - 1].argmax()])
-        seen += 1
-    assert "the cat" + said == text
-
-    def drawn(seed):
-        return "".join(islice(generate(run, "the cat", Sampling(seed=seed)), 50))
-
-    assert drawn(1) == drawn(1) != drawn(2)
-
-
-def test_commands(run, zoo_command):
-    done = zoo_command("generate", run.path, "--prompt", "a cat", "--tokens", 20)
-    assert done.returncode == 0, done.stderr
-    assert len(done.stdout) == 21
-    done = zoo_command("generate", run.path, "--tokens", 5, "--json", "--prompt", "a cat and a dog sat on the mat")
-    assert "the prompt has 30 tokens; the network sees the last 16 of them" in done.stderr
-    assert len(json.loads(done.stdout)["text"]) == 5
-    done = zoo_command("evaluate", run.path)
-    assert "perplexity" in done.stdout
-    assert (run.path / "test.png").exists()
-
-
-@pytest.mark.parametrize(
-    ("words", "complaint"),
-    [
-        (("--prompt", "ZEBRA 7"), "the prompt holds 'Z' 'E' 'B'"),
-        (("--prompt", ""), "the prompt came as '', which holds no token: give at least a word"),
-        (("--prompt", "a\udcff"), "the prompt came with bytes that are not UTF-8"),
-        (("--temperature", "-1"), "--temperature came as -1.0, but must be 0 or more"),
-        (("--top-p", "0"), "--top-p came as 0.0, but must be above 0 and at most 1"),
-        (("--top-k", "0"), "--top-k came as 0, but must be at least 1"),
-        (("--tokens", "0"), "--tokens came as 0, but must be at least 1"),
-    ],
-)
-def test_complaints(run, zoo_command, words, complaint):
-    assert_complaint(zoo_command("generate", run.path, *words), complaint)
-
-
-def test_other_verbs_say_what_a_language_model_is_for(run, zoo_command, tmp_path):
-    assert_complaint(zoo_command("predict", run.path, "cat.png"), "python -m zoo.generate")
-    (tmp_path / "tokenizer.json").write_text("{")
-    other = tmp_path / run.path.name
-    other.mkdir()
-    for name in ("run.json", "model.keras", "summary.json"):
-        (other / name).write_bytes((run.path / name).read_bytes())
-    assert_complaint(zoo_command("generate", other), "tokenizer.json is missing or is not a tokenizer")
-
-
-def test_board(run):
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # noqa: PLC0415
-
-    reader = EventAccumulator(str(run.path / "validation"), size_guidance={"tensors": 0})
-    reader.Reload()
-    (last,) = [event for event in reader.Tensors("sample") if event.step == 4]
-    sample = last.tensor_proto.string_val[0].decode()
-    assert "cat" in sample or "dog" in sample or "sat" in sample
-
-
-def test_bpe_and_words(file, tmp_path):
-    for kind in ("words", "bpe"):
-        recipe = replace(
-            RECIPES["gpt"], data=Text(file=file, context=8, tokens=kind, vocabulary=300), epochs=1, xla="off"
-        )
-        keras.utils.set_random_seed(0)
-        made = fit(recipe, logs=tmp_path)
-        report = evaluate(made)
-        text = Text(file=file).text("test")
-        assert len(text) - 10 < report["characters"] < len(text)
-        said = "".join(islice(generate(made, "the cat"), 10))
-        assert said.strip()
-        assert kind == "bpe" or said[0] in " \n"
-
-
 def test_no_bits_per_character_where_spaces_are_lost(tmp_path):
     path = tmp_path / "wide.txt"
     path.write_text("the  cat\n" * 100)
@@ -331,26 +130,6 @@ def test_no_bits_per_character_where_spaces_are_lost(tmp_path):
     assert source.characters("test") is None
     report = source.codec.decode(source.numbers("test").tolist())
     assert report.startswith("the cat\n")
-
-
-@pytest.mark.parametrize("name", [name for name in RECIPES if isinstance(RECIPES[name].data, Text)])
-def test_whole_path(name, file, tmp_path, capsys):
-    recipe = replace(RECIPES[name], data=Text(file=file, context=8, windows=200), epochs=2)
-    run = fit(recipe, logs=tmp_path)
-    assert evaluate(run)["perplexity"] > 1
-    assert "".join(islice(generate(run), 3))
-    assert fit(recipe, logs=tmp_path) == run
-    assert "finished already" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(("name", "precision"), [("gpt", "mixed_bfloat16"), ("lm", "mixed_float16")])
-def test_early_stopping_in_half_precision(name, precision, file, tmp_path):
-    still = Optimizer("sgd", rate=1e-12)
-    recipe = replace(RECIPES[name], optimizer=still, epochs=9, patience=2, monitor="val_loss", precision=precision)
-    run = fit(replace(recipe, data=Text(file=file, context=8, windows=200)), logs=tmp_path)
-    assert run.summary["epochs"] == len(run.history) == 3
-    assert run.summary["best"]["epoch"] == 1
-    assert run.model().layers[2].compute_dtype == precision.removeprefix("mixed_")
 
 
 @pytest.mark.parametrize(

@@ -121,12 +121,12 @@ def test_report_by_hand(run, file):
     assert evaluate(run, "validation")["accuracy"] == pytest.approx(run.summary["best"]["val_accuracy"], abs=1e-6)
 
 
-def test_commands(run, zoo_command, tmp_path):
-    done = zoo_command("generate", run.path, "--prompt", "three one two")
+def test_commands(run, zoo_command, zoo_here, tmp_path):
+    done = zoo_here("generate", run.path, "--prompt", "three one two")
     assert (done.returncode, done.stdout) == (0, "3 1 2\n"), done.stderr
     lines = "one two\n\n" + "one " * 30 + "\nfive zebra\nfour five\n"
     (tmp_path / "in.txt").write_text(lines)
-    of_file = zoo_command("generate", run.path, "--file", tmp_path / "in.txt", "--beam", 3)
+    of_file = zoo_here("generate", run.path, "--file", tmp_path / "in.txt", "--beam", 3)
     assert of_file.returncode == 1
     said = of_file.stdout.split("\n")
     assert (said[0], said[1], said[2], said[4]) == ("1 2", "", "", "4 5")
@@ -139,7 +139,7 @@ def test_commands(run, zoo_command, tmp_path):
     assert answers[0] == {"source": "one two", "translation": "1 2"}
     assert "error" in answers[2]
     assert [answer["source"] for answer in answers[3:]] == ["five zebra", "four five"]
-    done = zoo_command("evaluate", run.path)
+    done = zoo_here("evaluate", run.path)
     assert done.returncode == 0, done.stderr
     assert "BLEU" in done.stdout
     assert "nrefs:1|" in done.stdout
@@ -159,7 +159,7 @@ def test_commands(run, zoo_command, tmp_path):
     ],
 )
 def test_complaints(run, words, complaint):
-    with pytest.raises(UserError) as caught:  # which commands answer in one line: see test_text.py
+    with pytest.raises(UserError) as caught:  # which commands answer in one line: see test_generate.py
         run_command([str(run.path), *words])
     assert complaint in str(caught.value)
 

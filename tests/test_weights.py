@@ -209,15 +209,15 @@ def test_what_keras_has_fetched(tmp_path, monkeypatch):
     assert was_fetched(name)
 
 
-def test_predict_with_a_published_file(published, tmp_path, zoo_command):
+def test_predict_with_a_published_file(published, tmp_path, zoo_here):
     path, theirs = published
     picture = np.random.default_rng(1).integers(0, 256, (224, 224, 3), np.uint8)
     Image.fromarray(picture).save(tmp_path / "cat.png")
-    done = zoo_command("predict", "resnet50", "--weights", path, tmp_path / "cat.png", "--json")
+    done = zoo_here("predict", "resnet50", "--weights", path, tmp_path / "cat.png", "--json")
     assert done.returncode == 0, done.stderr
     logits = theirs(applications.resnet.preprocess_input(picture[None].astype("float32")))
     assert f'"label": "{labels_of_imagenet()[int(np.argmax(logits))]}"' in done.stdout
-    assert_complaint(zoo_command("predict", "resnet50", tmp_path / "cat.png"), "--weights imagenet")
+    assert_complaint(zoo_here("predict", "resnet50", tmp_path / "cat.png"), "--weights imagenet")
 
 
 def test_every_published_network_has_a_builder_and_a_size():
