@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import pytest
 from conftest import ROOT, STAGED, stage_originals
+from test_text import SENTENCES, write_text
 
 from zoo.data import Text
 from zoo.data.ptb import Ptb
@@ -33,7 +34,6 @@ BUILDERS = {
     "gru_tied": partial(lm, cell="gru", embedding=6, units=(6,), tied=True),
     "rnn": partial(lm, cell="rnn", embedding=6, units=(8,)),
 }
-SENTENCES = ["the cat sat on the mat\n", "the dog sat on the log\n", "a cat and a dog sat\n"]
 
 
 def tokens(count: int = BATCH, length: int = CONTEXT) -> np.ndarray:
@@ -48,9 +48,7 @@ def build(request):
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory) -> Path:
-    path = tmp_path_factory.mktemp("text") / "my.txt"
-    path.write_text("".join(np.random.default_rng(0).choice(SENTENCES, 200)), encoding="utf-8")
-    return path
+    return write_text(tmp_path_factory.mktemp("text") / "my.txt")
 
 
 def test_shape_and_type(build, policy):
@@ -257,7 +255,7 @@ def test_penn_treebank(tmp_path):
 
 
 def test_penn_treebank_out_of_reach(tmp_path, monkeypatch):
-    """Without a network there is an answer at once, which says what to do."""
+    """Without a network the answer says what to do."""
     monkeypatch.setattr("zoo.data.prepare.silence_of", lambda url: "no network")
     with pytest.raises(
         UserError, match=r"cannot be reached \(no network\).*copy the folder ptb, or use --data.name pydocs"

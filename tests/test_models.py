@@ -59,29 +59,81 @@ PUBLISHED_COUNTS = {
 TABLE_6 = {"resnet20": 0.27, "resnet32": 0.46, "resnet44": 0.66, "resnet56": 0.85, "resnet110": 1.7}
 
 
-@pytest.fixture(params=BUILDERS)
+@pytest.fixture(scope="module", params=BUILDERS)
 def case(request):
-    keras.utils.set_random_seed(0)
     return BUILDERS[request.param]
+
+
+@pytest.fixture(scope="module", params=["float32", "mixed_bfloat16", "mixed_float16"])
+def network(request, case):
+    """A network in each precision, made once for the tests in whose way the others do not come."""
+    build, shape, classes, _ = case
+    keras.utils.set_random_seed(0)
+    keras.config.set_dtype_policy(request.param)
+    return build(shape, classes), request.param
 
 
 def pixels(shape: tuple[int, ...], count: int = 4) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (count, *shape), np.uint8)
 
 
-def test_shape_and_type(case, policy):
-    build, shape, classes, _ = case
-    logits = build(shape, classes)(pixels(shape).astype("float32"))
+def test_shape_and_type(case, network):
+    _, shape, classes, _ = case
+    logits = network[0](pixels(shape).astype("float32"))
     assert logits.shape == (4, classes)
     assert logits.dtype == "float32"
     assert np.isfinite(logits).all()
 
 
-def test_declared_number_of_weights(case):
-    build, shape, classes, declared = case
+def test_declared_number_of_weights(case, network):
+    declared = case[-1]
     if declared is None:
         pytest.skip("nobody else states a number for this variant")
-    assert build(shape, classes).count_params() == declared
+    assert network[0].count_params() == declared
+
+
+def test_saved_and_loaded(case, network, tmp_path):
+    shape, (model, _) = case[1], network
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
+    np.testing.assert_array_equal(model(pixels(shape)), again(pixels(shape)))
+    assert [layer.name for layer in again.layers] == [layer.name for layer in model.layers]
+
+
+def test_rescales_inside(case, network):
+    (build, shape, _, _), (model, policy) = case, network
+    how = default_of(build, "scaling") or "unit"
+    expected = {
+        "unit": lambda x: x / 255,
+        "symmetric": lambda x: x / 127.5 - 1,
+        "caffe": lambda x: x[..., ::-1] - np.array([103.939, 116.779, 123.68]),
+    }[how](pixels(shape).astype("float64"))
+    inside = keras.Model(model.input, model.get_layer("rescale").output)
+    # bfloat16 has 8 bits.
+    exact = {"rtol": 1e-6, "atol": 1e-4} if policy == "float32" else {"atol": np.abs(expected).max() / 2**8}
+    np.testing.assert_allclose(keras.ops.cast(inside(pixels(shape)), "float32"), expected, **exact)
+
+
+def default_of(build, name: str):
+    parameter = inspect.signature(build).parameters.get(name)
+    return parameter and parameter.default
+
+
+def test_every_weight_learns(case, network):
+    """The last of the tests that share a network, for it changes it."""
+    (_, shape, classes, _), (model, policy) = case, network
+    keras.config.set_dtype_policy(policy)
+    optimizer = keras.optimizers.SGD()
+    if policy == "mixed_float16":  # Keras begins with a scale of 2 ** 15 and skips the steps in which that overflows
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=16)
+    # The deep ones eagerly: to draw their graphs takes longer than these few steps. Whole fits are in test_recipes.py.
+    deep = len(model.layers) > 60
+    model.compile(optimizer, keras.losses.CategoricalCrossentropy(from_logits=True), run_eagerly=deep)
+    before = [keras.ops.convert_to_numpy(v).copy() for v in model.trainable_variables]
+    labels = np.eye(classes, dtype="float32")[np.arange(32) % classes]
+    model.fit(pixels(shape, 32), labels, batch_size=16, epochs=2, verbose=0)
+    for variable, old in zip(model.trainable_variables, before, strict=True):
+        assert np.abs(keras.ops.convert_to_numpy(variable) - old).max() > 0, variable.path
 
 
 @pytest.mark.parametrize("name", PUBLISHED_COUNTS)
@@ -118,49 +170,6 @@ def test_number_of_weights_of_googlenet():
         256, 480, 512, 512, 512, 528, 832, 832, 1024
     ]  # fmt: skip
     assert model.get_layer("logits").count_params() / 1024 == pytest.approx(1000, rel=0.01)
-
-
-def test_every_weight_learns(case, policy):
-    build, shape, classes, _ = case
-    model = build(shape, classes)
-    optimizer = keras.optimizers.SGD()
-    if policy == "mixed_float16":  # Keras begins with a scale of 2 ** 15 and skips the steps in which that overflows
-        optimizer = keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=16)
-    # The deep ones eagerly: to draw their graphs takes longer than these few steps. Whole fits are in test_recipes.py.
-    deep = len(model.layers) > 60
-    model.compile(optimizer, keras.losses.CategoricalCrossentropy(from_logits=True), run_eagerly=deep)
-    before = [keras.ops.convert_to_numpy(v).copy() for v in model.trainable_variables]
-    labels = np.eye(classes, dtype="float32")[np.arange(32) % classes]
-    model.fit(pixels(shape, 32), labels, batch_size=16, epochs=2, verbose=0)
-    for variable, old in zip(model.trainable_variables, before, strict=True):
-        assert np.abs(keras.ops.convert_to_numpy(variable) - old).max() > 0, variable.path
-
-
-def test_saved_and_loaded(case, policy, tmp_path):
-    build, shape, classes, _ = case
-    model = build(shape, classes)
-    model.save(tmp_path / "model.keras")
-    again = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
-    np.testing.assert_array_equal(model(pixels(shape)), again(pixels(shape)))
-    assert [layer.name for layer in again.layers] == [layer.name for layer in model.layers]
-
-
-def test_rescales_inside(case):
-    build, shape, classes, _ = case
-    model = build(shape, classes)
-    how = default_of(build, "scaling") or "unit"
-    expected = {
-        "unit": lambda x: x / 255,
-        "symmetric": lambda x: x / 127.5 - 1,
-        "caffe": lambda x: x[..., ::-1] - np.array([103.939, 116.779, 123.68]),
-    }[how](pixels(shape).astype("float64"))
-    inside = keras.Model(model.input, model.get_layer("rescale").output)
-    np.testing.assert_allclose(inside(pixels(shape)), expected, rtol=1e-6, atol=1e-4)
-
-
-def default_of(build, name: str):
-    parameter = inspect.signature(build).parameters.get(name)
-    return parameter and parameter.default
 
 
 @pytest.mark.parametrize("build", [resnet, vgg, vit])

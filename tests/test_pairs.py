@@ -218,6 +218,9 @@ def test_bad_names(data_directory):
         Pairs(directory=data_directory, name="multi30").pairs("train")
     with pytest.raises(UserError, match="mnist does not hold translations: its features are image, label"):
         Pairs(directory=data_directory, name="mnist").pairs("train")
+
+
+def test_languages_turned(data_directory):
     turned = Pairs(directory=data_directory, source="iso")
     assert turned.languages == ("iso", "date")
     assert turned.pairs("test")[0][::-1] in Pairs(directory=data_directory).pairs("test")

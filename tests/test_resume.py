@@ -33,7 +33,7 @@ CNN = (
     "cnn --epochs 5 --data.batch 16 --model.filters 8 8 --model.units 16 --model.dropout 0.5 --patience 4 "
     "--data.augment.shift 0.1 --data.augment.mixup 0.2 --optimizer.ema 0.9"
 )
-# Compiled by XLA, as their recipes are; and with all of their recurrent layers in one loop.
+# gpt is compiled by XLA, as its recipe is; lstm has its layers in one loop.
 GPT = "gpt --epochs 3 --data.context 16 --data.windows 960 --model.dropout 0.1"
 LSTM = "lstm --epochs 3 --data.steps 20 --data.batch 64 --data.vary.shift 0.1"
 

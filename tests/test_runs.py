@@ -58,6 +58,10 @@ def test_damaged_runs(copy, zoo_here):
         (copy / "run.json").write_text(json.dumps(strange))
         with pytest.raises(UserError, match=rf"another version of zoo \({name}: "):
             recalled(Run(copy))
+    other = {"recipe": record["recipe"] | {"task": {"is": "Forecast"}}}
+    (copy / "run.json").write_text(json.dumps(record | other))
+    with pytest.raises(UserError, match="no recipe joins the data Images and the task Forecast"):
+        recalled(Run(copy))
     elsewhere = {"recipe": record["recipe"] | {"name": "../elsewhere"}}
     for part in (
         {"recipe": None},
@@ -108,7 +112,7 @@ def test_model_that_asks_to_run_code_is_refused(copy, zoo_here):
     assert_complaint(zoo_here("evaluate", copy), "refused", "asks to run code")
 
 
-def test_damaged_state(run, zoo_here, data_directory, tmp_path):
+def test_damaged_state(run, zoo_here, tmp_path):
     shutil.copytree(run[0], tmp_path / os.path.basename(run[0]))
     path = tmp_path / os.path.basename(run[0])
     (path / "summary.json").unlink()  # as if the training had not ended

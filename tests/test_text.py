@@ -163,13 +163,3 @@ def test_a_tokenizer_of_somebody_else(file, tmp_path):
     path.write_text("{}")
     with pytest.raises(UserError, match="is missing or is not a tokenizer"):
         Text(file=file, tokenizer=path).spec  # noqa: B018 - the property raises
-
-
-def test_decay_of_vectors():
-    """Biases and normalisation are left alone, all else decays."""
-    optimizer = RECIPES["gpt"].optimizer.build(10)
-    model = RECIPES["gpt"].model(5, 4, bias=True)
-    optimizer.build(model.trainable_variables)
-    for variable in model.trainable_variables:
-        spared = variable.path.split("/")[-1] in ("bias", "gamma", "beta")
-        assert optimizer._use_weight_decay(variable) == (not spared), variable.path

@@ -125,3 +125,13 @@ def test_commit_has_a_plus_where_the_package_was_changed(tmp_path, monkeypatch):
     assert runs.commit() == head[:12]
     (tmp_path / "zoo/training/runs.py").write_text("2")
     assert runs.commit() == head[:12] + "+"
+
+
+def test_decay_of_vectors():
+    """Biases and normalisation are left alone, all else decays."""
+    optimizer = RECIPES["gpt"].optimizer.build(10)
+    model = RECIPES["gpt"].model(5, 4, bias=True)
+    optimizer.build(model.trainable_variables)
+    for variable in model.trainable_variables:
+        spared = variable.path.split("/")[-1] in ("bias", "gamma", "beta")
+        assert optimizer._use_weight_decay(variable) == (not spared), variable.path

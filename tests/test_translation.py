@@ -134,11 +134,18 @@ def test_commands(run, zoo_command, zoo_here, tmp_path):
         "zoo: line 3 cannot be translated: it has 30 tokens, but the network learned from sentences of at most 25"
         in (of_file.stderr)
     )
+    assert (
+        "line 4 is translated, but words for which the run has no token are read as unknown: 'zebra'" in of_file.stderr
+    )
     piped = zoo_command("generate", run.path, "--file", "-", "--json", input=lines)
     answers = [json.loads(line) for line in piped.stdout.splitlines()]
     assert answers[0] == {"source": "one two", "translation": "1 2"}
     assert "error" in answers[2]
     assert [answer["source"] for answer in answers[3:]] == ["five zebra", "four five"]
+    assert [answer.get("unknown") for answer in answers[3:]] == [["zebra"], None]
+    asked = zoo_here("generate", run.path, "--prompt", "five zebra")
+    assert asked.returncode == 0
+    assert "zoo: the prompt is translated, but words" in asked.stderr
     done = zoo_here("evaluate", run.path)
     assert done.returncode == 0, done.stderr
     assert "BLEU" in done.stdout

@@ -49,7 +49,8 @@ def bench(recipe: Recipe, seconds: float = 10.0) -> dict:
         name, batch, precision, parameters; of training: step_ms_median and step_ms_min (of means over the
         steps that TensorFlow runs at once), examples_per_second (from the median),
         first_step_seconds (since the process began), share_waiting_for_data, flop_per_step and gflops
-        (matrix products and convolutions, a multiplication and an addition counted as two; None with recurrent layers),
+        (matrix products and convolutions, a multiplication and an addition counted as two; None where recurrent
+        layers run in a loop),
         matmul_gflops of the machine and share_of_matmul_speed; of inference:
         inference_examples_per_second and batch_1_ms_median; peak_rss_mb and threads.
 

@@ -36,7 +36,7 @@ def evaluate(run: Run | Path | str, split: str = "test") -> dict:
     """What the task reports of the run's best network on a split of its data, and `digest`, of that split.
 
     Raises:
-        UserError: the run or its data are missing, damaged or of another version.
+        UserError: the run or its data are missing, damaged or of another version, or the split is another one.
     """
     run = runs.open_for_reading(Path(run.path if isinstance(run, Run) else run))
     source, task = recalled(run)

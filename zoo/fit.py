@@ -14,6 +14,7 @@ import tensorflow as tf
 from zoo.command import main, parse
 from zoo.data import SOURCES
 from zoo.errors import UserError
+from zoo.recipes import RECIPES
 from zoo.training import TASKS, callbacks, devices, files, runs
 from zoo.training.auxiliary import trainable
 from zoo.training.board import Board
@@ -186,6 +187,9 @@ def recalled(run: Run) -> tuple:
     """
     recipe = run.record["recipe"]
     try:
+        kinds = recipe["data"]["is"], recipe["task"]["is"]
+        if kinds not in {(type(known.data).__name__, type(known.task).__name__) for known in RECIPES.values()}:
+            raise ValueError(f"no recipe joins the data {kinds[0]} and the task {kinds[1]}")
         source = revive(SOURCES[recipe["data"]["is"]], recipe["data"])
         task = revive(TASKS[recipe["task"]["is"]], recipe["task"])
     except (KeyError, TypeError, ValueError) as error:

@@ -48,13 +48,14 @@ class Options(Sampling):
     weights: str | None = None
     """Of a published network instead of a run: hub, or a folder with config.json and model.safetensors."""
     prompt: str | None = None
-    """The beginning, which is not printed again, a new line if none is given; or a sentence to translate."""
+    """The beginning, which is not printed again (if none is given a new line, or the first token where the tokenizer
+    has none); or a sentence to translate."""
     file: Path | None = None
     """Sentences to translate instead, one a line, in UTF-8; - for standard input."""
     beam: int = 1
     """Translations followed at once; 1: always the likeliest token."""
     tokens: int = 500
-    """How many to write on."""
+    """How many tokens to write."""
     json: bool = False
     """Print one line of JSON instead of the text."""
 
@@ -78,19 +79,20 @@ def generate(
 
     Args:
         run: what fit made of a language model, or with `weights` the name of a published GPT-2.
-        prompt: the beginning; of a long one the last tokens that fill the context, if there is one. None: a new line.
+        prompt: the beginning; of a long one the last tokens that fill the context, if there is one. None: a new line,
+            or the first token where the tokenizer has none.
         sampling: how the next token is chosen.
         weights: "hub" or a folder; see `zoo.gpt2.published_gpt2`.
 
     Raises:
-        UserError: the run is missing, damaged, of another version or no language model, the weights cannot be had,
-            or its tokenizer does not know the prompt.
+        UserError: the run is missing, damaged, of another version or no language model of ours, the weights cannot be
+            had, the prompt is empty, not UTF-8 or unknown to the tokenizer, or the predictions are not numbers.
     """
     devices.check_backend()
     if no_text(prompt or ""):
         raise UserError("the prompt came with bytes that are not UTF-8: give it as UTF-8 text")
     sampling = sampling or Sampling()
-    model, tokenizer = published_gpt2(str(run), weights) if weights else trained(run)
+    model, tokenizer = published_gpt2(Path(run).as_posix(), weights) if weights else trained(run)
     if prompt is None:
         prompt = "\n" if not foreign(tokenizer, "\n") else tokenizer.decode([0])
     unknown = foreign(tokenizer, prompt)
@@ -130,23 +132,38 @@ def trained(run: Run | Path | str) -> tuple[keras.Model, Tokenizer]:
     """The language model of a run and its tokenizer.
 
     Raises:
-        UserError: the run is missing, damaged, of another version or no language model.
+        UserError: as `run_in`; or it is no language model of ours.
     """
-    if str(run) in HUB and not Path(run).exists():
-        raise UserError(f"{run} is a published network and not a run: give its weights too, with --weights hub")
-    run = runs.open_for_reading(Path(run.path if isinstance(run, Run) else run))
+    run = run_in(Path(run.path if isinstance(run, Run) else run))
     if translates(run):
         raise UserError(f"{run.path} translates and does not write on: give it a sentence")
     if "vocabulary" not in run.record["spec"]:
         raise UserError(f"{run.path} is not a language model: it answers to `python -m zoo.predict {run.path} FILE`")
     tokenizer, model = read_tokenizer(run.path / TOKENIZER), run.model()
+    if model.name.split("_")[0] not in ("gpt", "lm"):
+        raise UserError(
+            f"the network of {run.path} is {model.name}: generate writes with gpt and lm, which can remember"
+        )
     if max(tokenizer.get_vocab().values(), default=-1) >= model.output_shape[-1]:
         raise UserError(f"{run.path / TOKENIZER} is not that of the run: {run.how_to_go_on('--fresh')}")
     return model, tokenizer
 
 
+def run_in(path: Path) -> Run:
+    """The run of that folder.
+
+    Raises:
+        UserError: it is missing, damaged or of another version, or a published network was meant.
+    """
+    if str(path) in HUB and not path.exists():
+        raise UserError(f"{path} is a published network and not a run: give its weights too, with --weights hub")
+    return runs.open_for_reading(path)
+
+
 def rate(times: list[float]) -> float | None:
     """Tokens a second by when each came, in seconds: of whole bursts, after those that waited for the compilation.
+
+    Where a context was full, bursts are shorter: then this is of as many tokens, but a little less exact.
 
     None if there were no such bursts.
     """
@@ -233,7 +250,7 @@ def run_command(argv: list[str]) -> int:
     """Writes what the command line asks for."""
     options = read(Options, "generate", argv)
     how = Sampling(options.temperature, options.top_k, options.top_p, options.seed)
-    if not options.weights and options.run.is_dir() and translates(runs.open_for_reading(options.run)):
+    if not options.weights and translates(run_in(options.run)):
         for field in fields(Options):
             if field.name in ONLY_WRITING and getattr(options, field.name) != field.default:
                 flag = field.name.replace("_", "-")

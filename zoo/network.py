@@ -9,7 +9,10 @@ PATIENCE = 5  # seconds for a server to answer before it counts as out of reach
 
 
 def silence_of(address: str) -> str | None:
-    """Why the server of a web address does not answer within PATIENCE seconds; None where it does, or a proxy asks."""
+    """Why the server of a web address does not answer within PATIENCE seconds; None where it does.
+
+    None, too, where a proxy would do the asking.
+    """
     url = urlsplit(address)
     if url.scheme in getproxies():
         return None

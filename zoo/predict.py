@@ -59,7 +59,8 @@ def predict(
         weights: "imagenet" or a file in that format.
 
     Raises:
-        UserError: the run is missing, damaged or of another version, or the weights cannot be had.
+        UserError: the run is missing, damaged, of another version or answers about no files, the weights cannot be
+            had, or there are no classes to name `top` of.
     """
     source, task, load = asked(run, weights)
     model, labels = load()

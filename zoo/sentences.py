@@ -120,6 +120,7 @@ def print_translations(run: Path, prompt: str | None, file: Path | None, beam: i
             print(f"zoo: line {number} cannot be translated: {answer['error']}", file=sys.stderr)
         if "unknown" in answer:
             words = " ".join(map(repr, answer["unknown"][:10]))
-            said = f"line {number} is translated, but words for which the run has no token are read as unknown: {words}"
+            what = "the prompt" if file is None else f"line {number}"
+            said = f"{what} is translated, but words for which the run has no token are read as unknown: {words}"
             print(f"zoo: {said}", file=sys.stderr)
     return int(failed)

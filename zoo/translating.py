@@ -113,21 +113,18 @@ def chooser(step: Callable, kept: tuple, caches: list) -> Callable:
     return choose
 
 
-def attention_map(
-    model: keras.Model, source: list[int], translation: list[int], *, begin: int, block: int = -1
-) -> np.ndarray:
-    """Where the decoder looks for each token of a translation: the mean over the heads of a block, for a picture.
+def attention_map(model: keras.Model, source: list[int], translation: list[int], *, begin: int) -> np.ndarray:
+    """Where the decoder looks for each token of a translation: the mean over its last block's heads, for a picture.
 
     Args:
         model: as of `decode`.
         source: tokens of one sentence.
         translation: tokens without begin and end, such as `decode` gives.
         begin: the token that a translation begins with.
-        block: of the decoder, from 0 on; -1: the last.
 
     Returns:
         (len(translation) + 1, len(source)) float32: a row for each token of the translation and for its end, which
         sums to 1.
     """
     looks = Stepwise(model).looks(tf.constant([source]), tf.constant([[begin, *translation]]))
-    return keras.ops.convert_to_numpy(looks[block][0]).mean(0)
+    return keras.ops.convert_to_numpy(looks[-1][0]).mean(0)

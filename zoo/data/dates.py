@@ -17,10 +17,7 @@ from babel.dates import format_date, format_skeleton
 
 LOCALES = ("de", "en_GB", "en_US", "es", "fr", "it", "ja", "nl", "pl", "pt_BR", "ru", "sv")
 FORMS = ("short", "medium", "long", "full")  # of the repository, the last with the day of the week
-SKELETONS = (
-    "yMd",
-    "yMMMEd",
-)  # its words for all in digits, and for all in short names
+SKELETONS = ("yMd", "yMMMEd")  # of the repository too: all in digits, and with short names
 FIRST, LAST = datetime.date(1950, 1, 1), datetime.date(2049, 12, 31)
 DAYS = (LAST - FIRST).days + 1
 

@@ -17,15 +17,15 @@ from zoo.data.buckets import BEGIN, END, endless, lengths_of, once, padded, widt
 from zoo.data.dates import Dates
 from zoo.data.multi30k import Multi30k
 from zoo.data.prepare import builder_of, examples, known_builder, place_of, prepare, split_names
-from zoo.data.text import TOKENIZER, VOCABULARY, read_text
-from zoo.data.tokens import LINE_END, Kind, encode, learn, read_tokenizer
+from zoo.data.text import TOKENIZER
+from zoo.data.tokens import LINE_END, VOCABULARY, Kind, encode, learn, read_tokenizer, size_of_vocabulary
+from zoo.data.tsv import part_of, read_pairs
 from zoo.errors import UserError
 
 SPECIAL = ("<pad>", "<bos>", LINE_END)  # what zoo.data.buckets numbers PADDING, BEGIN and END
 OURS = {"dates": Dates, "multi30k": Multi30k}
 LONGEST = 10_000  # tokens of a sentence, and pairs of a batch
 FAR = 5  # this many times the limit is more than memory holds
-NAMED = 10  # lines of a file that are named as faulty
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Pairs:
     name: str = "dates"
     """TFDS name of a set of translations: dates (needs no network), multi30k, tatoeba/tatoeba_de, ..."""
     source: str | None = None
-    """The language that is read, such as en; the set's first if not given."""
+    """The language that is read, such as en (of tatoeba's sets: source or target); the set's first if not given."""
     target: str | None = None
     """The language that is written, such as de; the set's second if not given."""
     file: Path | None = None
@@ -107,8 +107,12 @@ class Pairs:
 
     @cached_property
     def spec(self) -> dict:
-        """The builder's positional arguments."""
-        return {"vocabulary": max(self.codec.get_vocab().values()) + 1}
+        """The builder's positional arguments.
+
+        Raises:
+            UserError: the tokenizer knows too many tokens.
+        """
+        return {"vocabulary": size_of_vocabulary(self.codec, self.title)}
 
     @cached_property
     def codec(self) -> Tokenizer:
@@ -152,7 +156,7 @@ class Pairs:
         """
         cache = self.__dict__.setdefault("_pairs", {})  # a frozen record; what it names never changes
         if split not in cache:
-            cache[split] = self._own(split) if self.file else self._of_tfds(split)
+            cache[split] = part_of(self._own, split) if self.file else self._of_tfds(split)
             if not cache[split]:
                 raise UserError(f"the {split} part of {self.title} holds no pair of sentences: give it more pairs")
         return cache[split]
@@ -161,7 +165,8 @@ class Pairs:
         """The tokens of the pairs, without those that begin and end; of train only pairs within the limit.
 
         Raises:
-            UserError: no pair is within the limit, or the tokenizer does not know some of it.
+            UserError: no pair is within the limit, the tokenizer does not know some of it, or a sentence that is not
+                trained on is far beyond the limit.
         """
         cache = self.__dict__.setdefault("_numbers", {})
         if split not in cache:
@@ -224,7 +229,8 @@ class Pairs:
         """The tokens of a sentence; what it writes like a special token means nothing.
 
         Raises:
-            UserError: the tokenizer does not know `what` this is.
+            UserError: the tokenizer has no token for some of it, nor one for what is unknown; the message begins with
+                `what`.
         """
         return [number for number in encode(self.codec, text, what) if number >= len(SPECIAL)]
 
@@ -265,31 +271,9 @@ class Pairs:
         pairs = (tuple(sentence.decode().strip() for sentence in pair) for pair in stored)
         return [pair for pair in pairs if all(pair)]
 
-    def _own(self, split: str) -> list[tuple[str, str]]:
-        """The pairs of the person's file whose sources fall into that part."""
-        sources = list(dict.fromkeys(source for source, _ in self._own_pairs))
-        # RandomState's numbers never change between NumPy versions, so neither do the parts.
-        order, tenth = np.random.RandomState(0).permutation(len(sources)), -(-len(sources) // 10)
-        start, end = {"test": (0, tenth), "validation": (tenth, 2 * tenth), "train": (2 * tenth, None)}[split]
-        chosen = {sources[place] for place in order[start:end]}
-        return [pair for pair in self._own_pairs if pair[0] in chosen]
-
     @cached_property
-    def _own_pairs(self) -> list[tuple[str, str]]:
-        pairs, faulty = [], []
-        for number, line in enumerate(read_text(self.file).split("\n"), 1):
-            pair = tuple(part.strip() for part in line.split("\t")[:2])
-            if len(pair) == 2 and all(pair):
-                pairs.append(pair)
-            elif line.strip():
-                faulty.append(number)
-        if faulty:
-            more = f" and {len(faulty) - NAMED} others" if len(faulty) > NAMED else ""
-            raise UserError(
-                f"{self.file} has no source, tab and target in line {', '.join(map(str, faulty[:NAMED]))}{more}: "
-                "write each pair in a line, with a tab between the two"
-            )
-        return pairs
+    def _own(self) -> list[tuple[str, str]]:
+        return read_pairs(self.file)
 
 
 def columns(builder: tfds.core.DatasetBuilder) -> dict[str, str]:

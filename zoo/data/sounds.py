@@ -79,7 +79,7 @@ def samples_of(steps: int, rate: int) -> int:
 def placed(wave: np.ndarray, length: int) -> np.ndarray:
     """The samples (N,) after silence where they are fewer, else the loudest `length` of them in a row.
 
-    After it, since a recurrent network that predicts at the end forgets what lies far before that.
+    The silence comes first, because a recurrent network that predicts at the end forgets what lies far before that.
     """
     if len(wave) <= length:
         return np.pad(wave, (length - len(wave), 0))

@@ -27,7 +27,7 @@ def parts_apart(speakers: np.ndarray, fold: int, title: str) -> dict[str, list[s
         title: what the data are called.
 
     Raises:
-        UserError: they are not known, or are too few.
+        UserError: they are not known, or are too few for that fold or at all.
     """
     names = np.unique(speakers).tolist()
     if not all(names):

@@ -172,7 +172,7 @@ class Speech:
     def pictures(self, frames: np.ndarray) -> np.ndarray:
         """Inputs (N, steps, mels) as pictures (N, mels, steps, 1) in 0..255, time to the right and pitch upwards."""
         shown = frames + RANGE / 2 if self.centred else frames  # most lie within half of the range from their mean
-        return 255 / RANGE * shown.transpose(0, 2, 1)[:, ::-1, :, None]
+        return 255 / RANGE * np.clip(shown, 0, RANGE).transpose(0, 2, 1)[:, ::-1, :, None]
 
     def load(self, split: str, *, seed: int = 0, step: int = 0, stopwatch: tf.Variable | None = None):
         """Batches of (frames (B, steps, mels) float32 of `zoo.data.sounds.log_mel`, one-hot labels) as tf.data.Dataset.

@@ -18,12 +18,11 @@ from zoo.data.pipeline import single_pass, training_stream
 from zoo.data.prepare import builder_of, examples, known_builder, place_of, prepare, split_names
 from zoo.data.ptb import Ptb
 from zoo.data.pydocs import PyDocs
-from zoo.data.tokens import Kind, encode, learn, read_tokenizer
+from zoo.data.tokens import VOCABULARY, Kind, encode, learn, read_tokenizer, size_of_vocabulary
 from zoo.errors import UserError
 
 EVALUATED = 4096  # tokens that go through the network at once where nothing is learned
 MANY = 2**31  # one more than the largest int32
-VOCABULARY = 1_000_000  # tokens at most
 TOKENIZER = "tokenizer.json"  # the file of it in a run's folder
 OURS = {"pydocs": PyDocs, "ptb": Ptb}
 
@@ -77,13 +76,12 @@ class Text:
 
     @cached_property
     def spec(self) -> dict:
-        """The builder's positional arguments."""
-        numbers = self.codec.get_vocab().values()
-        if len(numbers) < 2:
-            raise UserError(f"the tokenizer of {self.title} knows {len(numbers)} tokens: there is nothing to predict")
-        if max(numbers) >= VOCABULARY:
-            raise UserError(f"the tokenizer of {self.title} numbers its tokens up to {max(numbers)}: take another")
-        spec = {"vocabulary": max(numbers) + 1, "context": self.context}
+        """The builder's positional arguments.
+
+        Raises:
+            UserError: the tokenizer knows too few tokens, or too many.
+        """
+        spec = {"vocabulary": size_of_vocabulary(self.codec, self.title), "context": self.context}
         return spec | {"batch": min(self.batch, self.count("train"))} if self.carried else spec
 
     @cached_property
@@ -185,7 +183,10 @@ class Text:
         return self._stream(numbers, seed=0, step=0, stopwatch=stopwatch)
 
     def characters(self, split: str) -> int | None:
-        """Characters of the tokens that are predicted in `load`; None where the tokens lose some of the text."""
+        """Characters of the tokens that are predicted in `load`; None where the tokens lose some of the text.
+
+        Of tokens that are characters an unknown one counts as one.
+        """
         text, numbers = self.text(split), self.numbers(split)
         if len(text) == len(numbers):
             return len(numbers) - 1

@@ -12,6 +12,7 @@ from zoo import hushed
 from zoo.errors import UserError
 
 Kind = Literal["characters", "words", "bpe"]
+VOCABULARY = 1_000_000  # tokens at most
 UNKNOWN, LINE_END = "<unk>", "<eos>"
 
 
@@ -80,6 +81,20 @@ def encode(tokenizer: Tokenizer, text: str, what: str) -> list[int]:
         raise UserError(f"{what} cannot be read by the tokenizer ({reason}): take another --data.tokenizer") from error
 
 
+def size_of_vocabulary(tokenizer: Tokenizer, what: str) -> int:
+    """How many numbers its tokens have: those from 0 to the largest.
+
+    Raises:
+        UserError: too few or too many.
+    """
+    numbers = tokenizer.get_vocab().values()
+    if len(numbers) < 2:
+        raise UserError(f"the tokenizer of {what} knows {len(numbers)} tokens: there is nothing to predict")
+    if max(numbers) >= VOCABULARY:
+        raise UserError(f"the tokenizer of {what} numbers its tokens up to {max(numbers)}: take another")
+    return max(numbers) + 1
+
+
 def read_tokenizer(path: Path) -> Tokenizer:
     """The tokenizer of a tokenizer.json, which then reads texts of any length.
 
@@ -93,7 +108,7 @@ def checked_tokenizer(make: Callable[[], Tokenizer], path: Path) -> Tokenizer:
     """The tokenizer that `make` returns, for texts of any length, after a trial that the library did not panic over.
 
     Raises:
-        UserError: it does not.
+        UserError: `make` fails, or the library panics.
     """
     try:
         with hushed():

@@ -148,7 +148,7 @@ class Carried(keras.Layer):
         return x
 
     def reset_state(self):
-        """Empties the state, as Keras' layers of that name of method do."""
+        """Empties the state; named like the method of Keras' own recurrent layers."""
         for kept in self.states:
             kept.assign(ops.zeros_like(kept))
 

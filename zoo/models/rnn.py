@@ -39,7 +39,8 @@ def recurrent(
         dense: width of each hidden dense layer after them.
         bidirectional: read from both ends (Schuster 1997).
         every_step: predict at each step; else only after the last.
-        dropout: fraction dropped while training between the layers, not from step to step (Zaremba 2014, section 3).
+        dropout: fraction dropped while training after each recurrent layer, not from step to step (Zaremba 2014,
+            section 3).
 
     Returns:
         An uncompiled functional model: (batch, steps, features) float32
@@ -73,9 +74,9 @@ class Stack(keras.Layer):
     """(B, T, D) to (B, units of the last) or (B, T, units of the last): recurrent layers, with dropout after each.
 
     On a processor all of them go through the steps in one loop, where a layer need not wait until the one below has
-    seen the whole sequence: one core can work on the next step of that while another works on this. On a GPU layer
-    follows layer, for that is what cuDNN takes, and so where dropout is drawn, which the loop does not have. The
-    numbers are the same up to rounding.
+    seen the whole sequence: one core can work on the next step of that while another works on this. On a GPU, and
+    wherever dropout is drawn (the loop has none), layer follows layer, which is what cuDNN takes. The numbers are
+    the same up to rounding.
 
     Args:
         cell: rnn, lstm or gru.

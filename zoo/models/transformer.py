@@ -64,10 +64,7 @@ def transformer(
             below 1.
     """
     decoder_depth = depth if decoder_depth is None else decoder_depth
-    sizes = {"width": width, "heads": heads, "depth": depth, "decoder_depth": decoder_depth, "hidden": hidden}
-    for name, size in sizes.items():
-        if size < 1:
-            raise ValueError(f"{name} came as {size}, but must be at least 1")
+    check_sizes(width=width, heads=heads, depth=depth, decoder_depth=decoder_depth, hidden=hidden)
     options = {"heads": heads, "hidden": hidden, "norm": norm, "activation": activation, "dropout": dropout}
     # Letters of the shapes: S and T = places of source and target, D = width.
     source = keras.Input((None,), dtype="int32", name="source")
@@ -128,8 +125,7 @@ def transformer_classifier(
     Raises:
         ValueError: as in `transformer`.
     """
-    if depth < 1:
-        raise ValueError(f"depth came as {depth}, but must be at least 1")
+    check_sizes(width=width, heads=heads, depth=depth, hidden=hidden)
     options = {"heads": heads, "hidden": hidden, "norm": norm, "activation": activation, "dropout": dropout}
     text = keras.Input((None,), dtype="int32", name="text")
     x = layers.Embedding(vocabulary, width, normal(width**-0.5), name="tokens")(text)
@@ -142,3 +138,10 @@ def transformer_classifier(
     x = ops.sum(x * kept, axis=1) / ops.maximum(ops.sum(kept, axis=1), 1)
     x = layers.Dropout(dropout, name="features")(x)  # (B, D)
     return keras.Model(text, layers.Dense(classes, dtype="float32", name="logits")(x), name="transformer_classifier")
+
+
+def check_sizes(**sizes: int) -> None:
+    """Raises ValueError where one of them is below 1."""
+    for name, size in sizes.items():
+        if size < 1:
+            raise ValueError(f"{name} came as {size}, but must be at least 1")

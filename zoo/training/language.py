@@ -111,7 +111,11 @@ class LanguagePanel:
         tf.summary.text("inputs", [self.shown(row) for row in sample[0][:4].numpy()], step=0)
 
     def epoch(self, model: keras.Model, step: int) -> None:
-        """What the network writes from the first token of the validation part."""
+        """What the network writes from the first token of the validation part.
+
+        Each token follows from the last `context` tokens, which are read anew: simpler than what `generate` does, and
+        of a network whose memory is carried not the same text.
+        """
         context, random, sampling = self.source.context, np.random.default_rng(step), Sampling()
         if self.forward is None:
             self.forward = tf.function(lambda text: model(text[None], training=False)[0])

@@ -188,7 +188,7 @@ def translations(model: keras.Model, source, numbers: list[list[int]], beam: int
 
 
 def translated(model: keras.Model, source, numbers: list[list[int]], beam: int = 1) -> list[list[int]]:
-    """Their tokens, without those that begin and end; arguments as of `translations`."""
+    """The tokens of those translations, without those that begin and end; arguments as of `translations`."""
     table = np.zeros((len(numbers), max(map(len, numbers))), np.int32)
     for row, tokens in zip(table, numbers, strict=True):
         row[: len(tokens)] = tokens

@@ -1,0 +1,42 @@
+"""A person's file of sentence pairs: source, tab, target in each line."""
+
+from pathlib import Path
+
+import numpy as np
+
+from zoo.data.text import read_text
+from zoo.errors import UserError
+
+NAMED = 10  # lines that are named as faulty
+
+
+def read_pairs(path: Path) -> list[tuple[str, str]]:
+    """All pairs of the file in their order; empty lines and further columns are left out.
+
+    Raises:
+        UserError: the file cannot be read or is not UTF-8 text, or lines lack a source, the tab or a target.
+    """
+    pairs, faulty = [], []
+    for number, line in enumerate(read_text(path).split("\n"), 1):
+        pair = tuple(part.strip() for part in line.split("\t")[:2])
+        if len(pair) == 2 and all(pair):
+            pairs.append(pair)
+        elif line.strip():
+            faulty.append(number)
+    if faulty:
+        more = f" and {len(faulty) - NAMED} others" if len(faulty) > NAMED else ""
+        raise UserError(
+            f"{path} has no source, tab and target in line {', '.join(map(str, faulty[:NAMED]))}{more}: "
+            "write each pair in a line, with a tab between the two"
+        )
+    return pairs
+
+
+def part_of(pairs: list[tuple[str, str]], split: str) -> list[tuple[str, str]]:
+    """The pairs of train, validation or test; all pairs of one source are in the same part."""
+    sources = list(dict.fromkeys(source for source, _ in pairs))
+    # RandomState's numbers never change between NumPy versions, so neither do the parts.
+    order, tenth = np.random.RandomState(0).permutation(len(sources)), -(-len(sources) // 10)
+    start, end = {"test": (0, tenth), "validation": (tenth, 2 * tenth), "train": (2 * tenth, None)}[split]
+    chosen = {sources[place] for place in order[start:end]}
+    return [pair for pair in pairs if pair[0] in chosen]
