@@ -28,7 +28,7 @@ MAY_KNOW = {
     **{verb: {"command", "data", "errors", "metrics", "recipes", "training", "weights", "fit"} for verb in VERBS},
     "sentences": {"data", "errors", "fit", "training"},
     "generate": {"sentences", "command", "data", "decoding", "errors", "gpt2", "models", "training", "translating"},
-    "__main__": VERBS | {"recipes"},
+    "__main__": VERBS | {"command", "recipes"},
 }
 FILES = sorted(ZOO.rglob("*.py"))
 

@@ -7,6 +7,11 @@ from sklearn.metrics import accuracy_score, f1_score, log_loss
 from zoo import metrics
 
 
+def test_perplexity():
+    assert metrics.perplexity(2.0) == pytest.approx(np.e**2)
+    assert metrics.perplexity(1e6) == np.inf
+
+
 def test_interval_is_wilsons():
     # Newcombe 1998, Statistics in Medicine 17, table I, method 3 (Wilson without continuity correction).
     for hits, count, low, high in (

@@ -109,8 +109,8 @@ def test_rescales_inside(case, network):
         "caffe": lambda x: x[..., ::-1] - np.array([103.939, 116.779, 123.68]),
     }[how](pixels(shape).astype("float64"))
     inside = keras.Model(model.input, model.get_layer("rescale").output)
-    # bfloat16 has 8 bits.
-    exact = {"rtol": 1e-6, "atol": 1e-4} if policy == "float32" else {"atol": np.abs(expected).max() / 2**8}
+    # bfloat16 has 8 bits, and rounds more than once.
+    exact = {"rtol": 1e-6, "atol": 1e-4} if policy == "float32" else {"atol": np.abs(expected).max() / 2**6}
     np.testing.assert_allclose(keras.ops.cast(inside(pixels(shape)), "float32"), expected, **exact)
 
 

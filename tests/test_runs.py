@@ -58,6 +58,10 @@ def test_damaged_runs(copy, zoo_here):
         (copy / "run.json").write_text(json.dumps(strange))
         with pytest.raises(UserError, match=rf"another version of zoo \({name}: "):
             recalled(Run(copy))
+    strange["recipe"]["data"] = record["recipe"]["data"] | {"folder": "a\0b"}
+    (copy / "run.json").write_text(json.dumps(strange))
+    with pytest.raises(UserError, match="is no path"):
+        recalled(Run(copy))
     other = {"recipe": record["recipe"] | {"task": {"is": "Forecast"}}}
     (copy / "run.json").write_text(json.dumps(record | other))
     with pytest.raises(UserError, match="no recipe joins the data Images and the task Forecast"):
@@ -100,10 +104,6 @@ def test_damaged_model(run, copy, zoo_here):
         model.save(copy / "model.keras")
         with pytest.raises(UserError, match=words):
             Run(copy).model()
-    (copy / "model.keras").unlink()
-    assert_complaint(zoo_here("evaluate", copy), "has lost its model.keras", "--fresh")
-    (copy / "summary.json").unlink()
-    assert_complaint(zoo_here("evaluate", copy), "has no model.keras yet")
 
 
 def test_model_that_asks_to_run_code_is_refused(copy, zoo_here):
@@ -123,6 +123,48 @@ def test_damaged_state(run, zoo_here, tmp_path):
     with zipfile.ZipFile(path / "state.npz", "w") as file:  # pickled arrays are never unpickled
         np.lib.format.write_array(file.open("state.npy", "w"), np.array([object()], object), allow_pickle=True)
     assert_complaint(zoo_here("fit", "cnn", "--epochs", 3, "--logs", tmp_path), "state.npz is damaged")
+
+
+def test_state_of_another_network_changes_nothing(run, zoo_here, tmp_path):
+    path = Path(shutil.copytree(run[0], tmp_path / os.path.basename(run[0])))
+    (path / "summary.json").unlink()
+    arrays, state = read_state(path / "state.npz")
+    events = {file: file.stat().st_size for file in path.rglob("*tfevents*")}
+    assert events
+    for wrong, words in (
+        (({"v00000": np.zeros(3)}, state), "does not hold the state of this network"),
+        ((arrays, state | {"step": 5}), "state.npz is damaged"),
+    ):
+        write_state(path / "state.npz", wrong[0], wrong[1] | {"events": {}})
+        assert_complaint(zoo_here("fit", "cnn", "--epochs", 3, "--logs", tmp_path), words)
+        assert {file: file.stat().st_size for file in path.rglob("*tfevents*")} == events
+
+
+def test_a_finished_training_that_lost_its_network(copy, zoo_here):
+    (copy / "summary.json").unlink()
+    (copy / "model.keras").unlink()
+    assert_complaint(zoo_here("evaluate", copy), "has lost its model.keras", "--fresh")
+    (copy / "history.json").unlink()
+    assert_complaint(zoo_here("evaluate", copy), "has no model.keras yet")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a device that is always full")
+def test_output_that_cannot_be_written(run, data_directory):
+    command = [sys.executable, "-m", "zoo.evaluate", run[0], "--json"]
+    words = environment(data_directory)
+    for other in ("PYTHONUNBUFFERED", "TF_CPP_MIN_LOG_LEVEL"):  # JAX, where it was imported, has set the last
+        words.pop(other, None)
+    options = {"cwd": ROOT, "env": words, "stderr": subprocess.PIPE, "text": True}
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, check=False, stdout=full, **options)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert "the disk is full" in done.stderr
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(command, check=False, stdout=writing, **options)
+    os.close(writing)
+    assert (done.returncode, done.stderr.count("\n")) == (141, 1), done.stderr
+    assert "the reader of the output has gone" in done.stderr
 
 
 @pytest.mark.parametrize(

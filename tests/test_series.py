@@ -174,6 +174,8 @@ def test_a_run_keeps_the_scale(run, waves, tmp_path):
         (tmp_path / "scale.json").write_text(bad)
         with pytest.raises(UserError, match="is missing or is not the scale of a series"):
             elsewhere.of_run(tmp_path).moments  # noqa: B018 - the property raises
+        with pytest.raises(UserError, match="is missing or is not the scale of a series"):
+            elsewhere.of_run(tmp_path).read(waves, (7, 1))
 
 
 def test_a_scale_that_changed_between_stop_and_resume(waves, tmp_path):

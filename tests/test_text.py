@@ -138,6 +138,7 @@ def test_no_bits_per_character_where_spaces_are_lost(tmp_path):
         {"normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAAA"}},
         {"pre_tokenizer": {"type": "FixedLength", "length": 0}},
         {"decoder": {"type": "Strip", "content": " ", "start": 5, "stop": 5}},
+        {"decoder": {"type": "Strip", "content": "c", "start": 0, "stop": 5}},
     ],
     ids=str,
 )

@@ -124,7 +124,7 @@ def test_report_by_hand(run, file):
 def test_commands(run, zoo_command, zoo_here, tmp_path):
     done = zoo_here("generate", run.path, "--prompt", "three one two")
     assert (done.returncode, done.stdout) == (0, "3 1 2\n"), done.stderr
-    lines = "one two\n\n" + "one " * 30 + "\nfive zebra\nfour five\n"
+    lines = "one\r two\n\n" + "one " * 30 + "\nfive zebra\nfour five\n"
     (tmp_path / "in.txt").write_text(lines)
     of_file = zoo_here("generate", run.path, "--file", tmp_path / "in.txt", "--beam", 3)
     assert of_file.returncode == 1
@@ -139,7 +139,7 @@ def test_commands(run, zoo_command, zoo_here, tmp_path):
     )
     piped = zoo_command("generate", run.path, "--file", "-", "--json", input=lines)
     answers = [json.loads(line) for line in piped.stdout.splitlines()]
-    assert answers[0] == {"source": "one two", "translation": "1 2"}
+    assert answers[0] == {"source": "one\r two", "translation": "1 2"}
     assert "error" in answers[2]
     assert [answer["source"] for answer in answers[3:]] == ["five zebra", "four five"]
     assert [answer.get("unknown") for answer in answers[3:]] == [["zebra"], None]

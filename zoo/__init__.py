@@ -29,6 +29,11 @@ def hushed() -> Iterator[None]:
 
 if sys.argv[:1] == ["-m"]:  # `python -m zoo.VERB`: Ctrl-C while TensorFlow loads ends it without a traceback
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    for _number in range(3):  # one that was closed would be given to the next file that is opened
+        try:
+            os.fstat(_number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 try:
     with hushed():

@@ -4,6 +4,7 @@ import shlex
 import sys
 
 from zoo import bench, evaluate, finetune, fit, generate, predict
+from zoo.command import main
 from zoo.recipes import RECIPES
 
 VERBS = {
@@ -34,4 +35,4 @@ def overview(words: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(overview(sys.argv[1:]))
+    sys.exit(main(overview))

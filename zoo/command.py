@@ -23,7 +23,7 @@ import tyro
 from zoo.errors import UserError, disk_is_full, nearest
 from zoo.recipes import RECIPES
 from zoo.training import Recipe
-from zoo.training.resume import Stopped
+from zoo.training.resume import Ended, Stopped, ended
 
 Options = TypeVar("Options")
 # What the system refuses for reasons of its own: rights, names, limits, a device that fails.
@@ -129,21 +129,25 @@ def main(verb: Callable[[list[str]], int]) -> int:
         The exit code: the verb's own, 2 for a mistake of the person or a shortage of the machine,
         130 or 143 for a stop by Ctrl-C or SIGTERM.
     """
-    signal.signal(signal.SIGTERM, terminated)
+    signal.signal(signal.SIGTERM, ended)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # `zoo` had left it to the system while it was loading
-    if sys.stdout is None:  # closed by who started this
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for as long as the process lives
-    for stream in filter(None, (sys.stdout, sys.stderr)):
-        stream.reconfigure(errors="backslashreplace")  # a name that the terminal's alphabet lacks
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by who started this
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - as long as the process lives
+        getattr(sys, name).reconfigure(errors="backslashreplace")  # a name that the terminal's alphabet lacks
     try:
-        return verb(sys.argv[1:])
+        code = verb(sys.argv[1:])
+        sys.stdout.flush()  # what cannot be written fails here, and not at Python's end
+        return code
     except (Stopped, KeyboardInterrupt) as stop:
         saved = isinstance(stop, Stopped)
         what = "the state is saved: type the same command to go on, without --fresh" if saved else "nothing to save"
         print(f"\nstopped; {what}", file=sys.stderr)
         return 128 + getattr(stop, "number", signal.SIGINT)
+    except Ended as stop:
+        print("\nstopped at once; what was saved before is whole: type the same command to go on", file=sys.stderr)
+        return stop.code
     except BrokenPipeError:  # such as `| head`: the reader has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         print("zoo: the reader of the output has gone; type the same command to go on", file=sys.stderr)
         return 141
     except (UserError, OSError, MemoryError, tf.errors.OpError) as error:
@@ -152,11 +156,16 @@ def main(verb: Callable[[list[str]], int]) -> int:
             raise
         print(f"zoo: {text}", file=sys.stderr)
         return 2
+    finally:
+        drop_what_cannot_be_written()
 
 
-def terminated(number: int, frame) -> None:
-    """Ends a process that has nothing to save."""
-    raise SystemExit(128 + number)
+def drop_what_cannot_be_written() -> None:
+    """Lets Python end in peace where the output is full or its reader has gone: it would write the rest once more."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def in_a_line(error: Exception) -> str | None:

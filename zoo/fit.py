@@ -140,6 +140,7 @@ def train(model: keras.Model, recipe: Recipe, run: Run, profile: tuple[int, int]
     validation = source.load("validation")
     sample = next(iter(source.load("train", seed=recipe.seed)))
     create_variables(model, sample)
+    resume.begin(model)
     panel = recipe.task.panel(source, validation)
     board = Board(
         run.path,

@@ -1,5 +1,8 @@
 """Figures of merit, from labels and logits in numpy."""
 
+import math
+import sys
+
 import numpy as np
 from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
 
@@ -11,6 +14,11 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     """Probabilities along the last axis, in float64."""
     shifted = np.exp(np.float64(logits) - np.max(logits, axis=-1, keepdims=True))
     return shifted / shifted.sum(axis=-1, keepdims=True)
+
+
+def perplexity(nats: float) -> float:
+    """The exponential of the mean loss; infinite where no float holds it."""
+    return math.exp(nats) if nats < math.log(sys.float_info.max) else math.inf
 
 
 def wilson(hits: int, count: int) -> tuple[float, float]:

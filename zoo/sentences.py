@@ -95,10 +95,11 @@ def lines_of(run: Path, prompt: str | None, file: Path | None) -> Iterator[str]:
         if str(file) == "-" and sys.stdin is None:
             raise UserError("--file came as -, but standard input is closed: give a file")
         if str(file) == "-":
-            sys.stdin.reconfigure(encoding="utf-8-sig", errors="surrogateescape")
+            sys.stdin.reconfigure(encoding="utf-8-sig", errors="surrogateescape", newline="\n")
             yield from sys.stdin
             return
-        with open(file, encoding="utf-8-sig", errors="surrogateescape") as opened:
+        # Other ends of lines would put other lines beside each other than an editor or `paste` does.
+        with open(file, encoding="utf-8-sig", errors="surrogateescape", newline="\n") as opened:
             yield from opened
     except OSError as error:
         raise UserError(f"--file came as {file}, which cannot be read: {error.strerror}") from error

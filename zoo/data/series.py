@@ -231,13 +231,13 @@ class Series:
 
         Raises:
             OSError: the file cannot be read; the text says why.
+            UserError: the run has lost its scale.
         """
+        # The scale knows the column where the data may have gone.
+        column = read_scale(self.scale)[0] if self.scale else self.variable
         try:
             table = read_table(path)
-            only = len(table.names) == 1
-            # The scale knows the column where the data may have gone.
-            wanted = None if only else read_scale(self.scale)[0] if self.scale else self.variable
-            numbers = table.numbers(table.find(wanted))[-shape[0] :]
+            numbers = table.numbers(table.find(None if len(table.names) == 1 else column))[-shape[0] :]
             if len(numbers) < shape[0]:
                 raise UserError(f"{path} has {len(numbers)} rows, but a window is {shape[0]}")
             return self.scaled(numbers).reshape(shape)

@@ -88,6 +88,8 @@ def replacing(path: Path) -> Iterator[Path]:
             ) from error
         if not path.parent.is_dir():
             raise UserError(removed(path.parent)) from error
+        if error.filename is None:
+            error.filename = str(path)
         raise
 
 

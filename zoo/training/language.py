@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.decoding import Sampling, filled
+from zoo.metrics import perplexity
 from zoo.training import figures
 from zoo.training.carry import forget
 
@@ -66,7 +67,7 @@ class LanguageModel:
         characters = source.characters(split)
         return {
             "loss": nats / tokens,
-            "perplexity": math.exp(nats / tokens),
+            "perplexity": perplexity(nats / tokens),
             "bits_per_character": nats / math.log(2) / characters if characters else None,
             "accuracy": hits / tokens,
             "tokens": int(tokens),

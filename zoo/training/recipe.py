@@ -128,6 +128,8 @@ def as_type(hint: Any, value: Any) -> Any:
         return None
     for choice in choices:
         if choice is Path:
+            if b"\0" in str(value).encode():  # which fails for what is no text
+                raise ValueError(f"{value!r} is no path")
             return Path(value)
         if isinstance(value, dict) and dataclasses.is_dataclass(choice):
             return revive(choice, value)

@@ -41,6 +41,15 @@ class Stopped(Exception):
         self.number = number
 
 
+class Ended(SystemExit):
+    """SIGTERM came where nothing had to be saved, or a second signal, which does not wait for that."""
+
+
+def ended(number: int, frame) -> None:
+    """Ends the process at once."""
+    raise Ended(128 + number)
+
+
 class Resume(keras.callbacks.Callback):
     """Saves the state and puts it back. It stands last: on_train_begin of the others forgets.
 
@@ -56,7 +65,6 @@ class Resume(keras.callbacks.Callback):
         self.others: list[keras.callbacks.Callback] = []
         self.request = None  # the number of a signal that came
         self.arrays, self.state = read_state(run.path / "state.npz")
-        rewind_events(run.path, self.state["events"])
         self.step, self._history = self.state["step"], list(self.state["history"])
         self._seconds, self._since = self.state["seconds"], time.monotonic()
         self._saved = time.monotonic()
@@ -65,6 +73,22 @@ class Resume(keras.callbacks.Callback):
         """Those callbacks, whose memory it keeps, and itself after them."""
         self.others = callbacks
         return [*callbacks, self]
+
+    def begin(self, model: keras.Model) -> None:
+        """Cuts the event files back to the state, once that is known to be of this network.
+
+        Args:
+            model: compiled, with all its variables.
+
+        Raises:
+            UserError: it is of another one, or damaged.
+        """
+        self.set_model(model)
+        if self.arrays:
+            self._places()
+            if self.step // self.steps != len(self._history):
+                raise UserError(f"{self.run.path / 'state.npz'} is damaged: start anew with --fresh")
+        rewind_events(self.run.path, self.state["events"])
 
     @property
     def seconds(self) -> float:
@@ -124,11 +148,16 @@ class Resume(keras.callbacks.Callback):
         # In an order that does not change with what is frozen.
         return model.variables + model.optimizer.variables + model.metrics_variables
 
-    def _restore(self, variables: list) -> None:
+    def _places(self) -> dict[int, str]:
+        """Where in the state each variable, by its id, is; raises UserError where the state is of another network."""
         places = {id(variable): name(at) for at, variable in enumerate(self._variables())}
         shapes = {places[id(variable)]: tuple(variable.shape) for variable in self._variables()}
         if shapes != {key: array.shape for key, array in self.arrays.items()}:
             raise UserError(f"{self.run.path} does not hold the state of this network: start anew with --fresh")
+        return places
+
+    def _restore(self, variables: list) -> None:
+        places = self._places()
         for variable in variables:
             variable.assign(self.arrays[places[id(variable)]])
 
@@ -258,7 +287,7 @@ def signals(resume: Resume) -> Iterator[None]:
 
     def ask(number, frame):
         if resume.request is not None:
-            raise SystemExit(128 + number)
+            ended(number, frame)
         resume.request = number
 
     if threading.current_thread() is not threading.main_thread():

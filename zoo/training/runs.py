@@ -62,7 +62,7 @@ class Run:
         """
         path = self.path / "model.keras"
         if not path.exists():
-            if self.summary is not None:
+            if self.summary is not None or self.history:
                 raise UserError(f"{self.path} has lost its model.keras; {self.how_to_go_on('--fresh')}")
             raise UserError(f"{self.path} has no model.keras yet: no epoch was finished; {self.how_to_go_on()}")
         spec = open_for_reading(self.path).record["spec"]
@@ -128,6 +128,7 @@ def is_record(record: dict) -> bool:
     return (
         all(isinstance(part, dict) for part in (recipe, data, spec))
         and isinstance(recipe.get("name"), str)
+        and isinstance(recipe.get("seed"), int)
         and NAME.fullmatch(recipe["name"]) is not None
         and data.keys() >= DATA
         and isinstance(record["command"], str | None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -13,6 +12,7 @@ import sacrebleu
 import tensorflow as tf
 from keras import ops
 
+from zoo.metrics import perplexity
 from zoo.training import figures
 from zoo.translating import attention_map, decode
 
@@ -85,7 +85,7 @@ class Translation:
         groups = np.array_split(np.argsort(lengths, kind="stable"), min(GROUPS, len(said)))
         return {
             "loss": nats / count,
-            "perplexity": math.exp(nats / count),
+            "perplexity": perplexity(nats / count),
             "accuracy": hits / count,
             "tokens": count,
             "bleu": scores[0].score,
