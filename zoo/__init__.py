@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Iterator
 
 __version__ = "0.4.0"  # A run goes on only with the version that began it: to be raised when its numbers change.
@@ -48,6 +49,7 @@ except (ImportError, ValueError) as error:
     raise SystemExit(2) from None
 for _library in ("absl", "tensorflow"):  # they warn of what is said better here, or is meant
     logging.getLogger(_library).setLevel(logging.ERROR)
+warnings.filterwarnings("ignore", "You are using a softmax over axis")  # a text of one token attends to itself alone
 # What a person's keras.json says otherwise would be another network, or other numbers, under the same name.
 _keras.config.set_floatx("float32")
 _keras.config.set_image_data_format("channels_last")

@@ -4,8 +4,6 @@ Keras' MultiHeadAttention has no cache, and projects queries, keys and values on
 serves. Checked against: the formula in numpy; torch.nn.MultiheadAttention; transformers' GPT-2.
 """
 
-import warnings
-
 import keras
 from keras import layers, ops
 
@@ -31,9 +29,7 @@ def attention_weights(query, key, mask=None):
     """softmax(Q K' / sqrt(d)): how much of each value a query takes, float32 (B, H, T, S); see scaled_dot_product."""
     scores = ops.einsum("bthd,bshd->bhts", query * query.shape[-1] ** -0.5, key)
     scores = ops.cast(scores, "float32")
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "You are using a softmax over axis")  # of one place: it takes all of it
-        return ops.softmax(scores if mask is None else ops.where(mask, scores, -1e9))
+    return ops.softmax(scores if mask is None else ops.where(mask, scores, -1e9))
 
 
 @keras.saving.register_keras_serializable(package="zoo")
