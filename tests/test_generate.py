@@ -54,8 +54,8 @@ def test_what_is_chosen():
     logits = np.float32([1, 1, 1, 0])  # among equals the first
     np.testing.assert_allclose(shares(top_k=1), [1, 0, 0, 0])
     np.testing.assert_allclose(shares(top_p=0.1), [1, 0, 0, 0])
-    assert Sampling(0).choose(np.float32([0, np.nan]), noise[0]) == -1
-    assert Sampling().choose(np.float32([0, np.nan]), noise[0]) == -1
+    assert Sampling(0).choose(np.float32([0, np.nan]), noise[0, :2]) == -1
+    assert Sampling().choose(np.float32([0, np.nan]), noise[0, :2]) == -1
     logits = np.log(np.float32([0.5, 0.3, 0.15, 0.05]))
     sharp = np.array([0.5, 0.3, 0.15, 0.05]) ** 2
     np.testing.assert_allclose(shares(temperature=0.5), sharp / sharp.sum(), atol=0.03)

@@ -44,23 +44,30 @@ class Sampling:
             The token; -1 if the logits are not numbers.
         """
         logits = ops.cast(logits, "float32")
-        count, order = logits.shape[-1], None
         if self.temperature < COLD:
             chosen = ops.argmax(logits)
         else:
             # The likeliest is 0, so that a low temperature leaves room for the noise.
             scaled = (logits - ops.max(logits)) / self.temperature
-            cut = self.top_p is not None and self.top_p < 1
-            if self.top_k is not None or cut:
-                scaled, order = ops.top_k(scaled, min(self.top_k or count, count))
-            if cut:
-                probabilities = ops.softmax(scaled)
-                # The token with which the sum reaches top_p is taken too.
-                kept = ops.cumsum(probabilities) - probabilities < self.top_p
-                scaled = ops.where(kept, scaled, -np.inf)
-            chosen = ops.argmax(scaled + noise[: scaled.shape[-1]])
-            chosen = chosen if order is None else order[chosen]
+            chosen = ops.argmax(ops.where(self.kept(scaled), scaled + noise, -np.inf))
         return ops.where(ops.any(ops.isnan(logits)), -1, ops.cast(chosen, "int32"))
+
+    def kept(self, scaled):
+        """Which tokens may be drawn, (vocabulary,) bool, by their logits (vocabulary,); among equals the first."""
+        count, cut = scaled.shape[-1], self.top_p is not None and self.top_p < 1
+        if self.top_k is None and not cut:
+            return ops.ones_like(scaled, "bool")
+        count = min(self.top_k or count, count)
+        # Values alone: to sort their places with them takes XLA ten seconds to compile.
+        ranked = ops.flip(ops.sort(scaled))
+        if cut:
+            probabilities = ops.softmax(ranked[:count])
+            # The token with which the sum reaches top_p is taken too.
+            count = ops.sum(ops.cast(ops.cumsum(probabilities) - probabilities < self.top_p, "int32"))
+        least = ops.take(ranked, count - 1)
+        above, equal = scaled > least, scaled == least
+        room = count - ops.sum(ops.cast(above, "int32"))
+        return ops.logical_or(above, ops.logical_and(equal, ops.cumsum(ops.cast(equal, "int32")) <= room))
 
 
 def ahead(step: Callable, choose: Callable, token, state, noise) -> tuple:

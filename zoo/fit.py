@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import shlex
 import sys
@@ -53,6 +54,8 @@ def build(recipe: Recipe) -> keras.Model:
     # Once more: to prepare data draws numbers, so that a first fit would begin with other weights than the second.
     keras.utils.set_random_seed(recipe.seed)
     try:
+        if "batch" in spec and "batch" not in inspect.signature(recipe.model).parameters:
+            raise ValueError("it carries nothing from window to window: leave out --data.carried")
         model = trainable(recipe.model(**spec))
         if "outputs" in spec and model.output_shape[1:] != (spec["outputs"],):
             raise ValueError(f"its outputs are {model.output_shape[1:]}, but the data need ({spec['outputs']},)")
@@ -60,7 +63,7 @@ def build(recipe: Recipe) -> keras.Model:
     except (ValueError, TypeError, ArithmeticError, tf.errors.OpError) as error:
         if isinstance(error, UserError | tf.errors.ResourceExhaustedError):
             raise
-        raise UserError(f"{recipe.model.func.__name__} cannot be built: {' '.join(str(error).split())}") from error
+        raise UserError(f"{recipe.name} cannot be built: {' '.join(str(error).split())}") from error
 
 
 def compile_model(model: keras.Model, recipe: Recipe, steps: int, per_execution: int) -> None:
@@ -116,7 +119,7 @@ def fit(
         if not (run.path / "run.json").exists():
             raise UserError(f"{run.path} has lost its run.json: --fresh starts anew beside it")
         runs.open_for_reading(run.path)
-        print(f"finished already; --fresh starts anew beside {run.path}")
+        print(f"finished already, with data and code as they were; --fresh starts anew beside {run.path}")
         return run
     precision = devices.configure(recipe.seed, recipe.precision)
     model = build(recipe)
@@ -154,7 +157,7 @@ def train(model: keras.Model, recipe: Recipe, run: Run, profile: tuple[int, int]
     )
     chosen = resume.after([*callbacks.standard(recipe, run, steps), board])
     if resume.step:
-        print(f"resuming {run.path} after {resume.epoch} epochs, at step {resume.step}")
+        print(f"resuming {run.path} after {resume.epoch} epoch{'s' * (resume.epoch != 1)}, at step {resume.step}")
     else:
         print(f"training {run.path}: --epochs {recipe.epochs}, steps an epoch {steps}; the first step takes longest")
         if recipe.epochs * steps < FEW:

@@ -97,7 +97,8 @@ def generate(
         prompt = "\n" if not foreign(tokenizer, "\n") else tokenizer.decode([0])
     unknown = foreign(tokenizer, prompt)
     if unknown:
-        known = ", ".join(map(repr, list(tokenizer.get_vocab())[:20]))
+        typed = (token for token in sorted(tokenizer.get_vocab()) if not foreign(tokenizer, token))
+        known = ", ".join(map(repr, islice(typed, 20)))
         raise UserError(
             f"the prompt holds {' '.join(map(repr, unknown[:10]))}, for which {run} has no token"
             f": take others, such as {known}"

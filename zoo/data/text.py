@@ -58,7 +58,9 @@ class Text:
             if value is not None and not 1 <= value < MANY:
                 raise ValueError(f"--data.{name} came as {value}, but must be at least 1, and less than {MANY}")
         if self.tokens == "bpe" and self.vocabulary < 256:
-            raise ValueError(f"--data.vocabulary came as {self.vocabulary}, but bpe begins with the 256 bytes")
+            raise ValueError(
+                f"--data.vocabulary came as {self.vocabulary}, but bpe begins with the 256 bytes: give more"
+            )
         if not 2 <= self.vocabulary <= VOCABULARY:
             raise ValueError(f"--data.vocabulary came as {self.vocabulary}, but must be from 2 to {VOCABULARY}")
 

@@ -230,7 +230,10 @@ def check_data(run: Run, now: dict) -> None:
     if "validation_digest" not in then:  # a run of a version that did not write it down
         now = {what: value for what, value in now.items() if what != "validation_digest"}
     if then != now:
-        raise UserError(f"the data of {run.path} have changed ({then} then, {now} now): start anew with --fresh")
+        changed = ", ".join(what for what in now if then.get(what) != now[what])
+        raise UserError(
+            f"the data of {run.path} have changed since it began ({changed}): {run.how_to_go_on('--fresh')}"
+        )
 
 
 def commit() -> str | None:
