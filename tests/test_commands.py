@@ -120,6 +120,7 @@ MISTAKES = {
     "no pictures of a class": (["fit", "cnn", "--data.limit", "0"], ["--data.limit came as 0"]),
     "choosing by nothing": (["fit", "cnn", "--monitor", "last", "--patience", "3"], ["need a value to watch"]),
     "weights of nothing": (["finetune", "resnet50", "--weights", "no.h5"], ["there is no such file"]),
+    "nothing to carry": (["fit", "gpt", "--data.carried"], ["gpt cannot be built", "leave out --data.carried"]),
     "unknown recipe": (["fit", "cn"], ["no recipe is called 'cn'", "nearest: cnn"]),
     "flag before the recipe": (["fit", "--epochs", "3"], ["--epochs came before a recipe"]),
     "unknown flag": (["fit", "cnn", "--epoch", "3"], ["--epoch", "--epochs"]),

@@ -10,6 +10,7 @@ from zoo import metrics
 def test_perplexity():
     assert metrics.perplexity(2.0) == pytest.approx(np.e**2)
     assert metrics.perplexity(1e6) == np.inf
+    assert np.isnan(metrics.perplexity(np.nan))
 
 
 def test_interval_is_wilsons():

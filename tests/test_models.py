@@ -248,8 +248,8 @@ def test_grouped_convolution_of_alexnet():
 def test_same_outputs_on_jax(tmp_path):
     """The builders know only Keras: a network saved here gives the same logits on the other backend."""
     pytest.importorskip("jax", reason="jax is not installed: the second backend is not tested")
-    # These have no other layers than the rest, and the deep ones take JAX minutes to compile.
-    same = ("cnn-colour", "vgg11", "googlenet", "inception_v3", "resnet18", "resnet50", "resnet50v2")
+    # The deepest take JAX minutes to compile: what only they have, an average over 3x3 and other scalings, is not seen.
+    same = ("cnn-colour", "vgg11", "inception_v3", "resnet18", "resnet50", "resnet50v2")
     names = [name for name in BUILDERS if name not in same]
     for name in names:
         build, shape, classes, _ = BUILDERS[name]

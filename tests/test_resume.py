@@ -135,13 +135,29 @@ def test_asked_to_stop(unstopped, tmp_path, data_directory, number, code):
     process.send_signal(number)
     out, error = process.communicate(timeout=60)
     assert process.returncode == code, out + error
-    assert "type the same command to go on" in error
+    assert "the state is saved: type the same command to go on" in error
     assert "Traceback" not in error
     process = start(tmp_path, data_directory)
     out, error = process.communicate(timeout=300)
     assert process.returncode == 0, out + error
     assert "resuming" in out
     assert_equal(outcome(tmp_path), unstopped)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot send these signals to another process")
+def test_asked_to_stop_at_once(unstopped, tmp_path, data_directory):
+    """A second signal does not wait for a save."""
+    process = start(tmp_path, data_directory)
+    assert wait_for(process, "Epoch 2/"), process.stderr.read()
+    os.kill(process.pid, signal.SIGSTOP)  # so that both are there when it looks
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGINT)
+    os.kill(process.pid, signal.SIGCONT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode in (128 + signal.SIGTERM, 128 + signal.SIGINT)
+    assert error.count("stopped at once; what was saved before is whole") == 1
+    assert "Traceback" not in error
+    assert_equal(finished(start(tmp_path, data_directory), tmp_path), unstopped)
 
 
 class Crash(Exception):

@@ -5,6 +5,7 @@ Flags come from the records' fields and from the builder's signature, so nothing
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
 import inspect
@@ -127,7 +128,7 @@ def main(verb: Callable[[list[str]], int]) -> int:
 
     Returns:
         The exit code: the verb's own, 2 for a mistake of the person or a shortage of the machine,
-        130 or 143 for a stop by Ctrl-C or SIGTERM.
+        130 or 143 for a stop by Ctrl-C or SIGTERM, 141 where the reader of the output has gone.
     """
     signal.signal(signal.SIGTERM, ended)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # `zoo` had left it to the system while it was loading
@@ -142,30 +143,37 @@ def main(verb: Callable[[list[str]], int]) -> int:
     except (Stopped, KeyboardInterrupt) as stop:
         saved = isinstance(stop, Stopped)
         what = "the state is saved: type the same command to go on, without --fresh" if saved else "nothing to save"
-        print(f"\nstopped; {what}", file=sys.stderr)
+        say(f"\nstopped; {what}")
         return 128 + getattr(stop, "number", signal.SIGINT)
     except Ended as stop:
-        print("\nstopped at once; what was saved before is whole: type the same command to go on", file=sys.stderr)
+        say("\nstopped at once; what was saved before is whole: type the same command to go on")
         return stop.code
     except BrokenPipeError:  # such as `| head`: the reader has gone
-        print("zoo: the reader of the output has gone; type the same command to go on", file=sys.stderr)
+        say("zoo: the reader of the output has gone; type the same command to go on")
         return 141
     except (UserError, OSError, MemoryError, tf.errors.OpError) as error:
         text = in_a_line(error)
         if text is None:
             raise
-        print(f"zoo: {text}", file=sys.stderr)
+        say(f"zoo: {text}")
         return 2
     finally:
         drop_what_cannot_be_written()
 
 
+def say(text: str) -> None:
+    """A line on the standard error, if that can be written to."""
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr)
+
+
 def drop_what_cannot_be_written() -> None:
     """Lets Python end in peace where the output is full or its reader has gone: it would write the rest once more."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def in_a_line(error: Exception) -> str | None:

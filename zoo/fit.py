@@ -119,7 +119,8 @@ def fit(
         if not (run.path / "run.json").exists():
             raise UserError(f"{run.path} has lost its run.json: --fresh starts anew beside it")
         runs.open_for_reading(run.path)
-        print(f"finished already, with data and code as they were; --fresh starts anew beside {run.path}")
+        later = "changes of data or code since then are not looked at"
+        print(f"finished already ({later}); --fresh starts anew beside {run.path}")
         return run
     precision = devices.configure(recipe.seed, recipe.precision)
     model = build(recipe)

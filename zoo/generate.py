@@ -92,7 +92,7 @@ def generate(
     if no_text(prompt or ""):
         raise UserError("the prompt came with bytes that are not UTF-8: give it as UTF-8 text")
     sampling = sampling or Sampling()
-    model, tokenizer = published_gpt2(Path(run).as_posix(), weights) if weights else trained(run)
+    model, tokenizer = published_gpt2(Path(getattr(run, "path", run)).as_posix(), weights) if weights else trained(run)
     if prompt is None:
         prompt = "\n" if not foreign(tokenizer, "\n") else tokenizer.decode([0])
     unknown = foreign(tokenizer, prompt)

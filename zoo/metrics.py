@@ -18,7 +18,7 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 def perplexity(nats: float) -> float:
     """The exponential of the mean loss; infinite where no float holds it."""
-    return math.exp(nats) if nats < math.log(sys.float_info.max) else math.inf
+    return math.inf if nats >= math.log(sys.float_info.max) else math.exp(nats)
 
 
 def wilson(hits: int, count: int) -> tuple[float, float]:

@@ -110,7 +110,7 @@ class Pairs:
         """The builder's positional arguments.
 
         Raises:
-            UserError: the tokenizer knows too many tokens.
+            UserError: the tokenizer knows too few tokens, or too many.
         """
         return {"vocabulary": size_of_vocabulary(self.codec, self.title)}
 

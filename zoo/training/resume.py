@@ -84,7 +84,7 @@ class Resume(keras.callbacks.Callback):
             UserError: it is of another one, or damaged.
         """
         self.set_model(model)
-        if self.arrays:
+        if self.arrays or self.step:
             self._places()
             if self.step // self.steps != len(self._history):
                 raise UserError(f"{self.run.path / 'state.npz'} is damaged: start anew with --fresh")

@@ -81,7 +81,9 @@ class Run:
     def how_to_go_on(self, *flags: str) -> str:
         """The command that made the run, to be typed again."""
         command = self.record.get("command") if (self.path / "run.json").exists() else None
-        return f"type `{' '.join([command, *flags])}`" if command else "train it again"
+        if command is None:
+            return "train it again" + " with fresh=True" * ("--fresh" in flags)
+        return f"type `{' '.join([command, *flags])}`"
 
 
 def open_for_reading(path: Path) -> Run:
