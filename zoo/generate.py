@@ -185,7 +185,8 @@ def within_a_context(model: keras.Model, sampling: Sampling) -> tuple[Callable, 
     @partial(tf.function, jit_compile=True)
     def first(text, length, noise, caches):
         logits, caches = step(text[None], 0, caches)
-        return sampling.choose(logits[0, length - 1], noise[0]), caches
+        # Taken and not sliced: for each new place to slice at XLA would compile all of it again.
+        return sampling.choose(keras.ops.take(logits[0], length - 1, axis=0), noise[0]), caches
 
     @partial(tf.function, jit_compile=True)
     def more(token, place, noise, caches):
