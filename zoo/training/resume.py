@@ -75,10 +75,7 @@ class Resume(keras.callbacks.Callback):
         return [*callbacks, self]
 
     def begin(self, model: keras.Model) -> None:
-        """Cuts the event files back to the state, once that is known to be of this network.
-
-        Args:
-            model: compiled, with all its variables.
+        """Cuts the event files back to the state, once that is known to be of this network with all its variables.
 
         Raises:
             UserError: it is of another one, or damaged.
