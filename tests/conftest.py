@@ -1,6 +1,5 @@
 """What the tests share: commands in processes of their own, tiny data, and reading event files back."""
 
-import gc
 import importlib
 import json
 import os
@@ -28,16 +27,6 @@ def pytest_collection_modifyitems(items):
 def float32():
     """A fit in this process leaves its recipe's precision behind."""
     keras.config.set_dtype_policy("float32")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def memory():
-    """What Keras and JAX keep of a file's networks is freed after it: of all files it would be 10 GB."""
-    yield
-    keras.utils.clear_session(free_memory=False)
-    if "jax" in sys.modules:
-        sys.modules["jax"].clear_caches()
-    gc.collect()
 
 
 @pytest.fixture(params=["float32", "mixed_bfloat16", "mixed_float16"])

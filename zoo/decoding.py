@@ -58,7 +58,7 @@ class Sampling:
         if self.top_k is None and not cut:
             return ops.ones_like(scaled, "bool")
         count = min(self.top_k or count, count)
-        # Values alone: to sort their places with them takes XLA ten seconds to compile.
+        # Values alone: to sort their places with them takes XLA much longer to compile than all the rest.
         ranked = ops.flip(ops.sort(scaled))
         if cut:
             probabilities = ops.softmax(ranked[:count])

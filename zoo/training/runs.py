@@ -232,7 +232,7 @@ def check_data(run: Run, now: dict) -> None:
     if "validation_digest" not in then:  # a run of a version that did not write it down
         now = {what: value for what, value in now.items() if what != "validation_digest"}
     if then != now:
-        changed = ", ".join(what for what in now if then.get(what) != now[what])
+        changed = ", ".join(what for what in then | now if then.get(what) != now.get(what))
         raise UserError(
             f"the data of {run.path} have changed since it began ({changed}): {run.how_to_go_on('--fresh')}"
         )
