@@ -5,13 +5,13 @@ import sys
 
 from zoo import bench, evaluate, finetune, fit, generate, predict
 from zoo.command import main
-from zoo.recipes import RECIPES
+from zoo.recipes import SUMMARIES
 
 VERBS = {
     "fit RECIPE": fit,
     "finetune RUN": finetune,
     "evaluate RUN": evaluate,
-    "predict RUN FILE...": predict,
+    "predict RUN INPUT...": predict,
     "generate RUN": generate,
     "bench RECIPE": bench,
 }
@@ -26,11 +26,10 @@ def overview(words: list[str]) -> int:
         return 2
     print("verbs, each as `python -m zoo.VERB`; --help shows its options:")
     for name, module in VERBS.items():
-        print(f"  {name:20} {module.__doc__.split(':')[0]}")
-    print("\nrecipes:")
-    for name, recipe in RECIPES.items():
-        summary = recipe.model.func.__doc__.split("\n")[0]
-        print(f"  {name:20} {recipe.data.title}, {recipe.epochs} epochs. {summary}")
+        print(f"  {name:22} {module.__doc__.split(':')[0]}")
+    print("\nrecipes, each with its data and what is trained:")
+    for name, summary in SUMMARIES.items():
+        print(f"  {name:22} {summary}")
     return 0
 
 

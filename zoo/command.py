@@ -10,21 +10,22 @@ import dataclasses
 import errno
 import inspect
 import os
+import shlex
 import signal
 import sys
 import typing
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import docstring_parser
-import tensorflow as tf
 import tyro
 
-from zoo.errors import UserError, disk_is_full, nearest
+from zoo.errors import Ended, Stopped, UserError, disk_is_full, ended, nearest
 from zoo.recipes import RECIPES
-from zoo.training import Recipe
-from zoo.training.resume import Ended, Stopped, ended
+
+if TYPE_CHECKING:
+    from zoo.training import Recipe
 
 Options = TypeVar("Options")
 # What the system refuses for reasons of its own: rights, names, limits, a device that fails.
@@ -71,7 +72,7 @@ def parse_for(recipe: Recipe, verb: str, argv: list[str], options: type[Options]
     registry = tyro.constructors.ConstructorRegistry()
     registry.struct_rule(hyperparameters)
     description = " ".join(recipe.model.func.__doc__.split("\n\n")[0].split())
-    given = read(both(recipe, options), f"{verb} {argv[0]}", argv[1:], description=description, registry=registry)
+    given = read(joined(recipe=recipe, options=options()), f"{verb} {argv[0]}", argv[1:], description=description, registry=registry)
     return given.recipe, given.options
 
 
@@ -88,12 +89,10 @@ def read(kind: type[Options], verb: str, argv: list[str], **how) -> Options:
         raise UserError(str(error)) from error
 
 
-def both(recipe: Recipe, options: type) -> type:
-    """A record whose fields are the leaves of the recipe and of the options, at one level."""
-    fields = [("recipe", type(recipe), recipe), ("options", options, options())]
-    return dataclasses.make_dataclass(
-        "Command", [(name, Annotated[kind, tyro.conf.arg(name="")], field(v)) for name, kind, v in fields]
-    )
+def joined(**parts: Any) -> type:
+    """A record of the records, whose fields all stand at one level on the command line."""
+    fields = [(name, Annotated[type(part), tyro.conf.arg(name="")], field(part)) for name, part in parts.items()]
+    return dataclasses.make_dataclass("Command", fields)
 
 
 def field(value: Any) -> dataclasses.Field:
@@ -110,7 +109,7 @@ def hyperparameters(
     builder = info.default
     described = docstring_parser.parse(inspect.getdoc(builder.func)).params
     helps = {argument.arg_name: " ".join((argument.description or "").split()) for argument in described}
-    hints = typing.get_type_hints(builder.func)
+    hints = typing.get_type_hints(builder.func, include_extras=True)
     fields = [
         tyro.constructors.StructFieldSpec(
             name=p.name, type=hints[p.name], default=p.default, helptext=helps.get(p.name)
@@ -151,7 +150,7 @@ def main(verb: Callable[[list[str]], int]) -> int:
     except BrokenPipeError:  # such as `| head`: the reader has gone
         say("zoo: the reader of the output has gone; type the same command to go on")
         return 141
-    except (UserError, OSError, MemoryError, tf.errors.OpError) as error:
+    except Exception as error:
         text = in_a_line(error)
         if text is None:
             raise
@@ -186,6 +185,47 @@ def in_a_line(error: Exception) -> str | None:
         if error.errno not in OF_THE_MACHINE:
             return None
         return f"{error.strerror}: {error.filename or 'a file'}; choose another place, or close what holds it"
-    if isinstance(error, tf.errors.OpError) and not isinstance(error, tf.errors.ResourceExhaustedError):
-        return None
-    return "out of memory: try a smaller --data.batch, smaller pictures or fewer filters"
+    tensorflow = sys.modules.get("tensorflow")  # where it is not loaded, it has raised nothing
+    if isinstance(error, MemoryError) or (tensorflow and isinstance(error, tensorflow.errors.ResourceExhaustedError)):
+        return "out of memory: try a smaller --data.batch, smaller pictures or fewer filters"
+    return None
+
+
+def typed(verb: str, argv: list[str]) -> str:
+    """The command that goes on with what these words began."""
+    return shlex.join(["python", "-m", f"zoo.{verb}", *(word for word in argv if word != "--fresh")])
+
+
+def first_word(verb: str, argv: list[str], usage: str, about: str) -> str:
+    """The run that was named first.
+
+    Args:
+        verb: that was typed.
+        argv: the words after it.
+        usage: what the verb wants, such as RUN [OPTIONS].
+        about: what the verb does, for the help.
+
+    Raises:
+        UserError: a flag came first.
+        SystemExit: help was asked for (0), or there are no words (2).
+    """
+    if not argv or argv[0] in ("-h", "--help"):
+        print(f"usage: python -m zoo.{verb} {usage}\n\n{about}")
+        raise SystemExit(0 if argv else 2)
+    if argv[0].startswith("-"):
+        raise UserError(f"{argv[0]} came before a run: wanted `python -m zoo.{verb} {usage}`")
+    return argv[0]
+
+
+def apart(argv: list[str]) -> tuple[str | None, list[str]]:
+    """The value of --weights, which decides what the other flags are, and the other words."""
+    given, rest = tyro.cli(Weights, args=argv, return_unknown_args=True, add_help=False)
+    return given.weights, rest
+
+
+@dataclasses.dataclass(frozen=True)
+class Weights:
+    """Weights that others published, in the place of a run."""
+
+    weights: str | None = None
+    """Of a published network instead of a run: imagenet, hub, a file or a folder of such weights."""

@@ -7,23 +7,25 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING
 
-import tyro
-
-from zoo.command import main, read
+from zoo.command import first_word, main, read
 from zoo.errors import UserError
-from zoo.fit import data_facts, recalled
-from zoo.training import files, runs
-from zoo.training.runs import Run
+from zoo.opened import Opened, check_is_run, opened
+
+if TYPE_CHECKING:
+    from zoo.data import Source
+    from zoo.tasks import Task
+    from zoo.training import Run
+
+ABOUT = """RUN is a folder that fit named last, such as logs/cnn-1f3a9c.
+`python -m zoo.evaluate RUN --help` shows the options."""
 
 
 @dataclass(frozen=True)
 class Options:
     """Measures a run on the test split of its data."""
 
-    run: Annotated[Path, tyro.conf.Positional]
-    """Folder that fit named last, such as logs/cnn-1f3a9c."""
     split: str = "test"
     """Part of the data: test, or validation to look again at what fit chose by."""
     json: bool = False
@@ -32,24 +34,36 @@ class Options:
     """Append the result to results.jsonl beside the run."""
 
 
-def evaluate(run: Run | Path | str, split: str = "test") -> dict:
+def evaluate(
+    run: Run | Path | str, split: str = "test", *, source: Source | None = None, task: Task | None = None
+) -> dict:
     """What the task reports of the run's best network on a split of its data, and `digest`, of that split.
+
+    Args:
+        run: what fit made, or its folder.
+        split: test or validation.
+        source: the run's data, where they are of a person's own kind.
+        task: the run's task, where it is a person's own.
 
     Raises:
         UserError: the run or its data are missing, damaged or of another version, or the split is another one.
     """
-    run = runs.open_for_reading(Path(run.path if isinstance(run, Run) else run))
-    source, task = recalled(run)
+    return measured(opened(run, source=source, task=task), split)
+
+
+def measured(found: Opened, split: str) -> dict:
+    """The report of `evaluate`."""
+    from zoo.training import runs
+
     if split not in ("validation", "test"):
         raise UserError(f"--split came as {split}, but must be test or validation")
-    runs.check_data(run, data_facts(source))
-    return task.report(run.model(), source, split) | {"digest": source.digest(split)}
+    runs.check_data(found.run, runs.data_facts(found.source))
+    return found.task.report(found.model, found.source, split) | {"digest": found.source.digest(split)}
 
 
-def result(run: Run, split: str, report: dict) -> dict:
+def result(found: Opened, split: str, report: dict) -> dict:
     """A line of results.jsonl: the figures with all that is needed to get them again."""
-    record, summary = run.record, run.summary or {}
-    data = record["recipe"]["data"]
+    record, summary, source = found.run.record, found.run.summary or {}, found.source
     # Of words only those without which a score cannot be compared.
     scalars = {k: v for k, v in report.items() if isinstance(v, int | float) or k.endswith("_signature")}
     return {
@@ -59,13 +73,13 @@ def result(run: Run, split: str, report: dict) -> dict:
         # Where things lay on this machine helps nobody to get the result again.
         "command": re.sub(r" --(logs|data\.directory) ('[^']*'|\S+)", "", record["command"] or ""),
         "data": {
-            "name": Path(data.get("folder") or data.get("file") or data.get("csv") or data["name"]).name,
+            "name": source.title,
             "split": split,
             "train_examples": record["data"]["train"],
             "train_digest": record["data"]["digest"],
             "digest": report["digest"],
         }
-        | {key: data[key] for key in ("only", "limit", "speakers", "fold") if data.get(key)},
+        | source.selection,
         "seed": record["recipe"]["seed"],
         "metrics": scalars,
         "epochs": summary.get("epochs"),
@@ -79,21 +93,25 @@ def result(run: Run, split: str, report: dict) -> dict:
 
 def run_command(argv: list[str]) -> int:
     """Evaluates what the command line names."""
-    options = read(Options, "evaluate", argv)
-    run = runs.open_for_reading(options.run)
-    report, task = evaluate(run, options.split), recalled(run)[1]
+    name = first_word("evaluate", argv, "RUN [OPTIONS]", ABOUT)
+    options = read(Options, f"evaluate {name}", argv[1:])
+    check_is_run(Path(name))
+    from zoo.training import files
+
+    found = opened(name)
+    run, report = found.run, measured(found, options.split)
     files.write_json(run.path / f"{options.split}.json", report)
     picture = run.path / f"{options.split}.png"
     with files.replacing(picture) as part:
-        task.draw(report, part)
+        found.task.draw(report, part)
     if options.record:
-        files.append_line(run.path.parent / "results.jsonl", json.dumps(result(run, options.split, report)))
+        files.append_line(run.path.parent / "results.jsonl", json.dumps(result(found, options.split, report)))
     if options.json:
         print(json.dumps({"run": str(run.path)} | report))
         return 0
     if run.summary is None:
         print(f"not finished: this is the best of {len(run.history)} epochs so far; {run.how_to_go_on()} to go on\n")
-    print(task.table(report))
+    print(found.task.table(report))
     print(f"\npicture: {picture}")
     return 0
 

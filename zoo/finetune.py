@@ -1,4 +1,4 @@
-"""Teaches a trained network other classes: `python -m zoo.finetune logs/cnn-1f3a9c --data.folder pictures/`."""
+"""Teaches a trained network something else: `python -m zoo.finetune logs/cnn-1f3a9c --data.folder pictures/`."""
 
 from __future__ import annotations
 
@@ -8,36 +8,27 @@ import sys
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-import keras
 import tyro
-from keras import layers, ops
 
-from zoo.command import main, parse_for
-from zoo.data import Images
+from zoo.command import Weights, apart, first_word, main, parse_for, typed
 from zoo.errors import UserError
 from zoo.fit import Options as FitOptions
-from zoo.fit import fit, summary, typed
-from zoo.training import Classification, Optimizer, runs
-from zoo.training.runs import Run
-from zoo.training.thaw import FineTuning
-from zoo.weights import PUBLISHED, check_is_no_network, pretrained
+from zoo.fit import fit, summary
+from zoo.opened import check_is_run, opened
+from zoo.pretrained import IMAGENET
 
-HELP = """usage: python -m zoo.finetune RUN [OPTIONS]
-       python -m zoo.finetune NETWORK --weights imagenet [OPTIONS]
+if TYPE_CHECKING:
+    import keras
 
-RUN is a folder that fit named last, such as logs/cnn-1f3a9c; NETWORK one of
-  {networks}
+    from zoo.data import Source
+    from zoo.training import Recipe, Run
 
+USAGE = "RUN [OPTIONS]"
+ABOUT = f"""RUN is a folder that fit named last, such as logs/cnn-1f3a9c; or with --weights imagenet one of
+  {" ".join(IMAGENET)}
 `python -m zoo.finetune RUN --help` shows the options."""
-
-
-@dataclass(frozen=True)
-class Weights:
-    """What the recipe depends on before any other flag."""
-
-    weights: str | None = None
-    """For a network instead of a run: imagenet, or a file in the format of published weights."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +38,7 @@ class Options(Weights, FitOptions):
 
 def finetune(
     base: Run | Path | str,
-    data: Images,
+    data: Source,
     *,
     weights: str | None = None,
     logs: Path | str = Path("logs"),
@@ -58,8 +49,8 @@ def finetune(
     For other settings: `fit(dataclasses.replace(recipe_for(base), data=data, epochs=20))`.
 
     Args:
-        base: a run, or with `weights` the name of a network of zoo.weights.PUBLISHED.
-        data: what to learn; its pictures must have the size of those on which the base was trained.
+        base: a run, or with `weights` the name of a network of `zoo.pretrained.IMAGENET`.
+        data: what to learn; its inputs must have the form of those on which the base was trained.
         weights: "imagenet" or a file in that format.
         logs: folder of the runs.
         fresh: start anew beside an earlier run of the same recipe.
@@ -70,20 +61,29 @@ def finetune(
     return fit(replace(recipe_for(base, weights), data=data), logs=Path(logs), fresh=fresh)
 
 
-def recipe_for(base: Run | Path | str, weights: str | None = None) -> FineTuning:
+def recipe_for(base: Run | Path | str, weights: str | None = None) -> Recipe:
     """The recipe that fine-tunes that base, as it is before any flag."""
-    base = str(base.path if isinstance(base, Run) else base)
+    from zoo.data import Images
+    from zoo.tasks import Classification
+    from zoo.training import Optimizer, Recipe, Thaw
+
+    base = str(getattr(base, "path", base))
     if not weights:
         base = short(Path(base))
     elif weights != "imagenet":
         weights = short(Path(weights))
     model = load(base, weights)
-    name = base if weights else runs.open_for_reading(Path(base)).record["recipe"]["name"]
-    return FineTuning(
+    if weights:
+        name, task, data = base, Classification(), Images(size=model.input_shape[1:3], batch=32)
+    else:
+        found = opened(base)
+        name, task, data = found.run.record["recipe"]["name"], found.task, found.source.beside(found.run.path, found.spec)
+    return Recipe(
         name=f"finetuned-{name}",
         model=partial(transferred, base=base, weights=weights, digest=digest_of(model)),
-        data=Images(size=model.input_shape[1:3], batch=32),
-        task=Classification(),
+        data=data,
+        task=task,
+        method=Thaw(),
         # Adam's usual rate, for a head that begins at random; the body below it gets a fraction of it.
         optimizer=Optimizer("adamw", rate=1e-3, warmup=0.1, weight_decay=0.01),
         epochs=12,
@@ -99,53 +99,66 @@ def short(path: Path) -> str:
 
 
 def transferred(
-    input_shape: tuple[int, int, int],
-    classes: int,
+    input_shape: tuple[int, ...] | None = None,
+    classes: int | None = None,
+    vocabulary: int | None = None,
+    context: int | None = None,
+    batch: int | None = None,
     *,
-    base: str,
-    weights: str | None = None,
-    digest: str = "",
+    base: Annotated[str, tyro.conf.Suppress],
+    weights: Annotated[str | None, tyro.conf.Suppress] = None,
+    digest: Annotated[str, tyro.conf.Suppress] = "",
 ) -> keras.Model:
     """The base with a new last layer, and with its pictures' channels made from those of the data.
 
     Args:
-        input_shape: (height, width, channels) of the data's pictures in pixels.
-        classes: number of classes.
+        input_shape: of one input of the data: for pictures (height, width, channels) in pixels; None for text.
+        classes: labels to tell apart, or numbers to predict.
+        vocabulary: of text, the number of tokens; the new layer predicts one of them if there are no classes.
+        context: of text, the tokens of a window.
+        batch: of text that is carried from window to window, how many texts are read side by side.
         base: folder of a run, or with `weights` the name of a network.
         weights: "imagenet" or a file in that format.
         digest: of the base's weights below its head: other weights make another recipe.
 
     Returns:
-        An uncompiled functional model: (batch, height, width, channels) pixels in 0..255
-        to (batch, classes) float32 logits.
+        An uncompiled functional model from the data's inputs to float32 logits: (batch, classes), or where the base
+        predicts at each place (batch, places, classes).
 
     Raises:
-        ValueError: the pictures have another size than the base's.
+        ValueError: the data's inputs have another form than the base's.
         UserError: the base is no longer what it was.
     """
-    trained = load(base, weights, tuple(input_shape[:2]))
+    import keras
+
+    trained = load(base, weights, tuple(input_shape[:2]) if input_shape else None)
     if digest and digest != digest_of(trained):
         raise UserError(f"{base} has changed since this began: type the same command when it has been trained")
-    height, width, channels = trained.input_shape[1:]
-    if tuple(input_shape[:2]) != (height, width):
+    wanted, given = trained.input_shape[1:], input_shape or (context,)
+    pictures = len(wanted) == 3
+    if pictures and tuple(given[:2]) != wanted[:2]:
         raise ValueError(
-            f"pictures are {input_shape[0]}x{input_shape[1]} pixels, but {base} was trained on {height}x{width}: "
-            f"give --data.size {height} {width}"
+            f"pictures are {given[0]}x{given[1]} pixels, but {base} was trained on {wanted[0]}x{wanted[1]}: "
+            f"give --data.size {wanted[0]} {wanted[1]}"
         )
-    inputs = keras.Input(input_shape, name="pixels")
+    if not pictures and tuple(given) != wanted or trained.input.shape[0] not in (None, batch):
+        raise ValueError(f"inputs are {(batch, *given)}, but {base} was trained on {trained.input.shape}")
+    inputs = keras.Input(batch_shape=(batch, *given), dtype=trained.input.dtype, name=trained.input.name)
 
     def call(layer, *given, **named):
-        return layer(*(with_channels(x, channels) if x is inputs else x for x in given), **named)
+        return layer(*(with_channels(x, wanted[-1]) if pictures and x is inputs else x for x in given), **named)
 
     body = keras.Model(trained.input, trained.get_layer("logits").input)
     copy = keras.models.clone_model(body, input_tensors=inputs, clone_function=as_now, call_function=call)
     copy.set_weights(body.get_weights())
-    logits = layers.Dense(classes, dtype="float32", name="logits")(copy.output)
+    logits = keras.layers.Dense(classes or vocabulary, dtype="float32", name="logits")(copy.output)
     return keras.Model(inputs, logits, name=trained.name)
 
 
 def with_channels(pixels, channels: int):
     """Grey pictures in colour, or colour pictures in grey, if that many channels are wanted."""
+    from keras import layers, ops
+
     if (pixels.shape[-1], channels) == (1, 3):
         return layers.Concatenate(name="grey_to_colour")([pixels] * 3)
     if (pixels.shape[-1], channels) == (3, 1):
@@ -155,6 +168,8 @@ def with_channels(pixels, channels: int):
 
 def as_now(layer):
     """A copy of the layer in the precision that is set now, and free to learn: it may have been saved frozen."""
+    import keras
+
     if not isinstance(layer, keras.Layer):
         return layer
     now = {"dtype": keras.config.dtype_policy().name, "trainable": True}
@@ -165,21 +180,24 @@ def load(base: str, weights: str | None, size: tuple[int, int] | None = None) ->
     """The trained network; a published one, whose head is not kept, for pictures of that size.
 
     Raises:
-        UserError: there is none, or it sees no pictures or does not end in a layer called "logits".
+        UserError: there is none, or it does not end in a layer called "logits".
     """
     if weights:
+        from zoo.pretrained.applications import pretrained
+
         return pretrained(base, weights=weights, input_shape=size and (*size, 3), new_head=size is not None)
-    check_is_no_network(base)
-    model = runs.open_for_reading(Path(base)).model()
-    if len(model.input_shape) != 4:
-        raise UserError(f"{base} does not see pictures: only networks that do can be fine-tuned")
+    model = opened(base).model
     if "logits" not in [layer.name for layer in model.layers]:
-        raise UserError(f"{base} holds a network without a layer called logits: its head cannot be replaced")
+        raise UserError(f"{base} holds a network without a layer called logits: it has no head that can be replaced")
+    if len(model.inputs) > 1:
+        raise UserError(f"{base} holds a network of {len(model.inputs)} inputs: those of one can be fine-tuned")
     return model
 
 
 def digest_of(model: keras.Model) -> str:
     """Twelve hexadecimal digits that change with any weight below the head."""
+    from keras import ops
+
     whole = hashlib.sha256()
     for layer in model.layers:
         for weight in layer.weights if layer.name != "logits" else ():
@@ -189,14 +207,11 @@ def digest_of(model: keras.Model) -> str:
 
 def run_command(argv: list[str]) -> int:
     """Fine-tunes what the command line names."""
-    if not argv or argv[0] in ("-h", "--help"):
-        print(HELP.format(networks=" ".join(PUBLISHED)))
-        return 0 if argv else 2
-    if argv[0].startswith("-"):
-        raise UserError(f"{argv[0]} came before a run: wanted `python -m zoo.finetune RUN [OPTIONS]`")
-    # The weights decide what the other flags' defaults are.
-    given, _ = tyro.cli(Weights, args=argv[1:], return_unknown_args=True, add_help=False)
-    recipe, options = parse_for(recipe_for(argv[0], given.weights), "finetune", argv, Options)
+    name = first_word("finetune", argv, USAGE, ABOUT)
+    weights, _ = apart(argv[1:])  # which decide what the other flags' defaults are
+    if weights is None:
+        check_is_run(Path(name))
+    recipe, options = parse_for(recipe_for(name, weights), "finetune", argv, Options)
     command = typed("finetune", argv)
     run = fit(recipe, logs=options.logs, fresh=options.fresh, profile=options.profile, command=command)
     print(summary(recipe, run))
@@ -204,4 +219,6 @@ def run_command(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(run_command))
+    from zoo import finetune as itself  # by its own name, under which a run writes down `transferred`
+
+    sys.exit(main(itself.run_command))

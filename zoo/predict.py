@@ -1,149 +1,118 @@
-"""Says what a run's network makes of files: `python -m zoo.predict logs/cnn-1f3a9c cat.jpg pictures/`."""
+"""Answers about inputs that exist: `python -m zoo.predict logs/cnn-1f3a9c cat.jpg pictures/`, or --text, or --file."""
 
 from __future__ import annotations
 
 import json
 import os
-import shlex
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import keras
-import numpy as np
-import tyro
-
-from zoo.command import main, read
-from zoo.data import Images
+from zoo.command import Weights, apart, first_word, joined, main, read
 from zoo.errors import UserError
-from zoo.fit import recalled
-from zoo.training import Classification, runs
-from zoo.training.runs import Run
-from zoo.weights import check_is_no_network, labels_of_imagenet, pretrained
+from zoo.opened import Opened, check_is_run, opened
 
-BATCH = 64  # files that go through the network at once
+if TYPE_CHECKING:
+    from zoo.data import Source
+    from zoo.tasks import Task
+    from zoo.training import Run
+
+USAGE = "RUN INPUT... [OPTIONS]"
+ABOUT = """RUN is a folder that fit named last, such as logs/cnn-1f3a9c; or with --weights imagenet a published network.
+Inputs are files for runs on pictures, sounds and series, and --text or --file for runs on sentences.
+`python -m zoo.predict RUN --help` shows the options of one."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """Says what a run's network makes of files."""
+    """How the answers are printed."""
 
-    run: Annotated[Path, tyro.conf.Positional]
-    """Folder that fit named last, such as logs/cnn-1f3a9c; or with --weights a network, such as resnet50."""
-    files: Annotated[tuple[Path, ...], tyro.conf.Positional]
-    """Pictures of any size and format that Pillow reads, for a run on sounds WAV files, on a series CSV files; and
-    folders of them."""
     json: bool = False
-    """Print a line of JSON a file."""
-    top: int = 1
-    """How many of the likeliest classes to name."""
-    weights: str | None = None
-    """Of a network instead of a run: imagenet, or a file in the format of published weights."""
-
-    def __post_init__(self):
-        if self.top < 1:
-            raise ValueError(f"--top came as {self.top}, but must be at least 1")
+    """Print a line of JSON an answer."""
 
 
 def predict(
-    run: Run | Path | str, files: Iterable[Path | str], top: int = 1, weights: str | None = None
+    run: Run | Path | str,
+    inputs: Iterable[Path | str],
+    *,
+    weights: str | None = None,
+    source: Source | None = None,
+    task: Task | None = None,
+    **asked: Any,
 ) -> Iterator[dict]:
-    """For each file, in order, its `file` and either what the task answers, such as its `top` classes, or its `error`.
+    """For each input, in order, what it was and either what the task answers or its `error`.
 
     Args:
-        run: what fit made, or with `weights` the name of a network of zoo.weights.PUBLISHED.
-        files: of the kind that the run's data are, and folders whose files are taken in the order of their names.
-        top: how many of the likeliest classes to name, each a dict of `label` and `probability`.
-        weights: "imagenet" or a file in that format.
+        run: what fit made, or with `weights` the name of a published network.
+        inputs: files of the kind that the run's data are, and folders of them; or texts.
+        weights: of a published network: imagenet, or a file in that format.
+        source: the run's data, where they are of a person's own kind.
+        task: the run's task, where it is a person's own.
+        asked: fields of the task's `Ask`, such as top=3 or beam=4.
 
     Raises:
-        UserError: the run is missing, damaged, of another version or answers about no files, the weights cannot be
-            had, or there are no classes to name `top` of.
+        UserError: the run is missing, damaged, of another version or answers about no inputs, the weights cannot be
+            had, or what is asked is not known to the task.
     """
-    source, task, load = asked(run, weights)
-    model, labels = load()
-    shape = tuple(model.input_shape[1:])
-    waiting: list[tuple[Path, np.ndarray | str]] = []
-
-    def answers() -> Iterator[dict]:
-        inputs = [seen for _, seen in waiting if not isinstance(seen, str)]
-        found: list[dict] = []
-        if inputs:
-            # The last batch is padded, so that one shape, and so one compiled function, serves all.
-            full = np.zeros((BATCH, *shape), inputs[0].dtype)
-            full[: len(inputs)] = inputs
-            found = task.answers(model.predict_on_batch(full)[: len(inputs)], source, labels, top)
-        rest = iter(found)
-        for path, seen in waiting:
-            yield {"file": str(path)} | ({"error": seen} if isinstance(seen, str) else next(rest))
-        waiting.clear()
-
-    for path, problem in expand((Path(file) for file in files), source):
-        seen: np.ndarray | str | None = problem
-        if seen is None:
-            try:
-                seen = source.read(path, shape)
-            except OSError as error:
-                seen = f"cannot be read: {error.strerror or error}"
-        waiting.append((path, seen))
-        if len(waiting) == BATCH:
-            yield from answers()
-    yield from answers()
+    found = answering(opened(run, weights=weights, source=source, task=task))
+    try:
+        ask = found.task.Ask(**asked)
+    except TypeError as error:
+        raise UserError(f"{found.name} cannot be asked that: {error}") from error
+    yield from answers(found, ask, found.source.Inputs.of(inputs))
 
 
-def asked(
-    run: Run | Path | str, weights: str | None = None
-) -> tuple[Any, Any, Callable[[], tuple[keras.Model, list[str]]]]:
-    """The source that reads files, the task that words answers, and what loads the network and its labels.
-
-    Args:
-        run: see `predict`.
-        weights: see `predict`.
+def answering(found: Opened) -> Opened:
+    """The same.
 
     Raises:
-        UserError: the run is missing, damaged, of another version, or does not answer about files.
+        UserError: it answers about no inputs.
     """
-    if weights:
-        name = str(run)
-        return Images(), Classification(), lambda: (pretrained(name, weights=weights), labels_of_imagenet())
-    check_is_no_network(str(run))
-    run = runs.open_for_reading(Path(run.path if isinstance(run, Run) else run))
-    source, task = recalled(run)
-    if not hasattr(task, "answers"):
-        raise UserError(f"{run.path} answers about no files: try `python -m zoo.generate {run.path}`")
-    return source, task, lambda: (run.model(), run.record["labels"])
+    if found.task.verb != "predict":
+        other = found.task.usage.format(run=found.name, inputs="")
+        raise UserError(f"{found.name} does not answer about inputs: try `python -m zoo.{other}`")
+    return found
 
 
-def expand(paths: Iterable[Path], source) -> Iterator[tuple[Path, str | None]]:
-    """Each file that the source can read, and what is wrong with a path that cannot lead to one."""
-    for path in paths:
-        if not os.path.isdir(path):  # which, unlike Path's, never raises
-            yield path, None
-            continue
-        found = source.find(path)
-        yield from ((file, None) for file in found)
-        if not found:
-            yield path, f"no {source.kind}s in this folder"
+def answers(found: Opened, ask: Any, given: Any) -> Iterator[dict]:
+    """An answer for each input that is given, in their order."""
+    for batch in given.read(found.source, found.spec):
+        readable = [seen for about, seen in batch if "error" not in about]
+        said = iter(found.task.answers(found.model, found.source, ask, readable) if readable else ())
+        for about, _ in batch:
+            yield about if "error" in about else about | next(said)
 
 
 def run_command(argv: list[str]) -> int:
-    """Prints a line a file; 1 if one of them could not be read."""
-    options = read(Options, "predict", argv)
-    source, task, _ = asked(options.run, options.weights)
-    if not options.files:
-        given = shlex.join([str(options.run), *(["--weights", options.weights] if options.weights else [])])
-        raise UserError(f"no {source.kind}s were named: wanted `python -m zoo.predict {given} FILE...`")
+    """Prints a line an input; 1 if one of them could not be answered."""
+    name = first_word("predict", argv, USAGE, ABOUT)
+    weights, words = apart(argv[1:])
+    if weights is None:
+        check_is_run(Path(name))
+    check_one_is_there(words)
+    found = answering(opened(name, weights=weights))
+    command = joined(given=found.source.Inputs(), ask=found.task.Ask(), options=Options(), weights=Weights(weights))
+    chosen = read(command, f"predict {name}", words, description=__doc__.split(":")[0])
     failed = False
-    for answer in predict(options.run, options.files, options.top, options.weights):
+    for number, answer in enumerate(answers(found, chosen.ask, chosen.given), 1):
         failed |= "error" in answer
-        if options.json:
+        if chosen.options.json:
             print(json.dumps(answer), flush=True)
-        else:
-            said = answer["error"] if "error" in answer else task.line(answer)
-            print(f"{answer['file']}\t{said}", flush=True)
+            continue
+        print(chosen.given.line(answer, "" if "error" in answer else found.task.line(answer)), flush=True)
+        for remark in chosen.given.remarks(number, answer):
+            print(f"zoo: {remark}", file=sys.stderr)
     return int(failed)
+
+
+def check_one_is_there(words: list[str]) -> None:
+    """Raises UserError where words follow the run and none of them is a file: said before anything large is loaded."""
+    named = list(takewhile(lambda word: not word.startswith("-"), words))
+    if named and not any(map(os.path.lexists, named)):
+        raise UserError(f"there is no file {', '.join(named[:3])}{' ...' * (len(named) > 3)}")
 
 
 if __name__ == "__main__":

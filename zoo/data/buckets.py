@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from zoo.data.pipeline import single_pass, training_stream
 
-PADDING, BEGIN, END = 0, 1, 2  # tokens that pad a row, begin a target, and end it
+PADDING, BOS, EOS = 0, 1, 2  # tokens that pad a row, begin a target, and end it
 
 Numbers = list[tuple[list[int], list[int]]]  # pairs: the tokens of a source, those of its target
 
@@ -61,9 +61,9 @@ def tables(numbers: Numbers, edges: np.ndarray, longest: np.ndarray) -> tuple[Ca
     """
     count = len(numbers)
     # Padding must not be attended to, so even that row has a token to attend to.
-    sources = filled([*(source for source, _ in numbers), [END]], longest[0])
-    targets = filled([*([BEGIN, *target] for _, target in numbers), [BEGIN]], longest[1] + 1)
-    labels = filled([*([*target, END] for _, target in numbers), []], longest[1] + 1)
+    sources = filled([*(source for source, _ in numbers), [EOS]], longest[0])
+    targets = filled([*([BOS, *target] for _, target in numbers), [BOS]], longest[1] + 1)
+    labels = filled([*([*target, EOS] for _, target in numbers), []], longest[1] + 1)
     edge_of = tf.constant(np.append(np.searchsorted(edges, lengths_of(numbers).max(1)), 0))
     sizes = tf.constant(np.stack([np.minimum(edges, longest[0]), np.minimum(edges, longest[1]) + 1], 1))
 

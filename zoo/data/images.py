@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,9 +18,11 @@ import tensorflow_datasets as tfds
 from zoo.data.augment import Augment
 from zoo.data.digits import Digits
 from zoo.data.folder import picture_folder, refuse_absent
+from zoo.data.inputs import Files
 from zoo.data.pictures import SIZE, find_pictures, fit, read_picture
 from zoo.data.pipeline import single_pass, training_stream
 from zoo.data.prepare import alone, builder_of, examples, known_builder, place_of, prepare, split_names
+from zoo.data.source import Source, as_paths, knowing
 from zoo.errors import UserError
 
 EVALUATED = 250  # pictures that go through the network at once where nothing is learned
@@ -27,7 +30,7 @@ IN_MEMORY = 2 * 2**30  # bytes of pixels; more than that stays on disk and is re
 
 
 @dataclass(frozen=True)
-class Images:
+class Images(Source):
     """Pictures with one class each: a TFDS data set by name, or the person's own folder."""
 
     name: str = "digits"
@@ -48,9 +51,12 @@ class Images:
     augment: Augment = field(default_factory=Augment)
     """Random changes of training pictures."""
 
-    kind: ClassVar[str] = "picture"  # what a file is called
+    kind: ClassVar[str] = "picture"
+    Inputs: ClassVar[type] = Files
+    usage: ClassVar[str] = "PICTURE..."
 
     def __post_init__(self):
+        as_paths(self)
         if self.batch < 1:
             raise ValueError(f"--data.batch came as {self.batch}, but must be at least 1")
         if self.limit is not None and self.limit < 1:
@@ -67,6 +73,11 @@ class Images:
     def summary(self) -> str:
         """What `fit` says of the data at its end besides the counts."""
         return f"{len(self.labels)} classes"
+
+    @property
+    def selection(self) -> dict:
+        """Some of the classes, some pictures of each."""
+        return {name: getattr(self, name) for name in ("only", "limit") if getattr(self, name)}
 
     @cached_property
     def builder(self) -> tfds.core.DatasetBuilder:
@@ -128,9 +139,13 @@ class Images:
         """Pictures that count as an epoch: all."""
         return self.count("train")
 
-    def of_run(self, folder: Path) -> Images:
-        """The same: a run's folder keeps nothing of the data."""
-        return self
+    def of_run(self, folder: Path, labels: Sequence[str]) -> Images:
+        """The same with the run's labels; its folder keeps nothing of the data."""
+        return knowing(self, labels=list(labels))
+
+    def beside(self, folder: Path, spec: dict) -> Images:
+        """Other pictures, which are brought to the same size."""
+        return Images(size=tuple(spec["input_shape"][:2]), batch=32)
 
     def files(self) -> dict[str, str]:
         """What a run keeps of the data for later verbs besides its record: nothing."""
@@ -140,13 +155,13 @@ class Images:
         """The files in a person's folder that can be read."""
         return find_pictures(folder)
 
-    def read(self, path: Path, shape: tuple[int, int, int]) -> np.ndarray:
+    def read(self, given: Path, spec: dict) -> tuple[np.ndarray, dict]:
         """The pixels (height, width, channels) uint8 of a picture file.
 
         Raises:
             OSError: it cannot be read; the text says why.
         """
-        return read_picture(path, shape)
+        return read_picture(given, spec["input_shape"]), {}
 
     def pictures(self, inputs: np.ndarray) -> np.ndarray:
         """Inputs (N, height, width, channels) as pictures in 0..255: what they are."""
@@ -166,7 +181,7 @@ class Images:
             return single_pass(len(labels), self._reader(pixels, labels), batch=EVALUATED)
         return self._stream(pixels, labels, seed=seed, step=step, stopwatch=stopwatch)
 
-    def imitation(self, count: int, stopwatch: tf.Variable | None = None) -> tf.data.Dataset:
+    def synthetic(self, count: int, stopwatch: tf.Variable | None = None) -> tf.data.Dataset:
         """The training stream of `count` random pictures of the right shape, to time what takes it."""
         random = np.random.default_rng(0)
         pixels = random.integers(0, 256, (count, *self.spec["input_shape"]), np.uint8)

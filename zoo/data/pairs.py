@@ -3,33 +3,46 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import takewhile
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 from tokenizers import Tokenizer
 
-from zoo.data.buckets import BEGIN, END, endless, lengths_of, once, padded, widths
+from zoo.data.buckets import BOS, EOS, endless, lengths_of, once, padded, widths
 from zoo.data.dates import Dates
+from zoo.data.inputs import Lines
 from zoo.data.multi30k import Multi30k
 from zoo.data.prepare import builder_of, examples, known_builder, place_of, prepare, split_names
+from zoo.data.source import Source, as_paths
 from zoo.data.text import TOKENIZER
-from zoo.data.tokens import LINE_END, VOCABULARY, Kind, encode, learn, read_tokenizer, size_of_vocabulary
+from zoo.data.tokens import (
+    LINE_END,
+    VOCABULARY,
+    Kind,
+    encode,
+    learn,
+    out_of_vocabulary,
+    read_tokenizer,
+    size_of_vocabulary,
+)
 from zoo.data.tsv import part_of, read_pairs
 from zoo.errors import UserError
 
-SPECIAL = ("<pad>", "<bos>", LINE_END)  # what zoo.data.buckets numbers PADDING, BEGIN and END
+SPECIAL = ("<pad>", "<bos>", LINE_END)  # what zoo.data.buckets numbers PADDING, BOS and EOS
 OURS = {"dates": Dates, "multi30k": Multi30k}
 LONGEST = 10_000  # tokens of a sentence, and pairs of a batch
 FAR = 5  # this many times the limit is more than memory holds
 
 
 @dataclass(frozen=True)
-class Pairs:
+class Pairs(Source):
     """Sentences and their translations; both languages share one tokenizer."""
 
     name: str = "dates"
@@ -56,7 +69,12 @@ class Pairs:
     lengths: int = 8
     """Lengths to which sentences are padded: batches have this many shapes, and XLA compiles each separately."""
 
+    kind: ClassVar[str] = "sentence"
+    Inputs: ClassVar[type] = Lines
+    usage: ClassVar[str] = "--text SENTENCE"
+
     def __post_init__(self):
+        as_paths(self)
         for name in ("batch", "limit", "lengths"):
             value = getattr(self, name)
             if not 1 <= value <= LONGEST:
@@ -85,8 +103,17 @@ class Pairs:
             f"a vocabulary of {self.spec['vocabulary']}"
         )
 
-    labels = ()  # there are no classes
-    begin, end = BEGIN, END  # the tokens that begin and end a translation
+    bos, eos = BOS, EOS  # the tokens that begin and end a translation
+
+    @property
+    def selection(self) -> dict:
+        """Sentences up to a length."""
+        return {"limit": self.limit}
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """There are no classes."""
+        return ()
 
     @cached_property
     def languages(self) -> tuple[str, str]:
@@ -112,7 +139,16 @@ class Pairs:
         Raises:
             UserError: the tokenizer knows too few tokens, or too many.
         """
-        return {"vocabulary": size_of_vocabulary(self.codec, self.title)}
+        return {"vocabulary": self.vocabulary_size}
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Numbers that tokens can have.
+
+        Raises:
+            UserError: the tokenizer knows too few tokens, or too many.
+        """
+        return size_of_vocabulary(self.codec, self.title)
 
     @cached_property
     def codec(self) -> Tokenizer:
@@ -133,9 +169,14 @@ class Pairs:
             )
         return codec
 
-    def of_run(self, folder: Path) -> Pairs:
+    def of_run(self, folder: Path, labels: Sequence[str]) -> Pairs:
         """The same with the tokenizer that a run's folder keeps."""
         return replace(self, tokenizer=folder / TOKENIZER)
+
+    def beside(self, folder: Path, spec: dict) -> Pairs:
+        """Other pairs, in the same tokens."""
+        other = replace(self, name=Pairs.name, file=None, source=None, target=None, directory=None)
+        return replace(other, tokenizer=folder / TOKENIZER)
 
     def files(self) -> dict[str, str]:
         """What a run keeps of the data, by name, for later verbs."""
@@ -216,7 +257,7 @@ class Pairs:
             return endless(numbers, edges, longest, batch=self.batch, seed=seed, step=step, stopwatch=stopwatch)
         return once(numbers, edges, longest, batch=self.batch)
 
-    def imitation(self, count: int, stopwatch: tf.Variable | None = None) -> tf.data.Dataset:
+    def synthetic(self, count: int, stopwatch: tf.Variable | None = None) -> tf.data.Dataset:
         """The training stream of `count` pairs of random tokens, as long as those of train are on average."""
         random, mean = np.random.default_rng(0), lengths_of(self.numbers("train")).mean(0).round().astype(int)
         numbers = [
@@ -224,6 +265,29 @@ class Pairs:
             for _ in range(count)
         ]
         return endless(numbers, np.array([mean.max()]), mean, batch=self.batch, seed=0, step=0, stopwatch=stopwatch)
+
+    def find(self, folder: Path) -> list[Path]:
+        """None: sentences are given as lines."""
+        return []
+
+    def read(self, given: str, spec: dict) -> tuple[list[int], dict]:
+        """The tokens of a sentence; where words are tokens also those words, `unknown`, that have none.
+
+        Raises:
+            OSError: it holds characters that have no token, or is too long.
+        """
+        unknown = out_of_vocabulary(self.codec, given)
+        if unknown and self.tokens == "characters":
+            raise OSError(f"it holds {' '.join(map(repr, unknown[:10]))}, for which the run has no token")
+        try:
+            tokens = self.encode(given)
+        except UserError as error:
+            raise OSError(str(error)) from error
+        if len(tokens) > self.limit:
+            raise OSError(
+                f"it has {len(tokens)} tokens, but the network learned from sentences of at most {self.limit}: cut it"
+            )
+        return tokens, {"unknown": unknown} if unknown else {}
 
     def encode(self, text: str, what: str = "the text") -> list[int]:
         """The tokens of a sentence; what it writes like a special token means nothing.
@@ -236,7 +300,7 @@ class Pairs:
 
     def decode(self, numbers) -> str:
         """The text of these tokens up to the one that ends it; padding and beginning are left out."""
-        text = takewhile(lambda number: number != END, map(int, numbers))
+        text = takewhile(lambda number: number != EOS, map(int, numbers))
         return self.codec.decode([number for number in text if number >= len(SPECIAL)])
 
     def digest(self, split: str) -> str:

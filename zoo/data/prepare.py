@@ -16,8 +16,8 @@ from tensorflow_datasets.core.download import resource
 from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError
 from tensorflow_datasets.core.download.util import DownloadError
 
+from zoo.data.network import silence_of
 from zoo.errors import UserError, disk_is_full, nearest
-from zoo.network import silence_of
 
 # What TensorFlow says of a file with other bytes than were written, one without its end, and one that is gone.
 DAMAGE = (tf.errors.DataLossError, tf.errors.FailedPreconditionError, tf.errors.NotFoundError)

@@ -5,17 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import tensorflow as tf
 
 from zoo.data.files import files_below
+from zoo.data.inputs import Files
 from zoo.data.pipeline import single_pass, training_stream
 from zoo.data.prepare import builder_of, examples, place_of, prepare
+from zoo.data.source import Source, as_paths
 from zoo.data.sunspots import Sunspots
 from zoo.data.table import read_table
 from zoo.errors import UserError
@@ -25,7 +28,7 @@ SCALE = "scale.json"  # the file of it in a run's folder
 
 
 @dataclass(frozen=True)
-class Series:
+class Series(Source):
     """Numbers in the order of time: the inputs are windows of them, the targets the steps after each.
 
     The first eight tenths are to train on, the ninth is for validation, the last for the test. A window may reach back
@@ -51,7 +54,12 @@ class Series:
     batch: int = 16
     """Windows a training step."""
 
+    kind: ClassVar[str] = "CSV file"
+    Inputs: ClassVar[type] = Files
+    usage: ClassVar[str] = "SERIES.csv"
+
     def __post_init__(self):
+        as_paths(self)
         for name in ("window", "horizon", "season", "batch"):
             if getattr(self, name) < 1:
                 raise ValueError(f"--data.{name} came as {getattr(self, name)}, but must be at least 1")
@@ -71,8 +79,15 @@ class Series:
             f"mean {self.moments[0]:.6g}, deviation {self.moments[1]:.6g}"
         )
 
-    labels = ()  # there are no classes
-    kind = "CSV file"  # what a file is called
+    @property
+    def selection(self) -> dict:
+        """All of the series is taken."""
+        return {}
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """There are no classes."""
+        return ()
 
     @property
     def spec(self) -> dict:
@@ -82,7 +97,7 @@ class Series:
             UserError: the data cannot be learned from, which is said before anything is built.
         """
         self.scaled(self.series)
-        return {"input_shape": (self.window, 1), "outputs": self.horizon}
+        return {"input_shape": (self.window, 1), "classes": self.horizon}
 
     @property
     def splits(self) -> dict[str, str]:
@@ -178,9 +193,13 @@ class Series:
         mean, deviation = self.moments
         return np.float64(numbers) * deviation + mean
 
-    def of_run(self, folder: Path) -> Series:
+    def of_run(self, folder: Path, labels: Sequence[str]) -> Series:
         """The same with the scale that a run's folder keeps."""
         return replace(self, scale=folder / SCALE)
+
+    def beside(self, folder: Path, spec: dict) -> Series:
+        """Another series, in windows of the same length; it has a scale of its own."""
+        return Series(window=self.window, horizon=self.horizon, season=self.season, batch=self.batch)
 
     def files(self) -> dict[str, str]:
         """What a run keeps of the data, by name, for later verbs."""
@@ -211,7 +230,7 @@ class Series:
             return self._stream(numbers[self.part("train")], seed=seed, step=step, stopwatch=stopwatch)
         return single_pass(len(starts), self._windows(numbers, starts[0]), batch=EVALUATED)
 
-    def imitation(self, count: int, stopwatch: tf.Variable | None = None) -> tf.data.Dataset:
+    def synthetic(self, count: int, stopwatch: tf.Variable | None = None) -> tf.data.Dataset:
         """The training stream of `count` windows of random numbers, to time what takes it."""
         numbers = np.random.default_rng(0).standard_normal(count + self.window + self.horizon - 1, np.float32)
         return self._stream(numbers, seed=0, step=0, stopwatch=stopwatch)
@@ -224,8 +243,8 @@ class Series:
         """The CSV files below the folder, in a fixed order; hidden files are left out."""
         return files_below(folder, {".csv"})
 
-    def read(self, path: Path, shape: tuple[int, int]) -> np.ndarray:
-        """The last window of a CSV file, scaled: float32 of `shape` (steps, 1).
+    def read(self, given: Path, spec: dict) -> tuple[np.ndarray, dict]:
+        """The last window of a CSV file, scaled: float32 (steps, 1).
 
         Its column is the one that the run was trained on, or the only one that it has.
 
@@ -236,11 +255,11 @@ class Series:
         # The scale knows the column where the data may have gone.
         column = read_scale(self.scale)[0] if self.scale else self.variable
         try:
-            table = read_table(path)
+            table, shape = read_table(given), tuple(spec["input_shape"])
             numbers = table.numbers(table.find(None if len(table.names) == 1 else column))[-shape[0] :]
             if len(numbers) < shape[0]:
-                raise UserError(f"{path} has {len(numbers)} rows, but a window is {shape[0]}")
-            return self.scaled(numbers).reshape(shape)
+                raise UserError(f"{given} has {len(numbers)} rows, but a window is {shape[0]}")
+            return self.scaled(numbers).reshape(shape), {}
         except UserError as error:
             raise error.__cause__ if isinstance(error.__cause__, OSError) else OSError(str(error)) from error
 

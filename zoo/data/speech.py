@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple
@@ -15,9 +16,11 @@ import tensorflow_datasets as tfds
 
 from zoo.data.dtmf import RATE, Dtmf
 from zoo.data.folder import refuse_absent, sound_folder
+from zoo.data.inputs import Files
 from zoo.data.pipeline import single_pass, training_stream
 from zoo.data.prepare import builder_of, examples, known_builder, place_of, prepare, split_names
 from zoo.data.sounds import RANGE, find_sounds, log_mel, of_one, placed, read_sound, resampled, samples_of
+from zoo.data.source import Source, as_paths, knowing
 from zoo.data.speakers import parts_apart, speaker_feature, speaker_of
 from zoo.data.vary import Vary
 from zoo.errors import UserError
@@ -41,7 +44,7 @@ class Heard(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Speech:
+class Speech(Source):
     """Sounds with one class each, as log-mel frames of 10 ms: a TFDS data set by name, or the person's own folder."""
 
     name: str = "dtmf"
@@ -67,9 +70,12 @@ class Speech:
     vary: Vary = field(default_factory=Vary)
     """Random changes of training sounds."""
 
-    kind: ClassVar[str] = "sound"  # what a file is called
+    kind: ClassVar[str] = "sound"
+    Inputs: ClassVar[type] = Files
+    usage: ClassVar[str] = "SOUND..."
 
     def __post_init__(self):
+        as_paths(self)
         for name, least, most in (
             ("rate", 4000, 48_000),
             ("steps", 1, 10_000),
@@ -94,6 +100,11 @@ class Speech:
         """What `fit` says of the data at its end besides the counts."""
         apart = f", test speakers {' '.join(self._parts['test'])}" if self.speakers == "apart" else ""
         return f"{len(self.labels)} classes{apart}"
+
+    @property
+    def selection(self) -> dict:
+        """Which speakers are kept for the test."""
+        return {"speakers": self.speakers} | ({"fold": self.fold} if self.fold else {})
 
     @cached_property
     def builder(self) -> tfds.core.DatasetBuilder:
@@ -123,7 +134,7 @@ class Speech:
     @property
     def spec(self) -> dict:
         """The builder's positional arguments, known before anything is downloaded."""
-        return {"input_shape": (self.steps, self.mels), "outputs": len(self.labels)}
+        return {"input_shape": (self.steps, self.mels), "classes": len(self.labels)}
 
     @cached_property
     def labels(self) -> list[str]:
@@ -148,9 +159,13 @@ class Speech:
         """Sounds that count as an epoch: all."""
         return self.count("train")
 
-    def of_run(self, folder: Path) -> Speech:
-        """The same: a run's folder keeps nothing of the data."""
-        return self
+    def of_run(self, folder: Path, labels: Sequence[str]) -> Speech:
+        """The same with the run's labels; its folder keeps nothing of the data."""
+        return knowing(self, labels=list(labels))
+
+    def beside(self, folder: Path, spec: dict) -> Speech:
+        """Other sounds, which are heard in the same way."""
+        return replace(Speech(batch=32), rate=self.rate, steps=self.steps, mels=self.mels, centred=self.centred)
 
     def files(self) -> dict[str, str]:
         """What a run keeps of the data for later verbs besides its record: nothing."""
@@ -160,14 +175,15 @@ class Speech:
         """The files in a person's folder that can be read."""
         return find_sounds(folder)
 
-    def read(self, path: Path, shape: tuple[int, int]) -> np.ndarray:
+    def read(self, given: Path, spec: dict) -> tuple[np.ndarray, dict]:
         """The frames (steps, mels) float32 of a WAV file.
 
         Raises:
             OSError: it cannot be read; the text says why.
         """
-        wave = placed(read_sound(path, self.rate), samples_of(shape[0], self.rate))
-        return log_mel(wave[None], self.rate, shape[1], self.centred)[0].numpy()
+        steps, mels = spec["input_shape"]
+        wave = placed(read_sound(given, self.rate), samples_of(steps, self.rate))
+        return log_mel(wave[None], self.rate, mels, self.centred)[0].numpy(), {}
 
     def pictures(self, frames: np.ndarray) -> np.ndarray:
         """Inputs (N, steps, mels) as pictures (N, mels, steps, 1) in 0..255, time to the right and pitch upwards."""
@@ -188,7 +204,7 @@ class Speech:
             return single_pass(len(labels), self._reader(frames, labels), batch=EVALUATED)
         return self._stream(frames, labels, seed=seed, step=step, stopwatch=stopwatch)
 
-    def imitation(self, count: int, stopwatch: tf.Variable | None = None) -> tf.data.Dataset:
+    def synthetic(self, count: int, stopwatch: tf.Variable | None = None) -> tf.data.Dataset:
         """The training stream of `count` random sounds of the right shape, to time what takes it."""
         random = np.random.default_rng(0)
         frames = random.random((count, self.steps, self.mels), np.float32)

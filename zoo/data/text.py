@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import tensorflow as tf
@@ -14,11 +17,13 @@ from tokenizers import Tokenizer
 
 from zoo.data.carried import ring, rows
 from zoo.data.files import from_utf8
+from zoo.data.inputs import Lines, has_undecoded
 from zoo.data.pipeline import single_pass, training_stream
 from zoo.data.prepare import builder_of, examples, known_builder, place_of, prepare, split_names
 from zoo.data.ptb import Ptb
 from zoo.data.pydocs import PyDocs
-from zoo.data.tokens import VOCABULARY, Kind, encode, learn, read_tokenizer, size_of_vocabulary
+from zoo.data.source import Source, as_paths
+from zoo.data.tokens import VOCABULARY, Kind, encode, learn, out_of_vocabulary, read_tokenizer, size_of_vocabulary
 from zoo.errors import UserError
 
 EVALUATED = 4096  # tokens that go through the network at once where nothing is learned
@@ -28,7 +33,7 @@ OURS = {"pydocs": PyDocs, "ptb": Ptb}
 
 
 @dataclass(frozen=True)
-class Text:
+class Text(Source):
     """Text to continue: the inputs are windows of it, the targets the same windows a token later."""
 
     name: str = "pydocs"
@@ -52,7 +57,12 @@ class Text:
     carried: bool = False
     """Each row of a batch goes on where that row ended in the batch before, for networks that carry a state."""
 
+    kind: ClassVar[str] = "text"
+    Inputs: ClassVar[type] = Lines
+    usage: ClassVar[str] = "--text TEXT"
+
     def __post_init__(self):
+        as_paths(self)
         for name in ("context", "batch", "windows"):
             value = getattr(self, name)
             if value is not None and not 1 <= value < MANY:
@@ -74,7 +84,15 @@ class Text:
         """What `fit` says of the data at its end besides the counts."""
         return f"windows of {self.context} tokens, a vocabulary of {self.spec['vocabulary']}"
 
-    labels = ()  # there are no classes
+    @property
+    def selection(self) -> dict:
+        """All of the text is taken."""
+        return {}
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """There are no classes."""
+        return ()
 
     @cached_property
     def spec(self) -> dict:
@@ -83,8 +101,17 @@ class Text:
         Raises:
             UserError: the tokenizer knows too few tokens, or too many.
         """
-        spec = {"vocabulary": size_of_vocabulary(self.codec, self.title), "context": self.context}
+        spec = {"vocabulary": self.vocabulary_size, "context": self.context}
         return spec | {"batch": min(self.batch, self.count("train"))} if self.carried else spec
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Numbers that tokens can have.
+
+        Raises:
+            UserError: the tokenizer knows too few tokens, or too many.
+        """
+        return size_of_vocabulary(self.codec, self.title)
 
     @cached_property
     def codec(self) -> Tokenizer:
@@ -97,9 +124,13 @@ class Text:
             return learn(self.tokens, self.text("train"), self.vocabulary)
         return read_tokenizer(self.tokenizer)
 
-    def of_run(self, folder: Path) -> Text:
+    def of_run(self, folder: Path, labels: Sequence[str]) -> Text:
         """The same with the tokenizer that a run's folder keeps."""
         return replace(self, tokenizer=folder / TOKENIZER)
+
+    def beside(self, folder: Path, spec: dict) -> Text:
+        """Another text, in the same tokens and windows."""
+        return replace(self, name=Text.name, file=None, directory=None, windows=None, tokenizer=folder / TOKENIZER)
 
     def files(self) -> dict[str, str]:
         """What a run keeps of the data, by name, for later verbs."""
@@ -178,7 +209,7 @@ class Text:
 
         return single_pass(count, read, batch=max(1, EVALUATED // self.context))
 
-    def imitation(self, count: int, stopwatch: tf.Variable | None = None) -> tf.data.Dataset:
+    def synthetic(self, count: int, stopwatch: tf.Variable | None = None) -> tf.data.Dataset:
         """The training stream of random tokens that fill `count` windows, to time what takes it."""
         random = np.random.default_rng(0)
         numbers = random.integers(0, self.spec["vocabulary"], count * self.context + 1, np.int32)
@@ -194,6 +225,48 @@ class Text:
             return len(numbers) - 1
         predicted = self.decode(numbers[1:])
         return len(predicted) if text.endswith(predicted) else None
+
+    def find(self, folder: Path) -> list[Path]:
+        """None: texts are given as lines."""
+        return []
+
+    def read(self, given: str, spec: dict) -> tuple[list[int], dict]:
+        """The tokens of a text.
+
+        Raises:
+            OSError: the tokenizer cannot read it.
+        """
+        try:
+            return encode(self.codec, given, "it"), {}
+        except UserError as error:
+            raise OSError(str(error)) from error
+
+    def prompt(self, text: str | None) -> list[int]:
+        """The tokens of a text to be continued, at least one.
+
+        Args:
+            text: None: a new line, or the first token where the tokenizer has none.
+
+        Raises:
+            UserError: it is empty, not UTF-8, or holds what the tokenizer does not know.
+        """
+        if text is None:
+            text = self.decode([0]) if out_of_vocabulary(self.codec, "\n") else "\n"
+        if has_undecoded(text):
+            raise UserError("the prompt came with bytes that are not UTF-8: give it as UTF-8 text")
+        unknown = out_of_vocabulary(self.codec, text)
+        if unknown:
+            vocabulary = sorted(self.codec.get_vocab())
+            typed = (token for token in vocabulary if not out_of_vocabulary(self.codec, token))
+            known = ", ".join(map(repr, islice(typed, 20)))
+            raise UserError(
+                f"the prompt holds {' '.join(map(repr, unknown[:10]))}, for which the run has no token: take others, "
+                f"such as {known}"
+            )
+        tokens = encode(self.codec, text, "the prompt")
+        if not tokens:
+            raise UserError(f"the prompt came as {text!r}, which holds no token: give at least a word")
+        return tokens
 
     def decode(self, numbers) -> str:
         """The text of these tokens."""

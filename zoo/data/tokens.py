@@ -8,7 +8,7 @@ from typing import Literal
 
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
-from zoo import hushed
+from zoo.backend import hushed
 from zoo.errors import UserError
 
 Kind = Literal["characters", "words", "bpe"]
@@ -59,7 +59,7 @@ def of_words(known: list[str]) -> Tokenizer:
     return Tokenizer(models.WordLevel({word: number for number, word in enumerate(known)}, unk_token=UNKNOWN))
 
 
-def foreign(tokenizer: Tokenizer, text: str) -> list[str]:
+def out_of_vocabulary(tokenizer: Tokenizer, text: str) -> list[str]:
     """The characters or words of the text for which the tokenizer has no token of their own, each once."""
     if not isinstance(tokenizer.model, models.WordLevel) or tokenizer.pre_tokenizer is None:
         return []
@@ -116,7 +116,7 @@ def checked_tokenizer(make: Callable[[], Tokenizer], path: Path) -> Tokenizer:
         tokenizer.no_truncation()
         tokenizer.no_padding()
         for use in (
-            lambda: foreign(tokenizer, "a b\n"),
+            lambda: out_of_vocabulary(tokenizer, "a b\n"),
             lambda: tokenizer.decode(sorted(tokenizer.get_vocab().values())),
             lambda: [tokenizer.decode([number]) for number in tokenizer.get_vocab().values()],
             lambda: tokenizer.decode(tokenizer.encode("a b\n", add_special_tokens=False).ids),

@@ -1,11 +1,107 @@
-"""The recipes by name."""
+"""The recipes by name, a line each. What a recipe joins is imported when it is asked for, since that takes seconds."""
 
-from zoo.recipes.audio import AUDIO
-from zoo.recipes.images import IMAGES
-from zoo.recipes.series import SERIES
-from zoo.recipes.text import TEXT
-from zoo.recipes.translation import TRANSLATION
+from __future__ import annotations
 
-__all__ = ["RECIPES"]
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
-RECIPES = {recipe.name: recipe for recipe in (*IMAGES, *AUDIO, *SERIES, *TEXT, *TRANSLATION)}
+if TYPE_CHECKING:
+    from zoo.training import Recipe
+
+__all__ = ["RECIPES", "SUMMARIES"]
+
+
+def images() -> tuple[Recipe, ...]:
+    """Those for pictures."""
+    from zoo.recipes.images import IMAGES
+
+    return IMAGES
+
+
+def audio() -> tuple[Recipe, ...]:
+    """Those for sounds."""
+    from zoo.recipes.audio import AUDIO
+
+    return AUDIO
+
+
+def series() -> tuple[Recipe, ...]:
+    """Those for time series."""
+    from zoo.recipes.series import SERIES
+
+    return SERIES
+
+
+def text() -> tuple[Recipe, ...]:
+    """Those for text."""
+    from zoo.recipes.text import TEXT
+
+    return TEXT
+
+
+def translation() -> tuple[Recipe, ...]:
+    """Those for pairs of sentences."""
+    from zoo.recipes.translation import TRANSLATION
+
+    return TRANSLATION
+
+
+# What each recipe trains on and what, for `python -m zoo`; in the order of the records.
+TABLES: dict[Callable[[], tuple[Recipe, ...]], dict[str, str]] = {
+    images: {
+        "cnn": "digits; the chapters' small convolutional network",
+        "bigmodel": "digits; the chapters' larger one",
+        "bigmodel-cifar10": "cifar10; the same with batch normalisation",
+        "alexnet": "digits; AlexNet (Krizhevsky 2012)",
+        "vgg11": "digits; VGG-11 with batch normalisation (Simonyan 2014)",
+        "googlenet": "digits; GoogLeNet with its auxiliary heads (Szegedy 2014)",
+        "inception_v3": "digits; Inception v3 (Szegedy 2015)",
+        "resnet20": "digits; ResNet-20 for small pictures (He 2015)",
+        "resnet50": "digits; ResNet-50 (He 2015)",
+        "xception": "digits; Xception (Chollet 2017)",
+        "vit": "digits; a small Vision Transformer (Dosovitskiy 2020)",
+        "cnn-fashion": "fashion_mnist; the small convolutional network",
+        "resnet20-fashion": "fashion_mnist; ResNet-20",
+        "resnet20-cifar10": "cifar10; ResNet-20",
+        "vgg11-cifar10": "cifar10; VGG-11 with batch normalisation",
+        "vit-cifar10": "cifar10; a Vision Transformer on convolutions",
+    },
+    audio: {
+        "lstm": "dtmf; three LSTM layers (Hochreiter 1997) tell telephone keys apart",
+        "gru": "dtmf; three GRU layers (Cho 2014)",
+        "lstm-digits": "spoken_digit; three LSTM layers",
+    },
+    series: {
+        "rnn": "sunspots; a small recurrent network (Elman 1990) forecasts a series",
+    },
+    text: {
+        "gpt": "pydocs; GPT (Radford 2019) writes characters",
+        "gpt-shakespeare": "tiny_shakespeare; the same, in nanoGPT's setting for two cores",
+        "lm": "pydocs; a recurrent language model of words (Zaremba 2014)",
+        "lm-ptb": "ptb; the same on the Penn Treebank",
+    },
+    translation: {
+        "transformer": "dates; the Transformer (Vaswani 2017) turns dates into ISO 8601",
+        "transformer-multi30k": "multi30k; the same translates captions from English to German",
+    },
+}
+SUMMARIES = {name: line for lines in TABLES.values() for name, line in lines.items()}
+
+
+class Recipes(Mapping):
+    """Recipes by name; to list the names imports nothing."""
+
+    def __getitem__(self, name: str) -> Recipe:
+        table = next(table for table, lines in TABLES.items() if name in lines) if name in SUMMARIES else None
+        if table is None:
+            raise KeyError(name)
+        return next(recipe for recipe in table() if recipe.name == name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(SUMMARIES)
+
+    def __len__(self) -> int:
+        return len(SUMMARIES)
+
+
+RECIPES = Recipes()

@@ -2,7 +2,8 @@
 
 from zoo.data import Speech, Vary
 from zoo.models.rnn import gru, lstm
-from zoo.training import Classification, Optimizer, Recipe
+from zoo.tasks import Classification
+from zoo.training import Optimizer, Recipe
 
 # Twice the usual rate, since the epochs are few; no gradient longer than 1, for steps add up in a recurrent network
 # (Pascanu 2013).

@@ -7,7 +7,8 @@ from functools import partial
 
 from zoo.data import Augment, Images
 from zoo.models import alexnet, bigmodel, cnn, googlenet, inception_v3, resnet, vgg, vit, xception
-from zoo.training import Classification, Optimizer, Recipe
+from zoo.tasks import Classification
+from zoo.training import Optimizer, Recipe
 
 # 0.06 of the side is the 1 to 2 of 28 pixels by which handwriting is off centre.
 HANDWRITING = Augment(shift=0.06)

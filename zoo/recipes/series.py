@@ -2,7 +2,8 @@
 
 from zoo.data import Series
 from zoo.models import rnn
-from zoo.training import Forecast, Optimizer, Recipe
+from zoo.tasks import Forecast
+from zoo.training import Optimizer, Recipe
 
 SERIES = (
     # python -m zoo.fit rnn                      (sunspots, no network)

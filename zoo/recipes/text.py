@@ -4,7 +4,8 @@ from functools import partial
 
 from zoo.data import Text
 from zoo.models import gpt, lm
-from zoo.training import LanguageModel, Optimizer, Recipe
+from zoo.tasks import LanguageModel
+from zoo.training import Optimizer, Recipe
 
 # Zaremba's rate of 1 and norm of 5 (2014, section 4.1) are for a loss that is summed over the 20 tokens of a window.
 # The gradients of its mean are a 20th: so 20 times the rate, and a 20th of the norm. He halves the rate from the fifth

@@ -4,7 +4,8 @@ from functools import partial
 
 from zoo.data import Pairs
 from zoo.models import transformer
-from zoo.training import Optimizer, Recipe, Translation
+from zoo.tasks import Translation
+from zoo.training import Optimizer, Recipe
 
 TRANSLATION = (
     # python -m zoo.fit transformer              (dates, no network)

@@ -16,6 +16,7 @@ import tensorflow as tf
 from tensorboard.plugins.hparams import api as hparams
 
 from zoo.errors import UserError
+from zoo.tasks.task import Panel
 
 
 class Board(keras.callbacks.Callback):
@@ -24,7 +25,7 @@ class Board(keras.callbacks.Callback):
     Args:
         path: the run's folder.
         recipe: every leaf by name.
-        panel: what the task shows: `begin()`, `epoch(model, step)` and `finish(model, path)`.
+        panel: what the task shows.
         sample: one training batch (inputs, targets, perhaps weights), whose gradient's norm is followed.
         batch: examples a step.
         waited: seconds spent waiting for data so far.
@@ -37,7 +38,7 @@ class Board(keras.callbacks.Callback):
         path: Path,
         *,
         recipe: dict[str, Any],
-        panel: Any,
+        panel: Panel,
         sample: tuple,
         batch: int,
         waited: Callable[[], float],
@@ -85,7 +86,7 @@ class Board(keras.callbacks.Callback):
             inputs = tf.nest.map_structure(lambda x: tf.TensorSpec(x.shape, x.dtype), self.model.input)
             tf.summary.graph(call.get_concrete_function(inputs).graph)
         with self.writer("train"):
-            self.panel.begin(self.sample)
+            self.panel.inputs(self.sample)
 
     def on_epoch_begin(self, epoch, logs=None):
         self._begun, self._waited, self._steps = time.perf_counter(), self.waited(), 0

@@ -1,6 +1,7 @@
 """Keras' optimizers and learning-rate schedules, chosen by one record."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -55,8 +56,8 @@ class Optimizer:
         if self.nesterov and self.name != "sgd":
             raise ValueError(f"--optimizer.nesterov is for sgd, not for {self.name}")
 
-    def build(self, steps: int) -> keras.Optimizer:
-        """The Keras optimizer for a training of `steps` steps in all."""
+    def build(self, steps: int, adapt: Callable[[type], type] = lambda kind: kind) -> keras.Optimizer:
+        """The Keras optimizer for a training of `steps` steps in all; `adapt` may make a subclass of its class."""
         options = {
             # None spares the other optimizers the work; AdamW does not take it.
             "weight_decay": self.weight_decay or (0.0 if self.name == "adamw" else None),
@@ -79,7 +80,7 @@ class Optimizer:
             "lion": keras.optimizers.Lion,
             "muon": Muon,
         }
-        optimizer = kinds[self.name](self.learning_rate(steps), **options)
+        optimizer = adapt(kinds[self.name])(self.learning_rate(steps), **options)
         if self.weight_decay:
             optimizer.exclude_from_weight_decay(var_names=UNDECAYED)
         return optimizer

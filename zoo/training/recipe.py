@@ -9,6 +9,7 @@ import json
 import re
 import types
 import typing
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,6 +17,10 @@ from typing import Annotated, Any, Literal
 import typeguard
 import tyro
 
+from zoo.data.source import Source
+from zoo.errors import UserError, check_contract
+from zoo.tasks.task import Task
+from zoo.training.method import Method, Whole
 from zoo.training.optimizer import Optimizer
 
 ALL_ITEMS = typeguard.CollectionCheckStrategy.ALL_ITEMS
@@ -25,19 +30,18 @@ NAME = re.compile(r"\w[\w.+-]*")  # of a recipe: runs are folders of that name
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """Everything that decides a result.
-
-    The data are a source: it has what `zoo.data.Images` and `zoo.data.Text` share, and what its task asks for.
-    """
+    """Everything that decides a result."""
 
     name: Annotated[str, tyro.conf.Suppress]
     """Under which name runs are filed."""
     model: partial
     """The network."""
-    data: Any
+    data: Source
     """The data."""
-    task: Any
-    """Loss and metrics."""
+    task: Task
+    """What the network is trained to do: loss, metrics, report."""
+    method: Method = Whole()
+    """How the weights are trained beyond the plain way."""
     optimizer: Optimizer = dataclasses.field(default_factory=Optimizer)
     """How the weights are moved."""
     epochs: int = 10
@@ -55,8 +59,13 @@ class Recipe:
     """Decides weights, order, augmentation and dropout."""
 
     def __post_init__(self):
+        check_contract(self.data, Source, "data")
+        check_contract(self.task, Task, "task")
+        check_contract(self.method, Method, "method")
         if inspect.isfunction(self.model):
             object.__setattr__(self, "model", partial(self.model))
+        if not isinstance(self.model, partial):
+            raise UserError(f"model came as {type(self.model).__name__}, but must be a function that builds a network")
         if not NAME.fullmatch(self.name):
             raise ValueError(
                 f"a recipe was called {self.name!r}, but must be letters, digits and . _ + - (a folder's name)"
@@ -94,15 +103,31 @@ def hyperparameters(builder: partial) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """Records, partials, paths and tuples as JSON knows them; what they were is under "is"."""
+    """Records, partials, paths and tuples as JSON knows them; what they were is under "is".
+
+    Raises:
+        UserError: something else is in them, which a run cannot write down.
+    """
     if isinstance(value, partial):
-        return {"is": value.func.__name__} | {k: plain(v) for k, v in hyperparameters(value).items()}
+        return {"is": name_of(value.func)} | {k: plain(v) for k, v in hyperparameters(value).items()}
     if dataclasses.is_dataclass(value):
         fields = {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-        return {"is": type(value).__name__} | fields
+        return {"is": name_of(type(value))} | fields
     if isinstance(value, Path):
         return str(value)
-    return [plain(v) for v in value] if isinstance(value, tuple) else value
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    raise UserError(
+        f"a recipe holds {value!r:.100}, a {type(value).__name__}: a run writes down numbers, text, paths, tuples and "
+        "frozen dataclasses of these"
+    )
+
+
+def name_of(thing: type | Callable) -> str:
+    """Its name; for what is not of this package with its module, so that it is never taken for one of ours."""
+    return thing.__name__ if thing.__module__.startswith("zoo.") else f"{thing.__module__}.{thing.__qualname__}"
 
 
 def revive(kind: type, record: dict) -> Any:

@@ -20,10 +20,10 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from zoo.errors import UserError
-from zoo.training.carry import forget
+from zoo.errors import Stopped, UserError, ended
+from zoo.layers.carry import forget
 from zoo.training.files import removed, replacing, write_json
-from zoo.training.runs import Run, is_epoch, sound
+from zoo.training.runs import Run, is_epoch, is_finite
 
 INTERVAL = 60  # seconds between two saves within an epoch
 MEMORY = {  # what Keras' callbacks know, and forget when a training begins
@@ -31,23 +31,6 @@ MEMORY = {  # what Keras' callbacks know, and forget when a training begins
     "ReduceLROnPlateau": ("best", "wait", "cooldown_counter"),
     "SwapEMAWeights": ("_ema_weights_in_model",),
 }
-
-
-class Stopped(Exception):
-    """Ctrl-C or SIGTERM came; the state is saved."""
-
-    def __init__(self, number: int):
-        super().__init__(f"stopped by {signal.Signals(number).name}")
-        self.number = number
-
-
-class Ended(SystemExit):
-    """SIGTERM came where nothing had to be saved, or a second signal, which does not wait for that."""
-
-
-def ended(number: int, frame) -> None:
-    """Ends the process at once."""
-    raise Ended(128 + number)
 
 
 class Resume(keras.callbacks.Callback):
@@ -74,8 +57,8 @@ class Resume(keras.callbacks.Callback):
         self.others = callbacks
         return [*callbacks, self]
 
-    def begin(self, model: keras.Model) -> None:
-        """Cuts the event files back to the state, once that is known to be of this network with all its variables.
+    def check_and_rewind(self, model: keras.Model) -> None:
+        """Cuts the event files back to the state, once that is known to belong to this network.
 
         Raises:
             UserError: it is of another one, or damaged.
@@ -179,7 +162,7 @@ class Resume(keras.callbacks.Callback):
         self.arrays = {name(at): keras.ops.convert_to_numpy(v) for at, v in enumerate(self._variables())}
         if not (self.run.path / "run.json").exists():  # TensorFlow makes a folder that is gone anew
             raise UserError(removed(self.run.path))
-        unsound = [v.path for v, a in zip(self._variables(), self.arrays.values(), strict=True) if not sound(a)]
+        unsound = [v.path for v, a in zip(self._variables(), self.arrays.values(), strict=True) if not is_finite(a)]
         if unsound:
             raise UserError(diverged(self.run, f"{unsound[0]} is no longer finite", self.step))
         write_state(self.run.path / "state.npz", self.arrays, self.state)
@@ -243,7 +226,7 @@ def read_state(path: Path) -> tuple[dict[str, np.ndarray], dict]:
         if wrong:
             raise ValueError(f"its {wrong} is not what a training saves")
         for key, array in arrays.items():
-            if array.dtype.kind not in "biuf" or not sound(array):
+            if array.dtype.kind not in "biuf" or not is_finite(array):
                 raise ValueError(f"its {key} is not what a training saves")
         return arrays, state
     except Exception as error:  # zip, NumPy and JSON each have errors of their own for a damaged file

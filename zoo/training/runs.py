@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import filelock
 import keras
 import numpy as np
 
+from zoo.data.source import Source
 from zoo.errors import UserError
 from zoo.training.files import kept, read_json, replacing, write_json
 from zoo.training.recipe import NAME, Recipe
@@ -29,9 +31,9 @@ class Run:
 
     path: Path
 
-    @property
+    @cached_property
     def record(self) -> dict:
-        """What was written down when the run was begun (run.json)."""
+        """What was written down when the run was begun (run.json), which never changes: read once."""
         return read_json(self.path / "run.json")
 
     @property
@@ -54,8 +56,11 @@ class Run:
             raise UserError(f"{path} is damaged: start anew with --fresh")
         return history
 
-    def model(self) -> keras.Model:
+    def model(self, check: Callable[[keras.Model], None] | None = None) -> keras.Model:
         """The network of the best epoch so far; no code that a file may hold is ever run.
+
+        Args:
+            check: raises ValueError where the network is not what the run is about.
 
         Raises:
             UserError: the file is missing, damaged, or asks to run code.
@@ -65,12 +70,17 @@ class Run:
             if self.summary is not None or self.history:
                 raise UserError(f"{self.path} has lost its model.keras; {self.how_to_go_on('--fresh')}")
             raise UserError(f"{self.path} has no model.keras yet: no epoch was finished; {self.how_to_go_on()}")
-        spec = open_for_reading(self.path).record["spec"]
         try:
             if not zipfile.is_zipfile(path):  # of which Keras says that there is no such file
                 raise ValueError("not a whole archive")
             model = keras.saving.load_model(path, compile=False, safe_mode=True)
-            check_model(model, spec)
+            if isinstance(model, keras.Sequential):
+                raise ValueError("it is not a functional network")
+            for weight in model.weights:
+                if not is_finite(keras.ops.convert_to_numpy(weight)):
+                    raise ValueError(f"{weight.path} holds what is not a number")
+            if check is not None:
+                check(model)
             return model
         except Exception as error:
             reason = " ".join(str(error).split())
@@ -136,34 +146,15 @@ def is_record(record: dict) -> bool:
         and isinstance(record["command"], str | None)
         and isinstance(labels, list)
         and all(isinstance(label, str) for label in labels)
-        and (not labels or spec.get("classes", spec.get("outputs")) == len(labels))
     )
 
 
-def check_model(model: keras.Model, spec: dict) -> None:
-    """Raises ValueError where a network does not lead from the inputs of the run to what the run is about."""
-    if isinstance(model, keras.Sequential):
-        raise ValueError("it is not a functional network")
-    inputs, outputs = ([list(tensor.shape[1:]) for tensor in ends] for ends in (model.inputs, model.outputs))
-    if "input_shape" in spec and inputs != [spec["input_shape"]]:
-        raise ValueError(f"its inputs are {inputs}, that of the run is {spec['input_shape']}")
-    if "classes" in spec and outputs != [[spec["classes"]]]:
-        raise ValueError(f"its outputs are {outputs}, the run has {spec['classes']} classes")
-    if "vocabulary" in spec and outputs != [[spec.get("context"), spec["vocabulary"]]]:
-        raise ValueError(f"its outputs are {outputs}, the run has {spec['vocabulary']} tokens")
-    if "outputs" in spec and [shape[-1] for shape in outputs] != [spec["outputs"]]:
-        raise ValueError(f"its outputs are {outputs}, the run has {spec['outputs']}")
-    for weight in model.weights:
-        if not sound(keras.ops.convert_to_numpy(weight)):
-            raise ValueError(f"{weight.path} holds what is not a number")
-
-
-def sound(array: np.ndarray) -> bool:
+def is_finite(array: np.ndarray) -> bool:
     """Whether every number is finite."""
     return array.dtype.kind != "f" or bool(np.isfinite(array).all())
 
 
-def choose(recipe: Recipe, logs: Path, fresh: bool) -> Run:
+def newest(recipe: Recipe, logs: Path, fresh: bool) -> Run:
     """The newest run of the recipe, or with `fresh` a new one beside it; nothing is written yet."""
     base = Path(logs) / f"{recipe.name}-{recipe.id()}"
     number = 1
@@ -202,7 +193,7 @@ def locked(run: Run) -> Iterator[None]:
         lock.release()
 
 
-def begin(run: Run, described: dict, files: dict[str, str]) -> None:
+def write_down(run: Run, described: dict, files: dict[str, str]) -> None:
     """Writes down what a new run is, with those files of text; a run that goes on must still be about the same data.
 
     Raises:
@@ -224,6 +215,12 @@ def begin(run: Run, described: dict, files: dict[str, str]) -> None:
                 f"{run.path} was begun with {what} {record[what]}, here are {described[what]}: it would not end "
                 "with the same bits; go on where it was begun, or start anew with --fresh"
             )
+
+
+def data_facts(source: Source) -> dict:
+    """What must not change while a run is about these data: examples of each split, digests of what a fit reads."""
+    counts = {split: source.count(split) for split in source.splits}
+    return counts | {"digest": source.digest("train"), "validation_digest": source.digest("validation")}
 
 
 def check_data(run: Run, now: dict) -> None:

@@ -12,7 +12,8 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from functools import partial
+from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,9 +22,11 @@ import keras
 import numpy as np
 from keras import applications
 
+import zoo.backend  # noqa: F401 - first: it loads Keras quietly and sets it
+from zoo.data import Images
 from zoo.errors import UserError, nearest
 from zoo.models import inception_v3, resnet, vgg, xception
-from zoo.network import silence_of
+from zoo.data.network import silence_of
 
 CLASSES = 1000  # of ImageNet
 SERVER = "https://storage.googleapis.com"  # of what keras.applications publishes
@@ -56,6 +59,28 @@ PUBLISHED = {
 }
 
 
+@dataclass(frozen=True)
+class ImageNet(Images):
+    """Pictures of ImageNet's 1000 classes."""
+
+    @cached_property
+    def labels(self) -> list[str]:
+        """The names of the classes, in the order of the outputs; their numbers where the list cannot be had."""
+        return labels_of_imagenet()
+
+
+def spec_of(name: str) -> dict:
+    """What a published network sees, and how many classes it tells apart.
+
+    Raises:
+        UserError: no such network.
+    """
+    if name not in PUBLISHED:
+        raise UserError(f"nobody publishes weights of {name!r}{nearest(name, list(PUBLISHED))}")
+    side = PUBLISHED[name].side
+    return {"input_shape": (side, side, 3), "classes": CLASSES}
+
+
 def pretrained(
     name: str,
     *,
@@ -82,8 +107,7 @@ def pretrained(
         UserError: no such network, a size or number of classes that does not fit, weights that cannot be had, are
             damaged or are those of another network.
     """
-    if name not in PUBLISHED:
-        raise UserError(f"nobody publishes weights of {name!r}{nearest(name, list(PUBLISHED))}")
+    spec = spec_of(name)
     if classes != CLASSES and not new_head:
         raise UserError(
             f"the published {name} has {CLASSES} classes, but {classes} were wanted: ask for a new head "
@@ -91,7 +115,7 @@ def pretrained(
         )
     check_is_at_hand(name, weights)  # before networks are built, which takes seconds to minutes
     published = PUBLISHED[name]
-    shape = input_shape or (published.side, published.side, 3)
+    shape = input_shape or spec["input_shape"]
     if shape[-1] != 3:
         raise UserError(f"the published {name} sees 3 channels, but the pictures have {shape[-1]}: bring them to 3")
     try:
@@ -101,12 +125,6 @@ def pretrained(
     reference = load_reference(name, weights)
     move_weights(reference, model, skip_head=new_head)
     return model
-
-
-def check_is_no_network(run: str) -> None:
-    """Raises UserError where a network is named in the place of a run."""
-    if run in PUBLISHED and not Path(run).exists():
-        raise UserError(f"{run} is a network and not a run: give its weights too, with --weights imagenet")
 
 
 def check_is_at_hand(name: str, weights: str | Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -12,8 +13,8 @@ import tensorflow as tf
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from zoo.errors import UserError
-from zoo.training import figures
+from zoo.tasks import figures
+from zoo.tasks.task import Panel, Task, shapes
 
 DRAWN = 150  # steps of a split, at most, that a picture shows: its first ones
 
@@ -30,15 +31,30 @@ def seasonal_naive(series: np.ndarray, starts: np.ndarray, horizon: int, season:
 
 
 @dataclass(frozen=True)
-class Forecast:
+class Nothing:
+    """Nothing can be chosen."""
+
+
+@dataclass(frozen=True)
+class Forecast(Task):
     """The next steps (B, horizon), all at once from one window: mean squared error of the scaled numbers.
 
     Where there are several, each has an output of its own and none is fed back (the MIMO strategy of Taieb 2012,
     arXiv:1108.3259); the figures are then over all of them together, and by how far ahead.
+    Of the source it wants `series`, `starts(split)`, `horizon`, `season`, `variable` and `unscaled`.
     """
 
-    USE: ClassVar[str] = "predict {run} SERIES.csv"  # what a trained network is good for
     monitors: ClassVar[tuple[str, ...]] = ("val_loss",)
+    verb: ClassVar[str] = "predict"
+    usage: ClassVar[str] = "predict {run} {inputs}"
+    Ask: ClassVar[type] = Nothing
+
+    def check(self, model: keras.Model, spec: dict, labels: Sequence[str]) -> None:
+        """Raises ValueError unless the network gives the steps of the horizon for windows of the data's shape."""
+        if shapes(model.inputs) != [list(spec["input_shape"])]:
+            raise ValueError(f"its inputs are {shapes(model.inputs)}, but the data have {list(spec['input_shape'])}")
+        if shapes(model.outputs)[0] != [spec["classes"]]:
+            raise ValueError(f"its outputs are {shapes(model.outputs)[0]}, but the data need ({spec['classes']},)")
 
     def loss(self) -> keras.Loss:
         """Mean squared error, in squared deviations of the training part."""
@@ -109,22 +125,17 @@ class Forecast:
         """The series, its forecast and the seasonal-naive one, in a PNG file."""
         figures.forecast(report, (9, 4.5)).savefig(path)
 
-    def answers(self, outputs: np.ndarray, source, labels: list[str], top: int) -> list[dict]:
-        """For each row of the network's outputs (N, horizon) its `forecast`: numbers in the unit of the data.
-
-        Raises:
-            UserError: classes are asked for.
-        """
-        if top > 1:
-            raise UserError(f"--top came as {top}, but a forecast is of numbers and not of classes: leave it out")
-        return [{"forecast": numbers.tolist()} for numbers in source.unscaled(outputs)]
+    def answers(self, model: keras.Model, source, ask: Nothing, inputs: list) -> Iterator[dict]:
+        """For each window its `forecast`: numbers in the unit of the data."""
+        outputs = model.predict_on_batch(np.stack(inputs))
+        yield from ({"forecast": numbers.tolist()} for numbers in source.unscaled(outputs))
 
     def line(self, answer: dict) -> str:
         """An answer for a person to read: how many steps ahead, and the number predicted."""
         return "\t".join(f"+{ahead} {number:.6g}" for ahead, number in enumerate(answer["forecast"], 1))
 
 
-class ForecastPanel:
+class ForecastPanel(Panel):
     """The first windows of a training batch, and after each epoch the forecast of the validation part.
 
     Args:
@@ -139,11 +150,11 @@ class ForecastPanel:
         seasonal = seasonal_naive(source.series, starts, source.horizon, source.season)
         self.drawn = {"first": int(starts[0]), "truth": in_a_row(truth), "seasonal": in_a_row(seasonal)}
 
-    def begin(self, sample: tuple) -> None:
+    def inputs(self, sample: tuple) -> None:
         """The first four windows of a training batch, and the targets of each."""
         figure = Figure(figsize=(figures.SHOWN, 3.5), dpi=80, layout="constrained")
-        for axes, inputs, targets in zip(figure.subplots(2, 2).flat, *(part.numpy() for part in sample), strict=False):
-            axes.plot(range(-len(inputs), 0), self.source.unscaled(inputs[:, 0]), label="seen")
+        for axes, seen, targets in zip(figure.subplots(2, 2).flat, *(part.numpy() for part in sample), strict=False):
+            axes.plot(range(-len(seen), 0), self.source.unscaled(seen[:, 0]), label="seen")
             axes.plot(range(len(targets)), self.source.unscaled(targets), "o", label="target")
             axes.set(xlabel="step from the forecast", ylabel=figures.literal(self.source.variable))
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -161,7 +172,7 @@ class ForecastPanel:
         tf.summary.image("forecast", figures.pixels(figures.forecast(report, (figures.SHOWN, 3)))[None], step=step)
 
     def finish(self, model: keras.Model, path: Path) -> None:
-        """Nothing: the last picture is drawn."""
+        """Shows nothing more: the last forecast is drawn."""
 
 
 def in_a_row(numbers: np.ndarray) -> np.ndarray:

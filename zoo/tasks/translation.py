@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -12,9 +13,12 @@ import sacrebleu
 import tensorflow as tf
 from keras import ops
 
+from zoo.decoding import decode
+from zoo.errors import UserError
 from zoo.metrics import perplexity
-from zoo.training import figures
-from zoo.translating import attention_map, decode
+from zoo.models import writer_of
+from zoo.tasks import figures
+from zoo.tasks.task import Panel, Task, shapes
 
 GROUPS = 8  # of sentences of like length, in the picture
 EXAMPLES = 20  # translations in the report
@@ -24,11 +28,29 @@ MAPPED = 2  # of them with a picture of where the network looked
 
 
 @dataclass(frozen=True)
-class Translation:
-    """The next token of the target, by the source and the target so far: cross entropy of float32 logits (B, T, V)."""
+class Beam:
+    """What can be asked of a translator."""
 
-    USE: ClassVar[str] = "generate {run} --prompt SENTENCE"  # what a trained network is good for
+    beam: int = 1
+    """Translations followed at once; 1: always the likeliest token."""
+
+    def __post_init__(self):
+        if not 1 <= self.beam <= BEAM:
+            raise ValueError(f"--beam came as {self.beam}, but must be from 1 to {BEAM}")
+
+
+@dataclass(frozen=True)
+class Translation(Task):
+    """The next token of the target, by the source and the target so far: cross entropy of float32 logits (B, T, V).
+
+    Of the source of the data it wants `pairs(split)`, `numbers(split)`, `decode(tokens)`, `bos`, `eos`, `limit` and
+    `vocabulary_size`.
+    """
+
     monitors: ClassVar[tuple[str, ...]] = ("val_loss", "val_accuracy")
+    verb: ClassVar[str] = "predict"
+    usage: ClassVar[str] = "predict {run} {inputs}"
+    Ask: ClassVar[type] = Beam
 
     label_smoothing: float = 0.1
     """Part of each label that is spread over all tokens (Vaswani 2017, section 5.4), 0 to 1."""
@@ -43,6 +65,14 @@ class Translation:
         if not 1 <= self.beam <= BEAM:
             raise ValueError(f"--task.beam came as {self.beam}, but must be from 1 to {BEAM}")
 
+    def check(self, model: keras.Model, spec: dict, labels: Sequence[str]) -> None:
+        """Raises ValueError unless the network reads two texts and gives a number a token at each place."""
+        if len(model.inputs) != 2 or shapes(model.outputs) != [[None, spec["vocabulary"]]]:
+            raise ValueError(
+                f"it has {len(model.inputs)} inputs and outputs of {shapes(model.outputs)}, but translation takes a "
+                f"source and a target, and the data have {spec['vocabulary']} tokens"
+            )
+
     def loss(self) -> keras.Loss:
         """Mean cross entropy in nats a token with smoothed labels; over several batches each counts the same."""
         return SmoothedCrossEntropy(self.label_smoothing)
@@ -52,7 +82,7 @@ class Translation:
         return [TokenAccuracy(name="accuracy")]
 
     def weights(self, source) -> None:
-        """All tokens count the same; the weights of padding, which are 0, come with the batches."""
+        """None: all tokens count the same; the weights of padding, which are 0, come with the batches."""
 
     def panel(self, source, validation) -> TranslationPanel:
         """What TensorBoard shows besides curves."""
@@ -141,8 +171,25 @@ class Translation:
             up="BLEU; exact match in %",
         )
 
+    def answers(self, model: keras.Model, source, ask: Beam, inputs: list) -> Iterator[dict]:
+        """For each sentence, a list of tokens, its `translation`; that of an empty one is empty."""
+        vocabulary = model.output_shape[-1]
+        if source.vocabulary_size != vocabulary:
+            raise UserError(
+                f"the tokenizer knows {source.vocabulary_size} tokens and the network {vocabulary}: it is not the "
+                "tokenizer of this run, so put that back or train the run again"
+            )
+        numbers = [tokens for tokens in inputs if tokens]
+        texts = iter(translations(model, source, numbers, ask.beam) if numbers else ())
+        for tokens in inputs:
+            yield {"translation": next(texts) if tokens else ""}
 
-class TranslationPanel:
+    def line(self, answer: dict) -> str:
+        """The translation."""
+        return answer["translation"]
+
+
+class TranslationPanel(Panel):
     """Pairs of a training batch, and after each epoch the translations of the first sentences of validation.
 
     Args:
@@ -152,7 +199,7 @@ class TranslationPanel:
     def __init__(self, source):
         self.source = source
 
-    def begin(self, sample: tuple) -> None:
+    def inputs(self, sample: tuple) -> None:
         """The first pairs of a training batch."""
         (sources, _), labels, _ = sample
         pairs = zip(sources[:SHOWN].numpy(), labels[:SHOWN].numpy(), strict=True)
@@ -166,13 +213,13 @@ class TranslationPanel:
         rows = [shown(*pair, source.decode(written)) for pair, written in zip(pairs, found, strict=True)]
         tf.summary.text("translations", rows, step=step)
         for number, (tokens, written) in enumerate(zip(numbers[:MAPPED], found[:MAPPED], strict=True), 1):
-            looks = attention_map(model, tokens, written, begin=source.begin)
+            weights = attention_map(model, tokens, written, bos=source.bos)
             across, down = ([source.decode([token]) for token in side] for side in (tokens, written))
-            picture = figures.attention(looks, across, [*down, "(end)"])
+            picture = figures.attention(weights, across, [*down, "(end)"])
             tf.summary.image(f"attention/{number}", picture[None], step=step)
 
     def finish(self, model: keras.Model, path: Path) -> None:
-        """Nothing: tokens have no pictures."""
+        """Shows nothing: tokens have no pictures."""
 
 
 def translations(model: keras.Model, source, numbers: list[list[int]], beam: int = 1) -> list[str]:
@@ -180,7 +227,7 @@ def translations(model: keras.Model, source, numbers: list[list[int]], beam: int
 
     Args:
         model: what `zoo.models.transformer` made.
-        source: has `begin`, `end`, `limit` (tokens of a sentence at most) and `decode`.
+        source: has `bos`, `eos`, `limit` (tokens of a sentence at most) and `decode`.
         numbers: the tokens of each sentence.
         beam: translations that are followed at once for each; 1: always the likeliest token.
     """
@@ -193,7 +240,24 @@ def translated(model: keras.Model, source, numbers: list[list[int]], beam: int =
     for row, tokens in zip(table, numbers, strict=True):
         row[: len(tokens)] = tokens
     # With the token that ends it a translation is one longer than the longest that was trained on.
-    return decode(model, table, begin=source.begin, end=source.end, limit=source.limit + 1, beam=beam)
+    return decode(model, table, bos=source.bos, eos=source.eos, limit=source.limit + 1, beam=beam)
+
+
+def attention_map(model: keras.Model, source: list[int], translation: list[int], *, bos: int) -> np.ndarray:
+    """How the decoder's attention to the source is spread: the mean over its last block's heads, for a picture.
+
+    Args:
+        model: as of `translations`.
+        source: tokens of one sentence.
+        translation: tokens without bos and eos.
+        bos: the token with which a translation begins.
+
+    Returns:
+        (len(translation) + 1, len(source)) float32: a row for each token of the translation and for its end, which
+        sums to 1.
+    """
+    weights = writer_of(model).attention_weights(tf.constant([source]), tf.constant([[bos, *translation]]))
+    return ops.convert_to_numpy(weights[-1][0]).mean(0)
 
 
 def shown(*lines: str) -> str:

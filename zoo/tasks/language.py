@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+import sys
 import textwrap
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,21 +16,52 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo.decoding import Sampling, filled
+from zoo.decoding.sampling import AHEAD, Sampling, filled, written
+from zoo.errors import UserError
+from zoo.layers.carry import forget
 from zoo.metrics import perplexity
-from zoo.training import figures
-from zoo.training.carry import forget
+from zoo.models import writer_of
+from zoo.tasks import figures
+from zoo.tasks.task import Panel, Task, shapes
 
 WIDE = 100  # letters of a line in TensorBoard
 SAMPLE = 200  # tokens that the network writes after each epoch
+WARM = 1 + AHEAD  # tokens that are not timed: they wait for the network to be compiled
 
 
 @dataclass(frozen=True)
-class LanguageModel:
-    """The next token at each place: mean softmax cross entropy of float32 logits (B, T, vocabulary)."""
+class Writing(Sampling):
+    """What can be asked of a language model."""
 
-    USE: ClassVar[str] = "generate {run} --prompt TEXT"  # what a trained network is good for
+    prompt: str | None = None
+    """The beginning, which is not printed again; if none is given a new line, or the first token where the tokenizer
+    has none."""
+    tokens: int = 500
+    """How many tokens to write."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not 1 <= self.tokens <= sys.maxsize:
+            raise ValueError(f"--tokens came as {self.tokens}, but must be at least 1, and at most {sys.maxsize}")
+
+
+@dataclass(frozen=True)
+class LanguageModel(Task):
+    """The next token at each place: mean softmax cross entropy of float32 logits (B, T, vocabulary).
+
+    Of the source it wants `context`, `numbers(split)`, `characters(split)`, `prompt(text)`, `decode(tokens)` and
+    `vocabulary_size`.
+    """
+
     monitors: ClassVar[tuple[str, ...]] = ("val_loss",)
+    verb: ClassVar[str] = "generate"
+    usage: ClassVar[str] = "generate {run} --prompt TEXT"
+    Ask: ClassVar[type] = Writing
+
+    def check(self, model: keras.Model, spec: dict, labels: Sequence[str]) -> None:
+        """Raises ValueError unless the network gives a number a token at each place of a window."""
+        if shapes(model.outputs) != [[spec["context"], spec["vocabulary"]]]:
+            raise ValueError(f"its outputs are {shapes(model.outputs)}, but the data have {spec['vocabulary']} tokens")
 
     def loss(self) -> keras.Loss:
         """Mean cross entropy in nats a token; over several batches each counts by its windows, whole or not."""
@@ -37,7 +72,7 @@ class LanguageModel:
         return []
 
     def weights(self, source) -> None:
-        """All tokens count the same."""
+        """None: all tokens count the same."""
 
     def panel(self, source, validation) -> LanguagePanel:
         """What TensorBoard shows besides curves."""
@@ -95,8 +130,60 @@ class LanguageModel:
         across = "place in the window" if report["rows"] else "tokens seen before"
         figures.curve(report["loss_by_place"], path, across=across, up="loss (nats a token)", mean=report["loss"])
 
+    def answers(self, model: keras.Model, source, ask: Writing, inputs: list) -> Iterator[dict]:
+        """The text after the prompt, piece by piece: a `text` a token, empty where it is only a part of a letter.
 
-class LanguagePanel:
+        The last piece is empty and has `tokens_per_second`, None where there were too few to tell.
+
+        Raises:
+            UserError: the network cannot write, the prompt cannot be read, or the predictions are not numbers.
+        """
+        try:
+            writer = writer_of(model)
+        except ValueError as error:
+            raise UserError(f"{error}: only these can write token by token") from error
+        vocabulary = model.output_shape[-1]
+        if source.vocabulary_size > vocabulary:
+            raise UserError(
+                f"the tokenizer knows {source.vocabulary_size} tokens and the network {vocabulary}: it is not the "
+                "tokenizer of this run, so put that back or train the run again"
+            )
+        prompt = source.prompt(ask.prompt)
+        if writer.context is not None and len(prompt) > writer.context:
+            seen = f"the network sees the last {writer.context} of them"
+            print(f"the prompt has {len(prompt)} tokens; {seen}", file=sys.stderr)
+        before, new, times = prompt[-1:], [], []
+        for token in islice(written(writer, vocabulary, prompt, ask), ask.tokens):
+            if token < 0:
+                raise UserError("the predictions of the network are not numbers: train it again, with a lower rate")
+            times.append(time.perf_counter())
+            new.append(token)
+            # How a token is written may depend on the one before, and some are a part of a letter.
+            now = source.decode(before + new)
+            if now.endswith("\ufffd"):
+                yield {"text": ""}
+                continue
+            yield {"text": now[len(source.decode(before)) :]}
+            before, new = new, []
+        yield {"text": "", "tokens_per_second": rate(times)}
+
+    def line(self, answer: dict) -> str:
+        """The piece of text."""
+        return answer["text"]
+
+
+def rate(times: list[float]) -> float | None:
+    """Tokens a second by when each came, in seconds: of whole bursts, after those that waited for the compilation.
+
+    Where a context was full, bursts are shorter: then this is of as many tokens, but a little less exact.
+
+    None if there were no such bursts.
+    """
+    whole = (len(times) - WARM) // AHEAD * AHEAD
+    return whole / (times[WARM + whole - 1] - times[WARM - 1]) if whole > 0 else None
+
+
+class LanguagePanel(Panel):
     """A batch of the text, and after each epoch what the network writes.
 
     Args:
@@ -107,7 +194,7 @@ class LanguagePanel:
         self.source = source
         self.forward = None
 
-    def begin(self, sample: tuple) -> None:
+    def inputs(self, sample: tuple) -> None:
         """The first windows of a training batch."""
         tf.summary.text("inputs", [self.shown(row) for row in sample[0][:4].numpy()], step=0)
 
@@ -129,7 +216,7 @@ class LanguagePanel:
         tf.summary.text("sample", self.shown(text), step=step)
 
     def finish(self, model: keras.Model, path: Path) -> None:
-        """Nothing: tokens have no pictures."""
+        """Shows nothing: tokens have no pictures."""
 
     def shown(self, tokens) -> str:
         """The text of these tokens as TensorBoard's Markdown shows it, line by line."""

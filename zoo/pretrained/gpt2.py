@@ -14,13 +14,12 @@ import numpy as np
 from safetensors import safe_open
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
+import zoo.backend  # noqa: F401 - first: it loads Keras quietly and sets it
 from zoo.data import checked_tokenizer, read_tokenizer
 from zoo.errors import UserError
 from zoo.models.gpt import VARIANTS, Block, gpt
+from zoo.pretrained import HUB
 
-# Where the hub keeps what OpenAI published (Radford 2019), and a smaller one taught by it (Sanh 2019).
-HUB = {name: f"openai-community/{name}" for name in ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl")}
-HUB["distilgpt2"] = "distilbert/distilgpt2"
 CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
 MOST = 1_000_000  # tokens, and places of a text
 LARGEST = 1e6  # of a weight
@@ -136,8 +135,8 @@ def names_of(model: keras.Model) -> dict[str, keras.Variable]:
         for name, dense in (
             (f"{at}.attn.c_attn", block.attention.qkv),
             (f"{at}.attn.c_proj", block.attention.out),
-            (f"{at}.mlp.c_fc", block.widen),
-            (f"{at}.mlp.c_proj", block.narrow),
+            (f"{at}.mlp.c_fc", block.mlp_in),
+            (f"{at}.mlp.c_proj", block.mlp_out),
         ):
             found |= {f"{name}.weight": dense.kernel, f"{name}.bias": dense.bias}
     return found | {"ln_f.weight": last.gamma, "ln_f.bias": last.beta}

@@ -135,17 +135,17 @@ def lines(across_values: list[float], named: dict[str, list[float]], path: Path,
     figure.savefig(path)
 
 
-def attention(looks: np.ndarray, across: list[str], down: list[str]) -> np.ndarray:
-    """Where each token of a translation, from top to bottom, looked in its source: uint8 (height, width, 3).
+def attention(weights: np.ndarray, across: list[str], down: list[str]) -> np.ndarray:
+    """Where each token of a translation, from top to bottom, attended in its source: uint8 (height, width, 3).
 
     Args:
-        looks: (T, S) shares; each row sums to 1.
+        weights: (T, S) shares; each row sums to 1.
         across: the S tokens of the source.
         down: the T tokens of the translation.
     """
     figure = Figure(figsize=(1 + 0.25 * len(across), 1 + 0.25 * len(down)), dpi=80, layout="constrained")
     axes = figure.add_subplot()
-    axes.imshow(looks, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    axes.imshow(weights, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     axes.set(xlabel="source", ylabel="translation")
     axes.set_xticks(range(len(across)), [visible(token) for token in across], rotation=90)
     axes.set_yticks(range(len(down)), [visible(token) for token in down])

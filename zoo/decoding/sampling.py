@@ -1,13 +1,18 @@
-"""Choosing the next token from what a network predicts: writing on and on, and searching for the best sentence."""
+"""Sampling: the next token is drawn from what a network predicts, and so on and on."""
 
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
+import tensorflow as tf
 from keras import ops
 
+from zoo.models import Writer
+
 COLD = 1e-6  # a temperature below which nothing but the likeliest token is left
+AHEAD = 16  # tokens that are written at once
 
 
 @dataclass(frozen=True)
@@ -99,9 +104,27 @@ def ahead(step: Callable, choose: Callable, token, state, noise) -> tuple:
     return written, state
 
 
+def written(writer: Writer, vocabulary: int, prompt: list[int], sampling: Sampling) -> Iterator[int]:
+    """The tokens that follow the prompt, one by one, for ever; they come in bursts, since sixteen are written at once.
+
+    A token costs the same however long the text is. Where the network's memory has a last place, it reads the last half
+    of the text again when that is reached.
+
+    Args:
+        writer: the network, token by token.
+        vocabulary: tokens that it predicts.
+        prompt: at least one token; of a long one the last that fill the memory.
+        sampling: how the next token is chosen.
+    """
+    noise = gumbel(vocabulary, sampling)
+    if writer.context is None:
+        return write_on(*on_and_on(writer, sampling, noise), prompt)
+    return write(*within_a_context(writer, sampling, noise), prompt, writer.context)
+
+
 def write(
-    begin: Callable[[np.ndarray, int], int],
-    go_on: Callable[[int, int], np.ndarray],
+    read: Callable[[np.ndarray, int], int],
+    step: Callable[[int, int], np.ndarray],
     prompt: list[int],
     context: int,
 ) -> Iterator[int]:
@@ -110,39 +133,103 @@ def write(
     A network sees `context` tokens. When these are full, it reads the last half of them again and goes on from there.
 
     Args:
-        begin: a text (context,), padded with anything after its end, and its length to the token after it.
-        go_on: a token and its place in the context to the tokens after it, one or more; what came before is
+        read: a text (context,), padded with anything after its end, and its length to the token after it.
+        step: a token and its place in the context to the tokens after it, one or more; what came before is
             remembered.
         prompt: the text so far, at least one token; of a longer one the last `context` count.
         context: tokens that the network sees at once.
     """
     text = list(prompt)[-context:]
     while True:
-        written = [begin(filled(text, context), len(text))]
+        written = [read(filled(text, context), len(text))]
         while written:
             yield from written
             text += written
             # Beyond the last place of the context the memory has no room: what was predicted there is dropped.
             place = len(text) - 1
-            written = [int(token) for token in go_on(text[-1], place)[: context - place]] if place < context else []
+            written = [int(token) for token in step(text[-1], place)[: context - place]] if place < context else []
         text = text[-max(1, context // 2) :]
 
 
-def write_on(read: Callable[[int], None], go_on: Callable[[int], np.ndarray], prompt: list[int]) -> Iterator[int]:
+def write_on(read: Callable[[int], None], step: Callable[[int], np.ndarray], prompt: list[int]) -> Iterator[int]:
     """The tokens that follow the prompt, one by one, for ever; the network's memory is of one size, whatever the text.
 
     Args:
         read: a token, to remember it.
-        go_on: a token to those after it, one or more; what came before is remembered.
+        step: a token to those after it, one or more; what came before is remembered.
         prompt: the text so far, at least one token.
     """
     *known, last = prompt
     for token in known:
         read(token)
     while True:
-        written = [int(token) for token in go_on(last)]
+        written = [int(token) for token in step(last)]
         yield from written
         last = written[-1]
+
+
+def within_a_context(writer: Writer, sampling: Sampling, noise: Callable) -> tuple[Callable, Callable]:
+    """`read` and `step` of `write` for one text, compiled, with a memory between them."""
+    memory = writer.start(1)
+
+    @partial(tf.function, jit_compile=True)
+    def first(text, length, noise, memory):
+        logits, memory = writer.step(text[None], 0, memory)
+        # Taken and not sliced: for each new place to slice at XLA would compile all of it again.
+        return sampling.choose(ops.take(logits[0], length - 1, axis=0), noise[0]), memory
+
+    @partial(tf.function, jit_compile=True)
+    def more(token, place, noise, memory):
+        def one(token, state):
+            place, memory = state
+            logits, memory = writer.step(token[None, None], place, memory)
+            return logits[0, 0], (place + 1, memory)
+
+        tokens, (_, memory) = ahead(one, sampling.choose, token, (place, memory), noise)
+        return tokens, memory
+
+    def read(text: np.ndarray, length: int) -> int:
+        nonlocal memory
+        token, memory = first(tf.constant(text), tf.constant(length), noise(1), memory)
+        return int(token)
+
+    def step(token: int, place: int) -> np.ndarray:
+        nonlocal memory
+        tokens, memory = more(tf.constant(token), tf.constant(place), noise(AHEAD), memory)
+        return tokens.numpy()
+
+    return read, step
+
+
+def on_and_on(writer: Writer, sampling: Sampling, noise: Callable) -> tuple[Callable, Callable]:
+    """`read` and `step` of `write_on` for one text, compiled, with a memory between two tokens."""
+    memory = writer.start(1)
+
+    def one(token, memory):
+        logits, memory = writer.step(token[None, None], 0, memory)
+        return logits[0, 0], memory
+
+    after = tf.function(lambda token, memory: one(token, memory)[1], jit_compile=True)
+    more = tf.function(partial(ahead, one, sampling.choose), jit_compile=True)
+
+    def read(token: int) -> None:
+        nonlocal memory
+        memory = after(tf.constant(token), memory)
+
+    def step(token: int) -> np.ndarray:
+        nonlocal memory
+        tokens, memory = more(tf.constant(token), memory, noise(AHEAD))
+        return tokens.numpy()
+
+    return read, step
+
+
+def gumbel(vocabulary: int, sampling: Sampling) -> Callable[[int], tf.Tensor]:
+    """What draws, by the seed, the noise of `count` tokens: (count, vocabulary) float32; zeros where none is wanted."""
+    random = np.random.default_rng(sampling.seed)
+    if sampling.temperature < COLD:
+        return lambda count: tf.zeros((count, vocabulary))
+    return lambda count: tf.constant(random.gumbel(size=(count, vocabulary)), tf.float32)
 
 
 def filled(text: list[int], context: int) -> np.ndarray:
@@ -150,68 +237,3 @@ def filled(text: list[int], context: int) -> np.ndarray:
     whole = np.zeros(context, np.int32)
     whole[: len(text)] = text
     return whole
-
-
-def search(
-    choose: Callable[[np.ndarray, int, np.ndarray], tuple[np.ndarray, np.ndarray]],
-    sentences: int,
-    *,
-    begin: int,
-    end: int,
-    limit: int,
-    beam: int,
-    length_penalty: float,
-) -> list[list[int]]:
-    """The likeliest text for each of several sentences that beam search finds (Wu 2016, arXiv:1609.08144, section 7).
-
-    Of all ways to lengthen a sentence's texts by a token the `beam` likeliest go on. One that ends among the first
-    `beam` is a candidate; a sentence is done with `beam` candidates, or when none that goes on can become better.
-
-    Args:
-        choose: the last tokens (sentences * beam,), their place, and for each the row of the step before that it
-            goes on from, to the logarithms of probabilities (sentences * beam, K) of the K likeliest tokens after
-            each, and these tokens; K is beam + 1, or all tokens that there are.
-        sentences: how many there are; each has `beam` rows, one after another.
-        begin: the token that all begin with.
-        end: the token that ends a text.
-        limit: tokens of a text at most, with the end; a text that has not ended by then is taken only if none has.
-        beam: texts followed at once for each sentence; 1: always the likeliest token.
-        length_penalty: scores are divided by ((5 + length) / 6) to the power of this (equation 14).
-
-    Returns:
-        For each sentence the tokens between begin and end.
-    """
-    lengths = ((5 + np.arange(limit + 1)) / 6) ** length_penalty
-    first_rows = beam * np.arange(sentences)[:, None]
-    scores = np.where(np.arange(beam) > 0, -np.inf, np.zeros((sentences, 1)))  # all begin with one text
-    texts = np.zeros((sentences * beam, limit), np.int32)
-    tokens, rows = np.full(sentences * beam, begin, np.int32), np.arange(sentences * beam, dtype=np.int32)
-    best, found = np.full(sentences, -np.inf), [[] for _ in range(sentences)]
-    candidates, done = np.zeros(sentences, int), np.zeros(sentences, bool)
-    for place in range(limit):
-        logarithms, next_tokens = choose(tokens, place, rows)
-        # All ways to go on, the likeliest first; among 2 * beam of them at least beam do not end.
-        ways = (scores.reshape(-1, 1) + logarithms).reshape(sentences, -1)
-        order = np.argsort(-ways, axis=1, kind="stable")[:, : 2 * beam]
-        ways = np.take_along_axis(ways, order, 1)
-        ending = np.take_along_axis(next_tokens.reshape(sentences, -1), order, 1) == end
-        parents = first_rows + order // logarithms.shape[1]
-        for sentence, rank in np.argwhere(ending[:, :beam] & np.isfinite(ways[:, :beam]) & ~done[:, None]):
-            candidates[sentence] += 1
-            score = ways[sentence, rank] / lengths[place + 1]
-            if score > best[sentence]:
-                best[sentence], found[sentence] = score, texts[parents[sentence, rank], :place].tolist()
-        ways = np.where(ending, -np.inf, ways)
-        chosen = np.argsort(-ways, axis=1, kind="stable")[:, :beam]
-        scores = np.take_along_axis(ways, chosen, 1)
-        rows = np.take_along_axis(parents, chosen, 1).reshape(-1).astype(np.int32)
-        order = np.take_along_axis(order, chosen, 1)
-        tokens = np.take_along_axis(next_tokens.reshape(sentences, -1), order, 1).reshape(-1).astype(np.int32)
-        texts = texts[rows]
-        texts[:, place] = tokens
-        done |= (candidates >= beam) | (best >= scores[:, 0] / lengths[limit])
-        if done.all():
-            break
-    for sentence in np.flatnonzero(np.isneginf(best)):
-        found[sentence] = texts[beam * sentence].tolist()
-    return found

@@ -1,0 +1,147 @@
+"""What a person names after evaluate, predict, generate or finetune: a run, or a published network.
+
+It is read once and comes back as one record. That something is missing is said before TensorFlow is loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zoo.errors import UserError, check_contract
+from zoo.pretrained import HUB, IMAGENET
+from zoo.recipes import RECIPES
+
+if TYPE_CHECKING:
+    import keras
+
+    from zoo.data import Source
+    from zoo.tasks import Task
+    from zoo.training import Run
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A trained network with what it is about.
+
+    Args:
+        name: as a person typed it.
+        spec: what the data gave its builder.
+        source: as the run knows it; the data may be gone.
+        task: what it was trained to do.
+        load: loads the network.
+        run: None for a published network.
+    """
+
+    name: str
+    spec: dict
+    source: Source
+    task: Task
+    load: Callable[[], keras.Model]
+    run: Run | None = None
+
+    @cached_property
+    def model(self) -> keras.Model:
+        """The network, loaded once.
+
+        Raises:
+            UserError: it cannot be had, or is damaged.
+        """
+        return self.load()
+
+
+def opened(
+    run: Run | Path | str, *, weights: str | None = None, source: Source | None = None, task: Task | None = None
+) -> Opened:
+    """The run of that folder, or with `weights` the published network of that name.
+
+    Args:
+        run: what `fit` returned, its folder, or the name of a published network.
+        weights: of a published network: imagenet, hub, a file or a folder.
+        source: the run's data, where they are a person's own kind of source, or are elsewhere.
+        task: the run's task, where it is a person's own.
+
+    Raises:
+        UserError: it is missing, damaged, of another version, or of a kind that has to be passed.
+    """
+    path = Path(getattr(run, "path", run))
+    if weights is not None:
+        return published(path.as_posix(), weights)
+    check_is_run(path)
+    from zoo.training import runs
+
+    found = runs.open_for_reading(path)
+    record = found.record
+    kept = record["recipe"]
+    source = recalled(source, kept.get("data"), "source", found)
+    task = recalled(task, kept.get("task"), "task", found)
+    source = source.of_run(found.path, record["labels"])
+
+    def load() -> keras.Model:
+        return found.model(lambda model: task.check(model, record["spec"], record["labels"]))
+
+    return Opened(str(path), record["spec"], source, task, load, found)
+
+
+def check_is_run(path: Path) -> None:
+    """Raises UserError where there is no run, before anything large is loaded."""
+    if not path.is_dir():
+        weights = "imagenet" if str(path) in IMAGENET else "hub" if str(path) in HUB else None
+        if weights:
+            raise UserError(f"{path} is a published network and not a run: give its weights too, --weights {weights}")
+        raise UserError(f"no run at {path}: give the folder that fit named last, such as logs/cnn-1f3a9c")
+    if not (path / "run.json").exists():
+        raise UserError(f"{path} is not a run, it has no run.json: give the folder that fit named last")
+
+
+def recalled(given, kept, what: str, run: Run):
+    """The source or the task of a run: the one that is given, or the one that the run wrote down.
+
+    Raises:
+        UserError: the run is about another kind, about one that is not known here, or of another version.
+    """
+    from zoo.data import Source
+    from zoo.tasks import Task
+    from zoo.training.recipe import name_of, revive
+
+    kind = kept.get("is") if isinstance(kept, dict) else None
+    if given is not None:
+        check_contract(given, Source if what == "source" else Task, what)
+        if name_of(type(given)) != kind:
+            raise UserError(f"{what} came as {name_of(type(given))}, but {run.path} is about {kind}")
+        return given
+    known = kinds()[what]
+    if isinstance(kind, str) and "." in kind:
+        raise UserError(f"{run.path} is about {kind}, which is no {what} of zoo's: pass it, with {what}=...")
+    try:
+        return revive(known[kind], kept)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{run.path} was made by another version of zoo ({error}): train it again") from error
+
+
+def kinds() -> dict[str, dict[str, type]]:
+    """All sources and all tasks that a recipe joins, by the names that a run writes down."""
+    recipes = list(RECIPES.values())
+    return {
+        "source": {type(recipe.data).__name__: type(recipe.data) for recipe in recipes},
+        "task": {type(recipe.task).__name__: type(recipe.task) for recipe in recipes},
+    }
+
+
+def published(name: str, weights: str) -> Opened:
+    """A published network: of keras.applications by its name, else one in the form of GPT-2."""
+    from zoo.data import Text
+    from zoo.data.source import knowing
+    from zoo.pretrained import applications, gpt2
+    from zoo.tasks import Classification, LanguageModel
+
+    if name in IMAGENET or weights == "imagenet" or weights.endswith((".h5", ".hdf5")):
+        spec = applications.spec_of(name)
+        task = Classification()
+        return Opened(name, spec, applications.ImageNet(), task, lambda: applications.pretrained(name, weights=weights))
+    model, tokenizer = gpt2.published_gpt2(name, weights)
+    spec = {"vocabulary": model.output_shape[-1], "context": model.input_shape[1]}
+    return Opened(name, spec, knowing(Text(), codec=tokenizer), LanguageModel(), lambda: model)

@@ -1,0 +1,23 @@
+"""Published weights in our networks. Here are their names alone; a module a family loads them."""
+
+# With --weights imagenet: what keras.applications publishes.
+IMAGENET = (
+    "vgg16",
+    "vgg19",
+    "resnet50",
+    "resnet101",
+    "resnet152",
+    "resnet50v2",
+    "resnet101v2",
+    "resnet152v2",
+    "inception_v3",
+    "xception",
+)
+# With --weights hub: what OpenAI published (Radford 2019), and a smaller one taught by it (Sanh 2019).
+HUB = {
+    "gpt2": "openai-community/gpt2",
+    "gpt2-medium": "openai-community/gpt2-medium",
+    "gpt2-large": "openai-community/gpt2-large",
+    "gpt2-xl": "openai-community/gpt2-xl",
+    "distilgpt2": "distilbert/distilgpt2",
+}

@@ -1,0 +1,10 @@
+"""Tasks: what a network is trained to do, how that is measured and shown, and how a trained one answers."""
+
+import zoo.backend  # first: it loads Keras quietly and sets it
+from zoo.tasks.classification import Classification
+from zoo.tasks.forecast import Forecast
+from zoo.tasks.language import LanguageModel
+from zoo.tasks.task import Panel, Task
+from zoo.tasks.translation import Translation
+
+__all__ = ["Classification", "Forecast", "LanguageModel", "Panel", "Task", "Translation"]

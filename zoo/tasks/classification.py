@@ -1,0 +1,198 @@
+"""Classification: one class an example, whether of pictures, sounds or something else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tensorboard.plugins.pr_curve import summary as pr_curve
+
+from zoo import metrics
+from zoo.tasks import figures
+from zoo.tasks.task import Panel, Task, shapes
+
+BATCH = 64  # inputs that go through the network at once when it is asked
+CURVES = 20  # classes with a precision-recall curve of their own
+FEATURES = 1000  # examples in the projector
+SHOWN = 25  # pictures in a grid
+
+
+@dataclass(frozen=True)
+class Top:
+    """What can be asked of a classifier."""
+
+    top: int = 1
+    """How many of the likeliest classes to name."""
+
+    def __post_init__(self):
+        if self.top < 1:
+            raise ValueError(f"--top came as {self.top}, but must be at least 1")
+
+
+@dataclass(frozen=True)
+class Classification(Task):
+    """One class an example: softmax cross entropy of float32 logits (B, classes) against one-hot labels.
+
+    Of the source it wants `labels` and `pictures(inputs)`, which shows inputs as pictures; for balanced weights
+    `arrays("train")`, whose second part are the labels.
+    """
+
+    monitors: ClassVar[tuple[str, ...]] = ("val_loss", "val_accuracy")
+    verb: ClassVar[str] = "predict"
+    usage: ClassVar[str] = "predict {run} {inputs}"
+    Ask: ClassVar[type] = Top
+
+    label_smoothing: float = 0.0
+    """Part of each label that is spread over all classes (Szegedy 2015, section 7), 0 to 1."""
+    class_weights: Literal["equal", "balanced"] = "equal"
+    """balanced: an example of a rare class counts more, so that all classes count the same."""
+
+    def __post_init__(self):
+        if not 0 <= self.label_smoothing < 1:
+            raise ValueError(
+                f"--task.label-smoothing came as {self.label_smoothing}, but must be from 0 to less than 1"
+            )
+
+    def check(self, model: keras.Model, spec: dict, labels: Sequence[str]) -> None:
+        """Raises ValueError unless the network gives one number a class for inputs of the data's shape."""
+        if spec["classes"] != len(labels):
+            raise ValueError(f"there are {len(labels)} labels, but {spec['classes']} classes")
+        if "input_shape" in spec and shapes(model.inputs) != [list(spec["input_shape"])]:
+            raise ValueError(f"its inputs are {shapes(model.inputs)}, but the data have {list(spec['input_shape'])}")
+        if shapes(model.outputs)[0] != [spec["classes"]]:
+            raise ValueError(f"its outputs are {shapes(model.outputs)[0]}, but the data have {spec['classes']} classes")
+
+    def loss(self) -> keras.Loss:
+        """Mean cross entropy in nats."""
+        return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=self.label_smoothing)
+
+    def metrics(self) -> list[keras.Metric]:
+        """What is shown while training."""
+        return [keras.metrics.CategoricalAccuracy(name="accuracy")]
+
+    def weights(self, source) -> dict[int, float] | None:
+        """Keras' `class_weight`, from the labels of the source's training part."""
+        if self.class_weights == "equal":
+            return None
+        labels, classes = source.arrays("train")[1], len(source.labels)
+        counts = np.bincount(labels, minlength=classes)
+        return {label: len(labels) / (classes * count) for label, count in enumerate(counts) if count}
+
+    def panel(self, source, validation) -> ClassificationPanel:
+        """What TensorBoard shows besides curves."""
+        return ClassificationPanel(source, validation)
+
+    def report(self, model: keras.Model, source, split: str) -> dict:
+        """All that `zoo.metrics.classification` reports of the network on a split of the source."""
+        data = source.load(split)
+        truth = np.concatenate([targets.numpy().argmax(-1) for _, targets in data])
+        return metrics.classification(truth, model.predict(data, verbose=0), source.labels)
+
+    def table(self, report: dict) -> str:
+        """The report for a person to read."""
+        lines = [
+            f"accuracy           {report['accuracy']:.2%} of {report['examples']} examples, "
+            f"95 % interval {report['accuracy_low']:.2%} to {report['accuracy_high']:.2%}",
+            f"loss               {report['loss']:.4f} nats",
+            f"calibration error  {report['calibration_error']:.4f}",
+            "",
+        ]
+        width = max(5, *(len(row["name"]) for row in report["classes"]))
+        lines.append(f"{'class':{width}}  precision  recall     f1  examples")
+        lines += [
+            f"{row['name']:{width}}  {row['precision']:9.4f}  {row['recall']:6.4f}  {row['f1']:.3f}  "
+            f"{row['examples']:8}"
+            for row in report["classes"]
+        ]
+        if len(report["classes"]) <= figures.WRITTEN:
+            cell = max(len(str(max(map(max, report["confusion"])))) + 1, 4)
+            lines += ["", "confusion (rows: truth, columns: answer, in the order above)"]
+            lines += [
+                f"{row['name']:{width}} " + "".join(f"{count or '.':>{cell}}" for count in counts)
+                for row, counts in zip(report["classes"], report["confusion"], strict=True)
+            ]
+        return "\n".join(lines)
+
+    def answers(self, model: keras.Model, source, ask: Top, inputs: list) -> Iterator[dict]:
+        """For each input its `top` likeliest classes, each with `label` and `probability`."""
+        for start in range(0, len(inputs), BATCH):
+            chosen = inputs[start : start + BATCH]
+            # The last batch is filled up, so that one shape, and so one compiled function, serves all.
+            full = np.zeros((BATCH, *chosen[0].shape), chosen[0].dtype)
+            full[: len(chosen)] = chosen
+            for row in metrics.softmax(model.predict_on_batch(full)[: len(chosen)]):
+                order = np.argsort(-row, kind="stable")[: ask.top]
+                yield {"top": [{"label": source.labels[i], "probability": float(row[i])} for i in order]}
+
+    def line(self, answer: dict) -> str:
+        """An answer for a person to read."""
+        return "\t".join(f"{seen['label']} {seen['probability']:.4f}" for seen in answer["top"])
+
+    def draw(self, report: dict, path: Path) -> None:
+        """The report as a picture in a PNG file."""
+        figures.report(report, path)
+
+
+class ClassificationPanel(Panel):
+    """Inputs, confusion matrix, worst mistakes, precision-recall curves, features in the projector.
+
+    Args:
+        source: has `labels`, the names of the classes, and `pictures`, which shows inputs.
+        validation: batches of (inputs, one-hot labels); gone through once more an epoch.
+    """
+
+    def __init__(self, source, validation: tf.data.Dataset):
+        self.labels, self.pictures, self.validation = source.labels, source.pictures, validation
+        self.truth = np.concatenate([targets.numpy().argmax(-1) for _, targets in validation])
+
+    def inputs(self, sample: tuple) -> None:
+        """A training batch as the network sees it."""
+        tf.summary.image("inputs", figures.grid(self.pictures(sample[0][:SHOWN].numpy()))[None], step=0)
+
+    def epoch(self, model: keras.Model, step: int) -> None:
+        """What the network makes of the validation part."""
+        probabilities = metrics.softmax(model.predict(self.validation, verbose=0))
+        said = probabilities.argmax(-1)
+        confusion = np.zeros((len(self.labels),) * 2, int)
+        np.add.at(confusion, (self.truth, said), 1)
+        tf.summary.image("confusion", figures.confusion(confusion, self.labels)[None], step=step)
+        wrong = np.flatnonzero(said != self.truth)
+        worst = wrong[np.argsort(-probabilities[wrong, said[wrong]], kind="stable")][:SHOWN]
+        if len(worst):
+            captions = [f"{self.labels[self.truth[i]]} as {self.labels[said[i]]}" for i in worst]
+            picture = figures.grid(self.pictures(self._examples(worst)), captions)
+            tf.summary.image("worst_mistakes", picture[None], step=step)
+        for label, name in list(enumerate(self.labels))[:CURVES]:
+            proto = pr_curve.pb(f"class/{name}", self.truth == label, probabilities[:, label], 127)
+            tf.summary.experimental.write_raw_pb(proto.SerializeToString(), step=step)
+
+    def finish(self, model: keras.Model, path: Path) -> None:
+        """Features that the best network sees in the validation part, for the projector."""
+        count = min(FEATURES, len(self.truth))
+        inside = keras.Model(model.input, [model.layers[-1].input, model.output])
+        inputs = self._examples(np.arange(count))
+        features, logits = inside.predict(inputs, verbose=0)
+        rows = [(self.labels[t], self.labels[s]) for t, s in zip(self.truth, logits.argmax(-1), strict=False)]
+        folder = path / "features"
+        figures.projector(
+            folder, np.float32(features).reshape(count, -1), ("class", "said"), rows, self.pictures(inputs)
+        )
+        # A new event file: a TensorBoard that is open already looks for features only where a run has come.
+        with tf.summary.create_file_writer(str(folder)).as_default():
+            tf.summary.text("features", f"{count} examples of the validation part, of the best epoch", step=0)
+
+    def _examples(self, indices: np.ndarray) -> np.ndarray:
+        """Those inputs of the validation part."""
+        wanted, start = {}, 0
+        for batch, _ in self.validation.as_numpy_iterator():
+            inside = indices[(start <= indices) & (indices < start + len(batch))]
+            wanted |= {int(i): batch[i - start] for i in inside}
+            start += len(batch)
+            if len(wanted) == len(indices):
+                break
+        return np.stack([wanted[int(i)] for i in indices])

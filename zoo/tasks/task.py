@@ -1,0 +1,108 @@
+"""What a task is: everything that is particular to one kind of problem, in one place.
+
+A verb asks the task and never which task it is. Training knows this file alone.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import keras
+
+
+class Panel(ABC):
+    """What TensorBoard shows of a training besides curves; written with `tf.summary`."""
+
+    @abstractmethod
+    def inputs(self, sample: tuple) -> None:
+        """Shows a training batch (inputs, targets, perhaps weights), once, before the first step."""
+
+    @abstractmethod
+    def epoch(self, model: keras.Model, step: int) -> None:
+        """Shows what the network makes of the validation part after each epoch, under that step."""
+
+    @abstractmethod
+    def finish(self, model: keras.Model, path: Path) -> None:
+        """Shows the best network, at the end; `path` is the run's folder."""
+
+
+class Task(ABC):
+    """A frozen record of one kind of problem: its fields are flags, `--task.NAME`.
+
+    `source` is always the source of the data (see `zoo.data.source.Source`), of which a task may ask what its own
+    docstring says; `model` a network that passed `check`.
+    """
+
+    monitors: ClassVar[tuple[str, ...]]
+    """The values by which an epoch can be called the best: val_loss, or val_ and the name of a metric."""
+    verb: ClassVar[Literal["predict", "generate"]]
+    """Which verb a trained network answers to: predict, about inputs that exist, or generate, which makes new ones."""
+    usage: ClassVar[str]
+    """That verb's words for a person to type, with `{run}` and `{inputs}` to be filled in."""
+    Ask: ClassVar[type]
+    """The frozen record of flags that the verb offers for this task."""
+
+    @abstractmethod
+    def check(self, model: keras.Model, spec: dict, labels: Sequence[str]) -> None:
+        """Raises ValueError where a network does not lead from such inputs to such outputs.
+
+        Args:
+            model: built or loaded.
+            spec: what the data gave its builder, such as input_shape and classes.
+            labels: names of the classes; empty where there are none.
+        """
+
+    @abstractmethod
+    def loss(self) -> keras.Loss:
+        """What training makes small."""
+
+    @abstractmethod
+    def metrics(self) -> list[keras.Metric]:
+        """What is shown while training besides the loss."""
+
+    @abstractmethod
+    def weights(self, source) -> dict[int, float] | None:
+        """Keras' `class_weight`; None: all examples count the same."""
+
+    @abstractmethod
+    def panel(self, source, validation) -> Panel:
+        """What TensorBoard shows; `validation` are the source's batches of validation."""
+
+    @abstractmethod
+    def report(self, model: keras.Model, source, split: str) -> dict:
+        """All that is measured on a split, as JSON has it; plain numbers go into results.jsonl."""
+
+    @abstractmethod
+    def table(self, report: dict) -> str:
+        """The report for a person to read."""
+
+    @abstractmethod
+    def draw(self, report: dict, path: Path) -> None:
+        """The report as a picture, in a PNG file."""
+
+    @abstractmethod
+    def answers(self, model: keras.Model, source, ask: Any, inputs: list) -> Iterator[dict]:
+        """What the network answers.
+
+        Args:
+            model: of a run, or published.
+            source: as the run knows it; the data themselves may be gone.
+            ask: an `Ask`.
+            inputs: for predict one or more of what `source.read` returns, each to be answered by one dict, in order;
+                for generate nothing: its dicts have the next piece under `text`.
+
+        Raises:
+            UserError: what is asked cannot be answered.
+        """
+
+    @abstractmethod
+    def line(self, answer: dict) -> str:
+        """One of the answers for a person to read."""
+
+
+def shapes(tensors) -> list[list[int | None]]:
+    """The shapes of a network's inputs or outputs without the batch, as a run writes them down."""
+    return [list(tensor.shape[1:]) for tensor in tensors]

@@ -1,0 +1,160 @@
+"""The training itself: a recipe's network is built, compiled, trained to its end and summed up."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import sys
+from collections.abc import Sequence
+
+import keras
+import tensorflow as tf
+
+from zoo.errors import UserError
+from zoo.training import callbacks, devices, files, runs
+from zoo.training.board import Board
+from zoo.training.recipe import Recipe
+from zoo.training.resume import Resume, create_variables, signals
+from zoo.training.runs import Run
+
+FEW = 100  # a training of fewer steps deserves a word
+EXECUTION = 32  # steps, at most, that TensorFlow runs before Python looks in again
+
+
+def build(recipe: Recipe) -> keras.Model:
+    """The recipe's network for its data, uncompiled.
+
+    Raises:
+        UserError: the hyperparameters do not fit the data.
+    """
+    spec, labels = recipe.data.spec, recipe.data.labels
+    # Once more: to prepare data draws numbers, so that a first fit would begin with other weights than the second.
+    keras.utils.set_random_seed(recipe.seed)
+    try:
+        strange = spec.keys() - inspect.signature(recipe.model).parameters.keys()
+        if strange:
+            flags = " ".join(f"--data.{name}" for name in sorted(strange))
+            raise ValueError(f"it does not take {', '.join(sorted(strange))}, which the data give it: leave out {flags}")
+        model = recipe.method.wrap(recipe.model(**spec))
+        recipe.task.check(model, spec, labels)
+        return model
+    except (ValueError, TypeError, ArithmeticError, tf.errors.OpError) as error:
+        if isinstance(error, UserError | tf.errors.ResourceExhaustedError):
+            raise
+        raise UserError(f"{recipe.name} cannot be built: {' '.join(str(error).split())}") from error
+
+
+def compile_model(model: keras.Model, recipe: Recipe, steps: int, per_execution: int) -> None:
+    """Joins the network with its loss, metrics and optimizer for trainings of `steps` an epoch."""
+    model.compile(
+        optimizer=recipe.method.optimizer(recipe.optimizer, model, steps=steps, epochs=recipe.epochs),
+        loss=recipe.task.loss(),
+        metrics=recipe.task.metrics(),
+        jit_compile=devices.compiled(recipe.xla),
+        steps_per_execution=per_execution,
+    )
+
+
+def epoch_steps(examples: int, batch: int) -> tuple[int, int]:
+    """Steps of an epoch, and how many of them TensorFlow runs at once.
+
+    Keras wants the first to be a multiple of the second; the epoch is rounded to that by 2.5 % at most.
+    """
+    steps = max(1, round(examples / batch))
+    per_execution = max(1, min(EXECUTION, steps // 20))
+    return round(steps / per_execution) * per_execution, per_execution
+
+
+def train(
+    model: keras.Model,
+    recipe: Recipe,
+    run: Run,
+    *,
+    profile: tuple[int, int] | None = None,
+    own: Sequence[keras.callbacks.Callback] = (),
+) -> None:
+    """Trains from where the run stands to its end.
+
+    Args:
+        model: what `build` made.
+        recipe: of it.
+        run: written down already.
+        profile: first and last step to profile for TensorBoard.
+        own: callbacks of a person; they act before the state is saved, and what they remember is in no saved state.
+    """
+    source = recipe.data
+    batch = min(source.batch, source.count("train"))
+    steps, per_execution = epoch_steps(source.epoch_size, batch)
+    resume = Resume(run, steps)
+    # Both an epoch and the rest of a cut one must be a whole number of executions.
+    resume.per_execution = 1 if profile else math.gcd(per_execution, resume.unfinished)
+    compile_model(model, recipe, steps, resume.per_execution)
+    stopwatch = tf.Variable(0.0, dtype=tf.float64)
+    validation = source.load("validation")
+    sample = next(iter(source.load("train", seed=recipe.seed)))
+    create_variables(model, sample)
+    resume.check_and_rewind(model)
+    panel = recipe.task.panel(source, validation)
+    board = Board(
+        run.path,
+        recipe=recipe.leaves(),
+        panel=panel,
+        sample=sample,
+        batch=batch,
+        waited=lambda: float(stopwatch),
+        fresh=resume.step == 0,
+        profile=profile,
+    )
+    chosen = resume.after([*callbacks.standard(recipe, run, steps), *own, board])
+    if resume.step:
+        print(f"resuming {run.path} after {resume.epoch} epoch{'s' * (resume.epoch != 1)}, at step {resume.step}")
+    else:
+        print(f"training {run.path}: --epochs {recipe.epochs}, steps an epoch {steps}; the first step takes longest")
+        if recipe.epochs * steps < FEW:
+            smaller = f", or a --data.batch below {batch}" if batch > 1 else ""
+            print(f"so few steps may teach it little: give it more --epochs{smaller}")
+    weights = recipe.task.weights(source)
+    with signals(resume):
+        # Where a stop cut an epoch short, one `fit` ends that epoch and the next goes on from there.
+        while resume.epoch < recipe.epochs and not resume.stopped:
+            model.fit(
+                source.load("train", seed=recipe.seed, step=resume.step, stopwatch=stopwatch),
+                steps_per_epoch=resume.unfinished or steps,
+                initial_epoch=resume.epoch,
+                epochs=recipe.epochs,
+                validation_data=validation,
+                callbacks=chosen,
+                class_weight=weights,
+                shuffle=False,  # the source has done that
+                verbose=1 if sys.stdout.isatty() else 2,
+            )
+    files.write_json(run.path / "history.json", resume.state["history"])
+    panel.finish(run.model(), run.path)
+    files.write_json(run.path / "summary.json", summarize(recipe, resume, steps))
+
+
+def describe(recipe: Recipe, precision: str, command: str | None) -> dict:
+    """What a run writes down when it begins."""
+    source = recipe.data
+    return {
+        "recipe": recipe.record(),
+        "id": recipe.id(),
+        "command": command,
+        "precision": precision,
+        "spec": source.spec,
+        "labels": list(source.labels),
+        "data": runs.data_facts(source),
+        "machine": devices.machine(),
+        "versions": devices.versions(),
+        "commit": runs.commit(),
+    }
+
+
+def summarize(recipe: Recipe, resume: Resume, steps: int) -> dict:
+    """How the run ended."""
+    history = resume.state["history"]
+    if recipe.monitor == "last":
+        best = history[-1]
+    else:
+        best = (min if recipe.monitor.endswith("loss") else max)(history, key=lambda epoch: epoch[recipe.monitor])
+    return {"epochs": len(history), "steps": steps * len(history), "seconds": resume.seconds, "best": best}
