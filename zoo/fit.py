@@ -57,8 +57,8 @@ def build(recipe: Recipe) -> keras.Model:
         if "batch" in spec and "batch" not in inspect.signature(recipe.model).parameters:
             raise ValueError("it carries nothing from window to window: leave out --data.carried")
         model = trainable(recipe.model(**spec))
-        if "outputs" in spec and model.output_shape[1:] != (spec["outputs"],):
-            raise ValueError(f"its outputs are {model.output_shape[1:]}, but the data need ({spec['outputs']},)")
+        if "classes" in spec and model.outputs[0].shape[1:] != (spec["classes"],):
+            raise ValueError(f"its outputs are {model.outputs[0].shape[1:]}, but the data need ({spec['classes']},)")
         return model
     except (ValueError, TypeError, ArithmeticError, tf.errors.OpError) as error:
         if isinstance(error, UserError | tf.errors.ResourceExhaustedError):

@@ -82,7 +82,7 @@ class Series:
             UserError: the data cannot be learned from, which is said before anything is built.
         """
         self.scaled(self.series)
-        return {"input_shape": (self.window, 1), "outputs": self.horizon}
+        return {"input_shape": (self.window, 1), "classes": self.horizon}
 
     @property
     def splits(self) -> dict[str, str]:

@@ -123,7 +123,7 @@ class Speech:
     @property
     def spec(self) -> dict:
         """The builder's positional arguments, known before anything is downloaded."""
-        return {"input_shape": (self.steps, self.mels), "outputs": len(self.labels)}
+        return {"input_shape": (self.steps, self.mels), "classes": len(self.labels)}
 
     @cached_property
     def labels(self) -> list[str]:

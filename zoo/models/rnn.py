@@ -17,7 +17,7 @@ CELLS = {"rnn": layers.SimpleRNN, "lstm": layers.LSTM, "gru": layers.GRU}
 
 def recurrent(
     input_shape: tuple[int, int],
-    outputs: int,
+    classes: int,
     *,
     cell: str = "lstm",
     units: tuple[int, ...] = (128, 128, 128),
@@ -33,7 +33,7 @@ def recurrent(
 
     Args:
         input_shape: (steps, features) of a sequence.
-        outputs: numbers that come out: one a class, or the values predicted.
+        classes: labels to tell apart, or numbers to predict.
         cell: rnn, lstm or gru.
         units: width of each recurrent layer, in each direction.
         dense: width of each hidden dense layer after them.
@@ -44,7 +44,7 @@ def recurrent(
 
     Returns:
         An uncompiled functional model: (batch, steps, features) float32
-        to (batch, outputs), or with `every_step` (batch, steps, outputs), float32.
+        to (batch, classes), or with `every_step` (batch, steps, classes), float32.
 
     Raises:
         ValueError: no cell has that name, or there is none.
@@ -66,7 +66,7 @@ def recurrent(
     for number, width in enumerate(dense, 1):
         x = layers.Dense(width, activation="relu", name="features" if number == len(dense) else f"dense{number}")(x)
     # Half precision is too coarse for what is predicted: the last layer stays in float32.
-    return keras.Model(inputs, layers.Dense(outputs, dtype="float32", name="logits")(x), name=cell)
+    return keras.Model(inputs, layers.Dense(classes, dtype="float32", name="logits")(x), name=cell)
 
 
 @keras.saving.register_keras_serializable(package="zoo")
