@@ -27,8 +27,7 @@ from zoo.data import TOKENIZER, encode, foreign, read_tokenizer
 from zoo.decoding import COLD, Sampling, ahead, write, write_on
 from zoo.errors import UserError
 from zoo.gpt2 import HUB, published_gpt2
-from zoo.models.gpt import cached_step
-from zoo.models.lm import token_step
+from zoo.models import writer_of
 from zoo.sentences import no_text, print_translations, translates
 from zoo.training import devices, runs
 from zoo.training.runs import Run
@@ -179,12 +178,12 @@ def within_a_context(model: keras.Model, sampling: Sampling) -> tuple[Callable, 
         model: what `zoo.models.gpt` made.
         sampling: how tokens are chosen.
     """
-    start, step = cached_step(model)
-    noise, caches = gumbel(model, sampling), start(1)
+    writer = writer_of(model)
+    noise, caches = gumbel(model, sampling), writer.start(1)
 
     @partial(tf.function, jit_compile=True)
     def first(text, length, noise, caches):
-        logits, caches = step(text[None], 0, caches)
+        logits, caches = writer.step(text[None], 0, caches)
         # Taken and not sliced: for each new place to slice at XLA would compile all of it again.
         return sampling.choose(keras.ops.take(logits[0], length - 1, axis=0), noise[0]), caches
 
@@ -192,7 +191,7 @@ def within_a_context(model: keras.Model, sampling: Sampling) -> tuple[Callable, 
     def more(token, place, noise, caches):
         def one(token, state):
             place, caches = state
-            logits, caches = step(token[None, None], place, caches)
+            logits, caches = writer.step(token[None, None], place, caches)
             return logits[0, 0], (place + 1, caches)
 
         written, (_, caches) = ahead(one, sampling.choose, token, (place, caches), noise)
@@ -218,12 +217,12 @@ def on_and_on(model: keras.Model, sampling: Sampling) -> tuple[Callable, Callabl
         model: what `zoo.models.lm` made.
         sampling: how tokens are chosen.
     """
-    start, step = token_step(model)
-    noise, memories = gumbel(model, sampling), start(1)
+    writer = writer_of(model)
+    noise, memories = gumbel(model, sampling), writer.start(1)
 
     def one(token, memories):
-        logits, memories = step(token[None], memories)
-        return logits[0], memories
+        logits, memories = writer.step(token[None, None], 0, memories)
+        return logits[0, 0], memories
 
     after = tf.function(lambda token, memories: one(token, memories)[1], jit_compile=True)
     more = tf.function(partial(ahead, one, sampling.choose), jit_compile=True)

@@ -136,8 +136,8 @@ def names_of(model: keras.Model) -> dict[str, keras.Variable]:
         for name, dense in (
             (f"{at}.attn.c_attn", block.attention.qkv),
             (f"{at}.attn.c_proj", block.attention.out),
-            (f"{at}.mlp.c_fc", block.widen),
-            (f"{at}.mlp.c_proj", block.narrow),
+            (f"{at}.mlp.c_fc", block.mlp_in),
+            (f"{at}.mlp.c_proj", block.mlp_out),
         ):
             found |= {f"{name}.weight": dense.kernel, f"{name}.bias": dense.bias}
     return found | {"ln_f.weight": last.gamma, "ln_f.bias": last.beta}

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.decoding import search
-from zoo.stepwise import Stepwise
+from zoo.models import writer_of
 
 SENTENCES = 64  # that are translated at once
 COMPILED: WeakKeyDictionary = WeakKeyDictionary()  # for each model that is still there, what `compiled` made of it
@@ -50,14 +50,14 @@ def decode(
     for name, value, least in (("limit", limit, 1), ("beam", beam, 1), ("length_penalty", length_penalty, 0)):
         if not value >= least:
             raise ValueError(f"{name} came as {value}, but must be at least {least}")
-    read, step = compiled(model, beam, limit, frozenset({0, begin} - {end}))
+    start, step = compiled(model, beam, limit, frozenset({0, begin} - {end}))
     translations: list[list[int]] = [[]] * len(sources)
     # Sentences of about the same length together: none is padded much, and none waits long for another.
     order = np.argsort(-(sources != 0).sum(1), kind="stable")
     for first in range(0, len(order), SENTENCES):
         rows = order[first : first + SENTENCES]
         longest = np.flatnonzero((sources[rows] != 0).any(0)).max(initial=0) + 1
-        choose = chooser(step, *read(tf.constant(sources[rows, :longest])))
+        choose = chooser(step, start(tf.constant(sources[rows, :longest])))
         found = search(choose, len(rows), begin=begin, end=end, limit=limit, beam=beam, length_penalty=length_penalty)
         for row, tokens in zip(rows, found, strict=True):
             translations[row] = tokens
@@ -74,40 +74,38 @@ def compiled(model: keras.Model, beam: int, limit: int, never: frozenset[int]) -
         never: tokens that no translation holds.
 
     Returns:
-        `read`: (N, S) tokens to what is kept of them and empty caches, in N * beam rows;
-        `step`: tokens (N * beam,), their place, the rows that they go on from, and what was kept, to the logarithms of
-        the likeliest next tokens' probabilities with these tokens, and the caches.
+        `start`: (N, S) tokens to the memory of an empty translation of each, in N * beam rows;
+        `step`: tokens (N * beam,), their place, the rows that they go on from and the memory, to the logarithms of
+        the likeliest next tokens' probabilities with these tokens, and the memory.
     """
     known = COMPILED.setdefault(model, {})
     if (beam, limit, never) in known:
         return known[beam, limit, never]
-    network, vocabulary = Stepwise(model), model.output_shape[-1]
+    writer, vocabulary = writer_of(model), model.output_shape[-1]
     forbidden = np.zeros(vocabulary, np.float32)
     forbidden[list(never)] = -np.inf
 
     @tf.function(reduce_retracing=True)
-    def read(sources):
-        kept, caches = network.read(sources, limit)
-        kept = tf.nest.map_structure(lambda part: tf.repeat(part, beam, axis=0), kept)
-        return kept, [tf.repeat(cache, beam, axis=1) for cache in caches]
+    def start(sources):
+        return writer.repeated(writer.start(tf.shape(sources)[0], sources, limit), beam)
 
     @tf.function(reduce_retracing=True)
-    def step(tokens, at, rows, kept, caches):
+    def step(tokens, at, rows, memory):
         if beam > 1:
-            caches = [tf.gather(cache, rows, axis=1) for cache in caches]
-        logits, caches = network.step(tokens[:, None], at, kept, caches)
-        return tf.math.top_k(tf.nn.log_softmax(logits[:, 0]) + forbidden, min(beam + 1, vocabulary)), caches
+            memory = writer.reordered(memory, rows)
+        logits, memory = writer.step(tokens[:, None], at, memory)
+        return tf.math.top_k(tf.nn.log_softmax(logits[:, 0]) + forbidden, min(beam + 1, vocabulary)), memory
 
-    known[beam, limit, never] = read, step
-    return read, step
+    known[beam, limit, never] = start, step
+    return start, step
 
 
-def chooser(step: Callable, kept: tuple, caches: list) -> Callable:
+def chooser(step: Callable, memory) -> Callable:
     """`choose` of `zoo.decoding.search`, with a memory between the steps."""
 
     def choose(tokens: np.ndarray, place: int, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        nonlocal caches
-        best, caches = step(tf.constant(tokens), tf.constant(place), tf.constant(rows), kept, caches)
+        nonlocal memory
+        best, memory = step(tf.constant(tokens), tf.constant(place), tf.constant(rows), memory)
         return best.values.numpy(), best.indices.numpy()
 
     return choose
@@ -126,5 +124,5 @@ def attention_map(model: keras.Model, source: list[int], translation: list[int],
         (len(translation) + 1, len(source)) float32: a row for each token of the translation and for its end, which
         sums to 1.
     """
-    looks = Stepwise(model).looks(tf.constant([source]), tf.constant([[begin, *translation]]))
-    return keras.ops.convert_to_numpy(looks[-1][0]).mean(0)
+    weights = writer_of(model).attention_weights(tf.constant([source]), tf.constant([[begin, *translation]]))
+    return keras.ops.convert_to_numpy(weights[-1][0]).mean(0)

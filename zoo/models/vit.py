@@ -111,10 +111,10 @@ def block(x, heads: int, dropout: float, name: str, first_only: bool = False):
     if first_only:
         x = x[:, :1]
     x = layers.Add(name=f"{name}_add1")([x, layers.Dropout(dropout, name=f"{name}_drop1")(y)])
-    y = layers.Dense(4 * width, name=f"{name}_widen")(normalized(x, f"{name}_norm2"))
+    y = layers.Dense(4 * width, name=f"{name}_mlp_in")(normalized(x, f"{name}_norm2"))
     y = layers.Activation("gelu", name=f"{name}_gelu")(y)
     y = layers.Dropout(dropout, name=f"{name}_drop2")(y)
-    y = layers.Dropout(dropout, name=f"{name}_drop3")(layers.Dense(width, name=f"{name}_narrow")(y))
+    y = layers.Dropout(dropout, name=f"{name}_drop3")(layers.Dense(width, name=f"{name}_mlp_out")(y))
     return layers.Add(name=f"{name}_add2")([x, y])
 
 
