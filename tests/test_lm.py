@@ -119,9 +119,9 @@ def test_a_token_at_a_time_gives_the_same_logits(build):
 def test_builder_complaints():
     with pytest.raises(ValueError, match="cell came as 'elman', but the known ones are rnn, lstm, gru"):
         lm(10, 8, cell="elman")
-    with pytest.raises(ValueError, match="units came empty, but at least one recurrent layer is needed"):
+    with pytest.raises(ValueError, match="units came empty, but the network needs at least one recurrent layer"):
         lm(10, 8, units=())
-    with pytest.raises(ValueError, match="tied vectors of 200 want as many units at the end"):
+    with pytest.raises(ValueError, match="tied to an embedding of 200 the last must be 200"):
         lm(10, 8, units=(200, 100), tied=True)
 
 

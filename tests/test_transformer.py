@@ -173,7 +173,7 @@ def test_complaints():
         transformer(9, **SMALL | {"heads": 3})
     with pytest.raises(ValueError, match="heads came as 3, but must divide the width, 8"):
         CrossAttention(3)(np.zeros((1, 2, 8), "float32"), np.zeros((1, 2, 8), "float32"))
-    with pytest.raises(ValueError, match="width came as 15, but sine and cosine need an even one"):
+    with pytest.raises(ValueError, match="width came as 15, but must be even, for pairs of a sine and a cosine"):
         transformer(9, **SMALL | {"heads": 3, "width": 15})
     with pytest.raises(ValueError, match="decoder_depth came as 0, but must be at least 1"):
         transformer(9, decoder_depth=0)

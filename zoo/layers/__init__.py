@@ -1,4 +1,4 @@
-"""What two or more networks share."""
+"""Layers that two or more networks share."""
 
 from zoo.layers.attention import CrossAttention, SelfAttention, normal
 from zoo.layers.normalization import BatchNormalization, LocalResponseNormalization

@@ -87,7 +87,7 @@ class SelfAttention(keras.Layer):
             mask: (B, T), or with a cache (B, C), true for the positions that may be attended to; or four axes that
                 broadcast to (B, heads, T, T or C), true where a query may attend to a key. None: everywhere.
             cache: (2, B, C, H, D / H), the keys and values of up to C positions. Only a causal layer ignores those
-                after `at + T`, which are not written yet. None: x is the whole sequence.
+                from `at + T` on, which are not written yet. None: x is the whole sequence.
             at: where in the cache the first position of x belongs.
             training: whether to apply dropout.
 

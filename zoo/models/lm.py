@@ -53,9 +53,9 @@ def lm(
     if cell not in CELLS:
         raise ValueError(f"cell came as {cell!r}, but the known ones are {', '.join(CELLS)}")
     if not units:
-        raise ValueError("units came empty, but at least one recurrent layer is needed")
+        raise ValueError("units came empty, but the network needs at least one recurrent layer")
     if tied and units[-1] != embedding:
-        raise ValueError(f"units came as {units}, but tied vectors of {embedding} want as many units at the end")
+        raise ValueError(f"units came as {units}, but tied to an embedding of {embedding} the last must be {embedding}")
     inputs = keras.Input(batch_shape=(batch, context), dtype="int32", name="text")
     # The logits are computed in float32: half precision is too coarse for a softmax over them.
     if tied:
