@@ -11,8 +11,8 @@ import pytest
 from conftest import ROOT
 
 from zoo.layers.attention import SelfAttention, scaled_dot_product
-from zoo.models import gpt
-from zoo.models.gpt import VARIANTS, cached_step
+from zoo.models import gpt, writer_of
+from zoo.models.gpt import VARIANTS
 
 VOCABULARY, CONTEXT = 11, 12
 BUILDERS = {"plain": gpt, "gpt2": partial(gpt, dropout=0.1, bias=True, gelu="tanh")}
@@ -75,13 +75,13 @@ def test_it_does_not_see_what_comes(build):
 def test_what_it_remembers_changes_no_number(build, known):
     model, text = build(), tokens()
     expected = keras.ops.convert_to_numpy(model(text))
-    start, step = cached_step(model)
+    writer = writer_of(model)
     beginning = text.copy()
     beginning[:, known:] = 0  # what fills up must not be seen later
-    logits, caches = step(beginning, 0, start(3))
+    logits, memory = writer.step(beginning, 0, writer.start(3))
     np.testing.assert_allclose(logits[:, :known], expected[:, :known], rtol=1e-5, atol=1e-6)
     for place in range(known, CONTEXT):
-        logits, caches = step(text[:, place : place + 1], place, caches)
+        logits, memory = writer.step(text[:, place : place + 1], place, memory)
         np.testing.assert_allclose(logits[:, 0], expected[:, place], rtol=1e-5, atol=1e-6)
 
 
@@ -117,12 +117,11 @@ def test_same_outputs_on_jax(build, tmp_path):
     script = (
         "import sys, keras, numpy as np\n"
         "import zoo.models\n"
-        "from zoo.models.gpt import cached_step\n"
         "assert keras.backend.backend() == 'jax' and 'tensorflow' not in sys.modules\n"
         "model, stored = keras.saving.load_model(f'{sys.argv[1]}/gpt.keras'), np.load(f'{sys.argv[1]}/gpt.npz')\n"
         "np.testing.assert_allclose(model(stored['x']), stored['logits'], rtol=1e-4, atol=1e-5)\n"
-        "start, step = cached_step(model)\n"
-        "logits, _ = step(stored['x'], 0, start(3))\n"
+        "writer = zoo.models.writer_of(model)\n"
+        "logits, _ = writer.step(stored['x'], 0, writer.start(3))\n"
         "np.testing.assert_allclose(logits, stored['logits'], rtol=1e-4, atol=1e-5)\n"
     )
     environment = os.environ | {"KERAS_BACKEND": "jax", "PYTHONPATH": str(ROOT)}

@@ -5,7 +5,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from zoo.layers import BatchNormalization, LocalResponseNormalization, scaled
+from zoo.layers import (
+    BatchNormalization,
+    CrossAttention,
+    EncoderBlock,
+    LocalResponseNormalization,
+    SelfAttention,
+    scaled,
+)
+from zoo.layers.transformer import padding_mask
 
 
 def test_scaling():
@@ -55,3 +63,27 @@ def test_fused_batch_normalization_is_that_of_keras(options, frozen, policy):
             np.testing.assert_allclose(mine, theirs, rtol=tolerance, atol=tolerance * np.abs(theirs).max())
     for mine, theirs in zip(pair[0].weights, pair[1].weights, strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-2 if policy == "mixed_bfloat16" else 1e-3)
+
+
+def test_masks_that_keras_passes_on():
+    """Keras hands the mask of `mask_zero` from layer to layer; it is the mask that is given by hand."""
+    keras.utils.set_random_seed(0)
+    tokens = np.array([[3, 4, 5, 0], [3, 0, 0, 0]], "int32")
+    vectors = keras.layers.Embedding(9, 8, mask_zero=True)(tokens)
+    by_hand = without = np.asarray(vectors)
+    for norm in ("pre", "post"):
+        block = EncoderBlock(2, 16, norm=norm, activation="relu", dropout=0.1)
+        vectors, by_hand, without = block(vectors), block(by_hand, mask=padding_mask(tokens)), block(without)
+    np.testing.assert_array_equal(vectors, by_hand)
+    assert np.abs(vectors - without).max() > 0.01
+
+
+@pytest.mark.filterwarnings("error")
+def test_masks_for_one_layer_alone_are_not_passed_on():
+    x = np.random.default_rng(0).normal(size=(1, 6, 8)).astype("float32")
+    near = np.abs(np.arange(6)[:, None] - np.arange(6)) < 2  # (T, T)
+    first, second = SelfAttention(2), SelfAttention(2)
+    alone = second(np.asarray(first(x, mask=near[None, None])))
+    np.testing.assert_array_equal(second(first(x, mask=near[None, None])), alone)
+    cross = CrossAttention(2)
+    np.testing.assert_array_equal(second(cross(x, x, mask=np.ones((1, 6), bool))), second(np.asarray(cross(x, x))))

@@ -22,8 +22,7 @@ from zoo.evaluate import run_command as evaluate_command
 from zoo.fit import fit
 from zoo.generate import generate
 from zoo.generate import run_command as generate_command
-from zoo.models import lm
-from zoo.models.lm import token_step
+from zoo.models import lm, writer_of
 from zoo.recipes import RECIPES
 from zoo.training.carry import Forget, forget
 from zoo.training.resume import create_variables
@@ -110,19 +109,19 @@ def test_windows_give_the_logits_of_the_whole_text(build):
 def test_a_token_at_a_time_gives_the_same_logits(build):
     model, text = build(4 * CONTEXT), tokens(BATCH, 4 * CONTEXT)
     expected = keras.ops.convert_to_numpy(model(text))
-    start, step = token_step(model)
-    memories = start(BATCH)
+    writer = writer_of(model)
+    memory = writer.start(BATCH)
     for place in range(4 * CONTEXT):
-        logits, memories = step(text[:, place], memories)
-        np.testing.assert_allclose(logits, expected[:, place], rtol=1e-4, atol=1e-5)
+        logits, memory = writer.step(text[:, place : place + 1], place, memory)
+        np.testing.assert_allclose(logits[:, 0], expected[:, place], rtol=1e-4, atol=1e-5)
 
 
 def test_builder_complaints():
     with pytest.raises(ValueError, match="cell came as 'elman', but the known ones are rnn, lstm, gru"):
         lm(10, 8, cell="elman")
-    with pytest.raises(ValueError, match="units came empty, but at least one recurrent layer is needed"):
+    with pytest.raises(ValueError, match="units came empty, but the network needs at least one recurrent layer"):
         lm(10, 8, units=())
-    with pytest.raises(ValueError, match="tied vectors of 200 want as many units at the end"):
+    with pytest.raises(ValueError, match="tied to an embedding of 200 the last must be 200"):
         lm(10, 8, units=(200, 100), tied=True)
 
 

@@ -190,7 +190,7 @@ def test_unknown_variant(build):
         (resnet, (3, 9, 1), "3x9 pixels, but resnet20 halves them 2 times and needs 4x4"),
         (partial(resnet, variant="resnet50"), (31, 32, 1), "31x32 pixels, but resnet50 .* or resnet20"),
         (xception, (31, 31, 1), "31x31 pixels, but xception halves them 5 times and needs 32x32"),
-        (vit, (30, 32, 1), "30x32 pixels, which patches of 4 do not fill"),
+        (vit, (30, 32, 1), "30x32 pixels, but patches of 4x4 need multiples of 4 on both sides"),
         (partial(vit, patch=0), (32, 32, 1), "patch came as 0, but must be at least 1 pixel"),
         (partial(xception, middle=-1), (32, 32, 1), "middle came as -1, but must be 0 or more"),
     ],

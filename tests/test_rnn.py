@@ -113,7 +113,7 @@ def test_one_loop_is_layer_after_layer(cell, every_step, policy, monkeypatch):
 def test_complaints():
     with pytest.raises(ValueError, match="cell came as 'elman', but the known ones are rnn, lstm, gru"):
         recurrent(SHAPE, OUTPUTS, cell="elman")
-    with pytest.raises(ValueError, match="units came empty, but at least one recurrent layer is needed"):
+    with pytest.raises(ValueError, match="units came empty, but the network needs at least one recurrent layer"):
         recurrent(SHAPE, OUTPUTS, units=())
 
 

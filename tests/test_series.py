@@ -53,7 +53,7 @@ def test_sunspots(data_directory):
     table = sunspots.load_pandas().data
     np.testing.assert_array_equal(source.series, table["SUNACTIVITY"])
     assert table["YEAR"].tolist() == list(range(1700, 2009))
-    assert source.spec == {"input_shape": (11, 1), "outputs": 1}
+    assert source.spec == {"input_shape": (11, 1), "classes": 1}
     assert [source.part(split) for split in source.splits] == [slice(0, 247), slice(247, 278), slice(278, 309)]
     assert [source.count(split) for split in source.splits] == [247 - 11, 31, 31]
 

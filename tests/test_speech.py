@@ -61,7 +61,7 @@ def test_keys_by_another_decoder():
 
 def test_dtmf(data_directory):
     source = Speech(directory=data_directory)
-    assert source.spec == {"input_shape": (100, 64), "outputs": 16}
+    assert source.spec == {"input_shape": (100, 64), "classes": 16}
     assert "".join(source.labels) == KEYS
     assert {split: source.count(split) for split in source.splits} == {"train": 3200, "validation": 400, "test": 400}
     seen = set()
@@ -105,7 +105,7 @@ def test_training_stream_seeks(vary, folder, data_directory):
 def test_folder(folder, data_directory, tmp_path, capsys):
     source = Speech(folder=folder, directory=data_directory, steps=30)
     assert source.labels == ["high", "low"]
-    assert source.spec == {"input_shape": (30, 64), "outputs": 2}
+    assert source.spec == {"input_shape": (30, 64), "classes": 2}
     assert {split: source.count(split) for split in source.splits} == {"train": 16, "validation": 2, "test": 2}
     ours = np.concatenate([source.arrays(split)[0] for split in source.splits])
     read = [source.read(path, (30, 64)) for path in find_sounds(folder)]
@@ -220,7 +220,7 @@ def staged(tmp_path_factory):
 
 def test_spoken_digits(staged):
     mixed = Speech("spoken_digit:1.*.*", directory=staged)
-    assert mixed.spec == {"input_shape": (100, 64), "outputs": 10}
+    assert mixed.spec == {"input_shape": (100, 64), "classes": 10}
     assert {split: mixed.count(split) for split in mixed.splits} == {"train": 2000, "validation": 250, "test": 250}
     assert np.bincount(np.concatenate([mixed.arrays(split)[1] for split in mixed.splits])).tolist() == [250] * 10
 

@@ -11,9 +11,8 @@ import pytest
 from conftest import ROOT
 
 from zoo.layers import CrossAttention, SinusoidalPositions
-from zoo.models import transformer, transformer_classifier
+from zoo.models import transformer, transformer_classifier, writer_of
 from zoo.models.transformer import VARIANTS
-from zoo.stepwise import Stepwise
 
 VOCABULARY, CLASSES = 12, 3
 SMALL = {"width": 16, "heads": 4, "depth": 2, "hidden": 32}
@@ -159,12 +158,11 @@ def test_waves():
 def test_what_it_remembers_changes_no_number(translator, known):
     source, target = inputs("post")
     expected = array(translator([source, target]))
-    network = Stepwise(translator)
-    kept, caches = network.read(source, 6)
-    logits, caches = network.step(target[:, :known], 0, kept, caches)
+    writer = writer_of(translator)
+    logits, memory = writer.step(target[:, :known], 0, writer.start(3, source, 6))
     np.testing.assert_allclose(logits, expected[:, :known], rtol=1e-5, atol=1e-5)
     for place in range(known, 5):
-        logits, caches = network.step(target[:, place : place + 1], place, kept, caches)
+        logits, memory = writer.step(target[:, place : place + 1], place, memory)
         np.testing.assert_allclose(logits[:, 0], expected[:, place], rtol=1e-5, atol=1e-5)
 
 
@@ -175,7 +173,7 @@ def test_complaints():
         transformer(9, **SMALL | {"heads": 3})
     with pytest.raises(ValueError, match="heads came as 3, but must divide the width, 8"):
         CrossAttention(3)(np.zeros((1, 2, 8), "float32"), np.zeros((1, 2, 8), "float32"))
-    with pytest.raises(ValueError, match="width came as 15, but sine and cosine need an even one"):
+    with pytest.raises(ValueError, match="width came as 15, but must be even, for pairs of a sine and a cosine"):
         transformer(9, **SMALL | {"heads": 3, "width": 15})
     with pytest.raises(ValueError, match="decoder_depth came as 0, but must be at least 1"):
         transformer(9, decoder_depth=0)
@@ -197,7 +195,6 @@ def test_same_outputs_on_jax(tmp_path):
     script = (
         "import sys, keras, numpy as np\n"
         "import zoo.models\n"
-        "from zoo.stepwise import Stepwise\n"
         "assert keras.backend.backend() == 'jax' and 'tensorflow' not in sys.modules\n"
         "for name in sys.argv[2:]:\n"
         "    model = keras.saving.load_model(f'{sys.argv[1]}/{name}.keras')\n"
@@ -206,9 +203,8 @@ def test_same_outputs_on_jax(tmp_path):
         "    given = source if 'classifier' in name else [source, target]\n"
         "    np.testing.assert_allclose(model(given), logits, rtol=1e-4, atol=1e-5)\n"
         "    if 'classifier' not in name:\n"
-        "        network = Stepwise(model)\n"
-        "        kept, caches = network.read(source, 6)\n"
-        "        found, _ = network.step(target, 0, kept, caches)\n"
+        "        writer = zoo.models.writer_of(model)\n"
+        "        found, _ = writer.step(target, 0, writer.start(len(source), source, 6))\n"
         "        np.testing.assert_allclose(found, logits, rtol=1e-4, atol=1e-5)\n"
         "model, given = keras.saving.load_model(f'{sys.argv[1]}/pre.keras'), [source, target[:, :5]]\n"
         "model.compile('sgd', keras.losses.SparseCategoricalCrossentropy(from_logits=True))\n"

@@ -9,8 +9,7 @@ import pytest
 from test_transformer import SMALL, VOCABULARY, array, sentences
 
 from zoo.decoding import search
-from zoo.models import transformer
-from zoo.stepwise import Stepwise
+from zoo.models import transformer, writer_of
 from zoo.translating import attention_map, decode
 
 BEGIN, END = 1, 2
@@ -116,7 +115,8 @@ def test_where_it_looks(taught):
     looks = attention_map(taught, [3, 4, 5, 6, 7], [7, 6, 5, 4], begin=BEGIN)
     assert looks.shape == (5, 5)
     np.testing.assert_allclose(looks.sum(1), 1, rtol=1e-5)
-    padded = Stepwise(taught).looks(np.array([[3, 4, 5, 6, 7, 0, 0]]), np.array([[BEGIN, 7, 6, 5, 4]]))[-1]
+    writer = writer_of(taught)
+    padded = writer.attention_weights(np.array([[3, 4, 5, 6, 7, 0, 0]]), np.array([[BEGIN, 7, 6, 5, 4]]))[-1]
     np.testing.assert_allclose(array(padded)[0].mean(0), np.pad(looks, ((0, 0), (0, 2))), rtol=1e-5, atol=1e-6)
 
 

@@ -1,7 +1,8 @@
 """Keras with its backend: loaded quietly and set as this project means it.
 
 Every folder that computes imports this module first, so that the commands that compute nothing do not wait for
-TensorFlow, and so that Keras is the same whatever is imported first.
+TensorFlow, and so that Keras is the same whatever is imported first. For the networks it is the only file that names a
+backend.
 """
 
 import contextlib
@@ -42,7 +43,8 @@ def interruptible() -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        if before is not None:  # set by something else than Python
+            signal.signal(signal.SIGINT, before)
 
 
 try:
@@ -59,3 +61,27 @@ warnings.filterwarnings("ignore", "You are using a softmax over axis")  # a text
 # Another setting in a person's keras.json would be another network, or other numbers, under the same name.
 keras.config.set_floatx("float32")
 keras.config.set_image_data_format("channels_last")
+
+
+def fused_batch_norm(x, scale, offset, *, mean, variance, epsilon: float) -> tuple:
+    """TensorFlow's batch normalisation over the last axis, in one operation instead of a dozen passes over memory.
+
+    Only for the TensorFlow backend.
+
+    Args:
+        x: (B, H, W, C), in any floating-point type.
+        scale: (C,) float32, by which what is normalised is multiplied.
+        offset: (C,) float32, which is then added.
+        mean: (C,) float32 to normalise with; None: that of the batch.
+        variance: (C,) float32 to normalise with; None, together with `mean`: that of the batch.
+        epsilon: added to the variance; at least 1.001e-5, below which TensorFlow takes that instead.
+
+    Returns:
+        (B, H, W, C), and the mean and the variance, each (C,) float32. Those of the batch are meant for moving
+        averages: the variance is the unbiased one, with B H W - 1 in the denominator.
+    """
+    import tensorflow as tf
+
+    return tf.compat.v1.nn.fused_batch_norm(
+        x, scale, offset, mean=mean, variance=variance, epsilon=epsilon, is_training=mean is None
+    )

@@ -72,7 +72,13 @@ def parse_for(recipe: Recipe, verb: str, argv: list[str], options: type[Options]
     registry = tyro.constructors.ConstructorRegistry()
     registry.struct_rule(hyperparameters)
     description = " ".join(recipe.model.func.__doc__.split("\n\n")[0].split())
-    given = read(joined(recipe=recipe, options=options()), f"{verb} {argv[0]}", argv[1:], description=description, registry=registry)
+    given = read(
+        joined(recipe=recipe, options=options()),
+        f"{verb} {argv[0]}",
+        argv[1:],
+        description=description,
+        registry=registry,
+    )
     return given.recipe, given.options
 
 

@@ -77,7 +77,11 @@ def recipe_for(base: Run | Path | str, weights: str | None = None) -> Recipe:
         name, task, data = base, Classification(), Images(size=model.input_shape[1:3], batch=32)
     else:
         found = opened(base)
-        name, task, data = found.run.record["recipe"]["name"], found.task, found.source.beside(found.run.path, found.spec)
+        name, task, data = (
+            found.run.record["recipe"]["name"],
+            found.task,
+            found.source.beside(found.run.path, found.spec),
+        )
     return Recipe(
         name=f"finetuned-{name}",
         model=partial(transferred, base=base, weights=weights, digest=digest_of(model)),

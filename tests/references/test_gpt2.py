@@ -12,8 +12,8 @@ from zoo.data import read_tokenizer
 from zoo.data.tokens import learn
 from zoo.errors import UserError
 from zoo.gpt2 import names_of, published_gpt2
-from zoo.models import gpt
-from zoo.models.gpt import VARIANTS, cached_step
+from zoo.models import gpt, writer_of
+from zoo.models.gpt import VARIANTS
 
 # Triton, which comes with PyTorch for CUDA, aborts in a process that has loaded TensorFlow (tensorflow#124205).
 sys.modules["triton"] = None
@@ -41,9 +41,9 @@ def test_gpt2(variant):
     with torch.no_grad():
         expected = theirs(torch.from_numpy(text).long()).logits.numpy()
     assert relative(ours(text), expected) < 1e-4
-    start, step = cached_step(ours)
-    _, caches = step(text[:, :10], 0, start(3))
-    assert relative(step(text[:, 10:], 10, caches)[0], expected[:, 10:]) < 1e-4
+    writer = writer_of(ours)
+    _, memory = writer.step(text[:, :10], 0, writer.start(3))
+    assert relative(writer.step(text[:, 10:], 10, memory)[0], expected[:, 10:]) < 1e-4
 
 
 @pytest.fixture(scope="module")

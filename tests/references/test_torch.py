@@ -101,8 +101,8 @@ def test_vit(variant, patch, stem, shape):
             f"{mine}_attention_qkv": [f"{name}.attention.{letter}_proj" for letter in "qkv"],
             f"{mine}_attention_out": [f"{name}.attention.o_proj"],
             f"{mine}_norm2": [f"{name}.layernorm_after"],
-            f"{mine}_widen": [f"{name}.mlp.fc1"],
-            f"{mine}_narrow": [f"{name}.mlp.fc2"],
+            f"{mine}_mlp_in": [f"{name}.mlp.fc1"],
+            f"{mine}_mlp_out": [f"{name}.mlp.fc2"],
         }
     randomize(theirs)
     state, back = theirs.state_dict(), {}

@@ -40,7 +40,7 @@ def moved(part, prefix: str = "") -> dict:
         query, memory = moved(part.query), moved(part.memory)
         inner = {f"{prefix}in_proj_{name}": torch.cat([query[name], memory[name]]) for name in query}
         return inner | moved(part.out, f"{prefix}out_proj.")
-    parts = {"self_attn": part.attention, "linear1": part.widen, "linear2": part.narrow}
+    parts = {"self_attn": part.attention, "linear1": part.mlp_in, "linear2": part.mlp_out}
     parts |= {f"norm{number}": norm for number, norm in enumerate(part.norms, 1)}
     parts |= {"multihead_attn": part.cross} if isinstance(part, DecoderBlock) else {}
     return {name: value for key, inner in parts.items() for name, value in moved(inner, f"{prefix}{key}.").items()}
@@ -72,7 +72,7 @@ def test_self_attention(causal):
     theirs = torch.nn.MultiheadAttention(WIDTH, HEADS, batch_first=True)
     load(theirs, moved(ours))
     later = torch.triu(torch.ones(7, 7, dtype=torch.bool), 1) if causal else None
-    mine = ours(x, seen=kept[:, None, None])
+    mine = ours(x, mask=kept[:, None, None])
     y = torch.from_numpy(x)
     expected, _ = theirs(y, y, y, key_padding_mask=torch.from_numpy(~kept), attn_mask=later)
     np.testing.assert_allclose(mine, expected.detach(), **CLOSE)
@@ -89,10 +89,10 @@ def test_cross_attention():
     expected, weights = theirs(
         torch.from_numpy(x), y, y, key_padding_mask=torch.from_numpy(~kept), average_attn_weights=False
     )
-    np.testing.assert_allclose(ours(x, memory, seen=kept[:, None, None]), expected.detach(), **CLOSE)
-    np.testing.assert_allclose(ours.weights_of(x, memory, kept[:, None, None]), weights.detach(), **CLOSE)
+    np.testing.assert_allclose(ours(x, memory, mask=kept[:, None, None]), expected.detach(), **CLOSE)
+    np.testing.assert_allclose(ours.attention_weights(x, memory, kept[:, None, None]), weights.detach(), **CLOSE)
     np.testing.assert_allclose(
-        ours(x, seen=kept[:, None, None], remembered=ours.remember(memory)), expected.detach(), **CLOSE
+        ours(x, mask=kept[:, None, None], keys_and_values=ours.keys_and_values(memory)), expected.detach(), **CLOSE
     )
 
 
@@ -109,7 +109,7 @@ def test_blocks(norm, activation):
     load(theirs, moved(ours))
     hidden, remembered = torch.from_numpy(~kept), torch.from_numpy(memory)
     np.testing.assert_allclose(
-        ours(memory, seen=kept[:, None, None]), theirs(remembered, src_key_padding_mask=hidden).detach(), **CLOSE
+        ours(memory, mask=kept[:, None, None]), theirs(remembered, src_key_padding_mask=hidden).detach(), **CLOSE
     )
     ours = DecoderBlock(HEADS, HIDDEN, **settings)
     ours(x, memory)
@@ -121,9 +121,9 @@ def test_blocks(norm, activation):
     theirs.multihead_attn.register_forward_pre_hook(lambda _, given: asked.append(given[0]))
     expected = theirs(torch.from_numpy(x), remembered, tgt_mask=later, memory_key_padding_mask=hidden)
     options = {"key_padding_mask": hidden, "average_attn_weights": False}
-    looks = theirs.multihead_attn(asked[0], remembered, remembered, **options)[1].detach()
-    np.testing.assert_allclose(ours.looks(x, memory, kept[:, None, None]), looks, **CLOSE)
-    np.testing.assert_allclose(ours(x, memory, seen=kept[:, None, None]), expected.detach(), **CLOSE)
+    weights = theirs.multihead_attn(asked[0], remembered, remembered, **options)[1].detach()
+    np.testing.assert_allclose(ours.attention_weights(x, memory, kept[:, None, None]), weights, **CLOSE)
+    np.testing.assert_allclose(ours(x, memory, mask=kept[:, None, None]), expected.detach(), **CLOSE)
 
 
 @pytest.mark.parametrize("tied", [True, False])

@@ -1,5 +1,6 @@
-"""What two or more networks share."""
+"""Layers that two or more networks share."""
 
+import zoo.backend  # first: it loads Keras quietly and sets it
 from zoo.layers.attention import CrossAttention, SelfAttention, normal
 from zoo.layers.normalization import BatchNormalization, LocalResponseNormalization
 from zoo.layers.pixels import scaled

@@ -1,7 +1,8 @@
 """Attention (Vaswani 2017, arXiv:1706.03762, section 3.2), with a cache for writing token by token.
 
-Keras' MultiHeadAttention has no cache, and projects queries, keys and values one by one where one matrix product
-serves. Checked against: the formula in numpy; torch.nn.MultiheadAttention; transformers' GPT-2.
+Keras' MultiHeadAttention has no cache, and it projects queries, keys and values separately, where a single matrix
+product does all three.
+Checked against: the formula in numpy; torch.nn.MultiheadAttention; transformers' GPT-2.
 """
 
 import keras
@@ -9,14 +10,14 @@ from keras import layers, ops
 
 
 def scaled_dot_product(query, key, value, mask=None, drop=None):
-    """softmax(Q K' / sqrt(d)) V, equation 1, in every head, with the softmax in float32.
+    """softmax(Q K' / sqrt(d)) V (equation 1) in each head, with the softmax in float32.
 
     Args:
         query: (B, T, H, d).
         key: (B, S, H, d).
         value: (B, S, H, d).
-        mask: broadcast to (B, H, T, S): true where a query may attend; None: everywhere.
-        drop: what is applied to the weights (B, H, T, S) before they are used, such as dropout.
+        mask: broadcasts to (B, H, T, S); true where a query may attend to a key. None: everywhere.
+        drop: a function that is applied to the weights (B, H, T, S) before they are used, such as dropout.
 
     Returns:
         (B, T, H, d).
@@ -26,7 +27,7 @@ def scaled_dot_product(query, key, value, mask=None, drop=None):
 
 
 def attention_weights(query, key, mask=None):
-    """softmax(Q K' / sqrt(d)): how much of each value a query takes, float32 (B, H, T, S); see scaled_dot_product."""
+    """softmax(Q K' / sqrt(d)): the weight of each value for each query, float32 (B, H, T, S)."""
     scores = ops.einsum("bthd,bshd->bhts", query * query.shape[-1] ** -0.5, key)
     scores = ops.cast(scores, "float32")
     return ops.softmax(scores if mask is None else ops.where(mask, scores, -1e9))
@@ -34,15 +35,17 @@ def attention_weights(query, key, mask=None):
 
 @keras.saving.register_keras_serializable(package="zoo")
 class SelfAttention(keras.Layer):
-    """Every position attends to all, or to itself and those before it, with several heads: (B, T, D) to (B, T, D).
+    """Multi-head self-attention: each position attends to all of them, or to itself and those before it.
+
+    (B, T, D) to (B, T, D).
 
     Args:
-        heads: attention heads; D is a multiple of it.
-        causal: whether a position sees none that comes after it.
-        bias: whether the projections have one.
-        dropout: fraction of the attention weights dropped while training.
-        stddev: of the initial weights of the projections; None: Glorot's initialisation.
-        out_stddev: the same for the projection that joins the heads.
+        heads: number of attention heads, which must divide D.
+        causal: whether a position may attend only to itself and those before it.
+        bias: whether the projections have a bias.
+        dropout: fraction of the attention weights that is dropped while training.
+        stddev: standard deviation of the initial weights of the projections; None: Glorot's initialisation.
+        out_stddev: the same for the output projection.
     """
 
     def __init__(
@@ -61,10 +64,10 @@ class SelfAttention(keras.Layer):
         self.settings = {"bias": bias, "dropout": dropout, "stddev": stddev, "out_stddev": out_stddev}
 
     def build(self, shape):
-        """Makes the projections: (D, 3 D) to queries, keys and values, and (D, D) of what the heads found.
+        """Creates the projections: (D, 3 D) to queries, keys and values, and (D, D) for the output.
 
         Raises:
-            ValueError: the heads do not divide D.
+            ValueError: D is not a multiple of the number of heads.
         """
         width = width_of(shape, self.heads)
         options = {"use_bias": self.settings["bias"], "dtype": self.dtype_policy}
@@ -76,20 +79,22 @@ class SelfAttention(keras.Layer):
         self.qkv.build(shape)
         self.out.build(shape)
 
-    def call(self, x, seen=None, cache=None, at=0, training=False):
-        """What each position gathers; with a cache also that cache with x in it.
+    def call(self, x, mask=None, cache=None, at=0, training=False):
+        """Attends from x to x, or with a cache to all positions in the cache.
 
         Args:
             x: (B, T, D).
-            seen: broadcast to (B, heads, T, T, or with a cache C): true where a position may attend; None: everywhere.
-            cache: (2, B, C, H, D / H), the keys and values of the C positions that there can be; what comes after
-                `at` is not attended to if the layer is causal. None: x is all there is.
-            at: the place of x's first position among the C.
-            training: whether to drop.
+            mask: (B, T), or with a cache (B, C), true for the positions that may be attended to; or four axes that
+                broadcast to (B, heads, T, T or C), true where a query may attend to a key. None: everywhere.
+            cache: (2, B, C, H, D / H), the keys and values of up to C positions. Only a causal layer ignores those
+                from `at + T` on, which are not written yet. None: x is the whole sequence.
+            at: where in the cache the first position of x belongs.
+            training: whether to apply dropout.
 
         Returns:
-            (B, T, D); with a cache a pair of that and the cache (2, B, C, H, D / H).
+            (B, T, D); with a cache, a pair of that and the cache with x written to it.
         """
+        mask = of_places(mask)
         query, key, value = split(self.qkv(x), 3, self.heads)  # (B, T, H, D / H)
         if cache is not None:
             now = ops.cast(ops.stack([key, value]), cache.dtype)
@@ -97,23 +102,27 @@ class SelfAttention(keras.Layer):
             key, value = ops.unstack(cache)  # (B, C, H, D / H)
         if self.causal:
             before = ops.arange(ops.shape(key)[1])[None] <= ops.arange(ops.shape(x)[1])[:, None] + at  # (T, T or C)
-            seen = before if seen is None else ops.logical_and(seen, before)
-        y = scaled_dot_product(query, key, value, seen, lambda weights: self.drop(weights, training=training))
+            mask = before if mask is None else ops.logical_and(mask, before)
+        y = scaled_dot_product(query, key, value, mask, lambda weights: self.drop(weights, training=training))
         y = self.out(joined(y))
         return y if cache is None else (y, cache)
 
+    def compute_mask(self, x, mask=None):
+        """What Keras passes on to the next layer: a mask of places, (B, T); any other is for this layer alone."""
+        return passed_on(mask)
+
     def get_config(self):
-        """The arguments that make the layer again."""
+        """The constructor's arguments."""
         return super().get_config() | {"heads": self.heads, "causal": self.causal} | self.settings
 
 
 @keras.saving.register_keras_serializable(package="zoo")
 class CrossAttention(keras.Layer):
-    """Every position attends to a memory, with several heads: (B, T, D) and (B, S, M) to (B, T, D).
+    """Multi-head attention from one sequence to another, the memory: (B, T, D) and (B, S, M) to (B, T, D).
 
     Args:
-        heads: attention heads; D is a multiple of it.
-        dropout: fraction of the attention weights dropped while training.
+        heads: number of attention heads, which must divide D.
+        dropout: fraction of the attention weights that is dropped while training.
     """
 
     def __init__(self, heads: int, *, dropout: float = 0.0, **options):
@@ -121,10 +130,10 @@ class CrossAttention(keras.Layer):
         self.heads, self.dropout = heads, dropout
 
     def build(self, x_shape, memory_shape):
-        """Makes the projections: (D, D) to queries, (M, 2 D) to keys and values, and (D, D) of what the heads found.
+        """Creates the projections: (D, D) to queries, (M, 2 D) to keys and values, and (D, D) for the output.
 
         Raises:
-            ValueError: the heads do not divide D.
+            ValueError: D is not a multiple of the number of heads.
         """
         width = width_of(x_shape, self.heads)
         self.query = layers.Dense(width, name="query", dtype=self.dtype_policy)
@@ -135,36 +144,51 @@ class CrossAttention(keras.Layer):
         self.memory.build(memory_shape)
         self.out.build(x_shape)
 
-    def remember(self, memory):
-        """The keys and values of a memory (B, S, M), each (B, S, H, D / H), to be made once and used often."""
+    def keys_and_values(self, memory):
+        """The keys and values of a memory (B, S, M), each (B, S, H, D / H), so that they need computing only once."""
         return split(self.memory(memory), 2, self.heads)
 
-    def call(self, x, memory=None, seen=None, remembered=None, training=False):
-        """What each position gathers.
+    def call(self, x, memory=None, mask=None, keys_and_values=None, training=False):
+        """Attends from x to the memory.
 
         Args:
             x: (B, T, D).
-            memory: (B, S, M); None if it is `remembered`.
-            seen: broadcast to (B, heads, T, S): true where a position may attend; None: everywhere.
-            remembered: what `remember` made of the memory.
-            training: whether to drop.
+            memory: (B, S, M); None if `keys_and_values` is given.
+            mask: (B, S), true for the places of the memory that may be attended to; or four axes that broadcast to
+                (B, heads, T, S), true where a query may attend to a key. None: everywhere.
+            keys_and_values: what the method `keys_and_values` returned for the memory.
+            training: whether to apply dropout.
 
         Returns:
             (B, T, D).
         """
-        key, value = self.remember(memory) if remembered is None else remembered
+        mask = of_places(mask)
+        key, value = self.keys_and_values(memory) if keys_and_values is None else keys_and_values
         (query,) = split(self.query(x), 1, self.heads)  # (B, T, H, D / H)
-        y = scaled_dot_product(query, key, value, seen, lambda weights: self.drop(weights, training=training))
+        y = scaled_dot_product(query, key, value, mask, lambda weights: self.drop(weights, training=training))
         return self.out(joined(y))
 
-    def weights_of(self, x, memory, seen=None):
-        """How much each position of x takes of each place of the memory: float32 (B, heads, T, S)."""
+    def attention_weights(self, x, memory, mask=None):
+        """The weight that each position of x gives to each place of the memory: float32 (B, heads, T, S)."""
         (query,) = split(self.query(x), 1, self.heads)
-        return attention_weights(query, self.remember(memory)[0], seen)
+        return attention_weights(query, self.keys_and_values(memory)[0], of_places(mask))
+
+    def compute_mask(self, x, mask=None):
+        """None: the mask is that of the memory, and Keras must not pass it on with the output."""
 
     def get_config(self):
-        """The arguments that make the layer again."""
+        """The constructor's arguments."""
         return super().get_config() | {"heads": self.heads, "dropout": self.dropout}
+
+
+def of_places(mask):
+    """A mask of the places to attend to, (B, S), as (B, 1, 1, S); any other mask, and None, as it is."""
+    return mask if passed_on(mask) is None else mask[:, None, None]
+
+
+def passed_on(mask):
+    """A mask of places, (B, T), the form in which Keras' own layers hand masks on; None for any other."""
+    return mask if mask is not None and len(mask.shape) == 2 else None
 
 
 def split(x, count: int, heads: int) -> list:
@@ -179,10 +203,10 @@ def joined(x):
 
 
 def width_of(shape: tuple, heads: int) -> int:
-    """The last number of a shape, which the heads must divide.
+    """The last size of a shape, which must be a multiple of the number of heads.
 
     Raises:
-        ValueError: they do not.
+        ValueError: it is not.
     """
     if shape[-1] % heads:
         raise ValueError(f"heads came as {heads}, but must divide the width, {shape[-1]}")
@@ -190,5 +214,5 @@ def width_of(shape: tuple, heads: int) -> int:
 
 
 def normal(stddev: float = 0.02) -> keras.Initializer:
-    """How GPT's weights are initialised (Radford 2018, section 4.1)."""
+    """A normal distribution, with which GPT's weights are initialised (Radford 2018, section 4.1)."""
     return keras.initializers.RandomNormal(stddev=stddev)

@@ -1,21 +1,24 @@
-"""What becomes of pixels in 0..255 before the first convolution: part of the network, so that a saved one knows it."""
+"""The scaling of pixels, as part of the network, so that a saved network takes the same images as the trained one."""
 
 from keras import layers, ops
 
-# What keras.applications subtracts for the networks that were first trained in Caffe: blue, green, red.
+# ImageNet's means of blue, green and red, which keras.applications subtracts for networks first trained in Caffe.
 CAFFE_MEAN = (103.939, 116.779, 123.68)
 
 
 def scaled(pixels, scaling: str):
-    """(B, H, W, C) pixels in 0..255 as the network wants them.
+    """Scales pixels in 0..255.
 
     Args:
-        pixels: the network's input.
-        scaling: "unit" to 0..1; "symmetric" to -1..1, the "tf" mode of keras.applications; "caffe" to blue,
-            green and red less their means over ImageNet, its "caffe" mode.
+        pixels: (B, H, W, C), the network's input.
+        scaling: "unit": to 0..1. "symmetric": to -1..1, the "tf" mode of keras.applications. "caffe": to blue, green
+            and red minus their means over ImageNet, the "caffe" mode of keras.applications.
+
+    Returns:
+        (B, H, W, C).
 
     Raises:
-        ValueError: another word, or "caffe" on pictures that are not in colour.
+        ValueError: scaling is unknown, or is "caffe" and the images do not have 3 channels.
     """
     if scaling == "unit":
         return layers.Rescaling(1 / 255, name="rescale")(pixels)

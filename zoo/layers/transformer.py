@@ -1,27 +1,27 @@
 """The blocks of the Transformer (Vaswani 2017, arXiv:1706.03762, section 3.1).
 
-Each part of a block has a shortcut around it. Post-norm, as in the paper, normalises the sum; pre-norm (Xiong 2020,
-arXiv:2002.04745) normalises what enters the part, which leaves the shortcuts free, needs one normalisation more at the
-end, and learns without a warm-up.
+Each sublayer has a residual connection around it. Post-norm, as in the paper, normalises the sum. Pre-norm (Xiong 2020,
+arXiv:2002.04745) normalises the input of the sublayer instead: nothing then stands in the residual path, training works
+without a warm-up, and the stack needs one more normalisation at its end.
 Checked against: torch.nn.TransformerEncoderLayer and TransformerDecoderLayer.
 """
 
 import keras
 from keras import layers, ops
 
-from zoo.layers.attention import CrossAttention, SelfAttention
+from zoo.layers.attention import CrossAttention, SelfAttention, passed_on
 
 
 @keras.saving.register_keras_serializable(package="zoo")
 class EncoderBlock(keras.Layer):
-    """(B, S, D) to the same: every place attends to all places, then two dense layers.
+    """Self-attention over all places, then two dense layers: (B, S, D) to (B, S, D).
 
     Args:
-        heads: of the attention.
+        heads: number of attention heads, which must divide D.
         hidden: width of the first of the two dense layers.
         norm: post or pre.
-        activation: between the dense layers, by Keras' name.
-        dropout: fraction dropped while training, of the attention weights and of what each part adds.
+        activation: between the two dense layers, by its name in Keras.
+        dropout: fraction dropped while training, of the attention weights and of the output of each sublayer.
 
     Raises:
         ValueError: norm is neither post nor pre.
@@ -33,29 +33,34 @@ class EncoderBlock(keras.Layer):
         self.settings = {"heads": heads, "hidden": hidden, "norm": norm, "activation": activation, "dropout": dropout}
 
     def build(self, shape):
-        """Makes the parts."""
+        """Creates the sublayers."""
         options = {"dropout": self.settings["dropout"], "dtype": self.dtype_policy}
         self.attention = SelfAttention(self.heads, name="attention", **options)
         self.attention.build(shape)
-        self.norms, self.widen, self.narrow, self.drop = common(shape, 2, self.settings, self.dtype_policy)
+        self.norms, self.mlp_in, self.mlp_out, self.drop = common(shape, 2, self.settings, self.dtype_policy)
 
-    def call(self, x, seen=None, training=False):
-        """The block; `seen` (broadcast to (B, heads, S, S)) is true where a place may attend."""
+    def call(self, x, mask=None, training=False):
+        """Applies the block; `mask` is that of SelfAttention: (B, S), or four axes."""
         norm1, norm2 = self.norms
-        y = self.attention(before(x, norm1, self.pre), seen=seen, training=training)
+        y = self.attention(before(x, norm1, self.pre), mask=mask, training=training)
         x = after(x + self.drop(y, training=training), norm1, self.pre)
-        y = self.narrow(self.widen(before(x, norm2, self.pre)))
+        y = self.mlp_out(self.mlp_in(before(x, norm2, self.pre)))
         return after(x + self.drop(y, training=training), norm2, self.pre)
 
+    def compute_mask(self, x, mask=None):
+        """What Keras passes on to the next layer: a mask of places, (B, S); any other is for this block alone."""
+        return passed_on(mask)
+
     def get_config(self):
-        """The arguments that make the block again."""
+        """The constructor's arguments."""
         return super().get_config() | self.settings
 
 
 @keras.saving.register_keras_serializable(package="zoo")
 class DecoderBlock(keras.Layer):
-    """(B, T, D) and a memory (B, S, D) to (B, T, D): every place attends to itself and those before it, then to
-    the memory, then two dense layers. Arguments and errors: see EncoderBlock.
+    """Causal self-attention, attention to a memory, then two dense layers: (B, T, D) and (B, S, D) to (B, T, D).
+
+    Each place attends to itself and those before it, and to the whole memory. Arguments and errors: see EncoderBlock.
     """
 
     def __init__(self, heads: int, hidden: int, *, norm: str, activation: str, dropout: float, **options):
@@ -64,55 +69,61 @@ class DecoderBlock(keras.Layer):
         self.settings = {"heads": heads, "hidden": hidden, "norm": norm, "activation": activation, "dropout": dropout}
 
     def build(self, x_shape, memory_shape):
-        """Makes the parts."""
+        """Creates the sublayers."""
         options = {"dropout": self.settings["dropout"], "dtype": self.dtype_policy}
         self.attention = SelfAttention(self.heads, causal=True, name="attention", **options)
         self.cross = CrossAttention(self.heads, name="cross", **options)
         self.attention.build(x_shape)
         self.cross.build(x_shape, memory_shape)
-        self.norms, self.widen, self.narrow, self.drop = common(x_shape, 3, self.settings, self.dtype_policy)
+        self.norms, self.mlp_in, self.mlp_out, self.drop = common(x_shape, 3, self.settings, self.dtype_policy)
 
-    def call(self, x, memory, seen=None, training=False):
-        """The block; `seen` (broadcast to (B, heads, T, S)) is true where a place may attend to the memory."""
+    def call(self, x, memory, mask=None, training=False):
+        """Applies the block; `mask` is that of CrossAttention, and says where the memory may be attended to."""
         norm1, norm2, norm3 = self.norms
         y = self.attention(before(x, norm1, self.pre), training=training)
         x = after(x + self.drop(y, training=training), norm1, self.pre)
-        y = self.cross(before(x, norm2, self.pre), memory, seen=seen, training=training)
+        y = self.cross(before(x, norm2, self.pre), memory, mask=mask, training=training)
         x = after(x + self.drop(y, training=training), norm2, self.pre)
-        y = self.narrow(self.widen(before(x, norm3, self.pre)))
+        y = self.mlp_out(self.mlp_in(before(x, norm3, self.pre)))
         return after(x + self.drop(y, training=training), norm3, self.pre)
 
-    def go_on(self, x, remembered, seen, cache, at) -> tuple:
-        """The block for the places (B, T, D) from `at` on, and the cache with them in it.
+    def step(self, x, keys_and_values, mask, cache, at) -> tuple:
+        """Applies the block to the next places alone, with those before them in a cache.
 
         Args:
-            x: those places alone.
-            remembered: what `cross.remember` made of the memory.
-            seen: as in `call`.
-            cache: of the places before (see SelfAttention).
-            at: the first of the places.
+            x: (B, T, D), the places from `at` on.
+            keys_and_values: those of the memory, from `cross.keys_and_values`.
+            mask: as in `call`.
+            cache: (2, B, C, H, D / H), the keys and values of the places before `at` (see SelfAttention).
+            at: the index of the first place of x.
+
+        Returns:
+            (B, T, D), and the cache with x written to it.
         """
         norm1, norm2, norm3 = self.norms
         y, cache = self.attention(before(x, norm1, self.pre), cache=cache, at=at)
         x = after(x + y, norm1, self.pre)
-        y = self.cross(before(x, norm2, self.pre), seen=seen, remembered=remembered)
+        y = self.cross(before(x, norm2, self.pre), mask=mask, keys_and_values=keys_and_values)
         x = after(x + y, norm2, self.pre)
-        y = self.narrow(self.widen(before(x, norm3, self.pre)))
+        y = self.mlp_out(self.mlp_in(before(x, norm3, self.pre)))
         return after(x + y, norm3, self.pre), cache
 
-    def looks(self, x, memory, seen=None):
-        """How much each place takes of each place of the memory: float32 (B, heads, T, S)."""
+    def attention_weights(self, x, memory, mask=None):
+        """The weight that each place of x gives to each place of the memory: float32 (B, heads, T, S)."""
         norm1, norm2, _ = self.norms
         x = after(x + self.attention(before(x, norm1, self.pre)), norm1, self.pre)
-        return self.cross.weights_of(before(x, norm2, self.pre), memory, seen)
+        return self.cross.attention_weights(before(x, norm2, self.pre), memory, mask)
+
+    def compute_mask(self, x, mask=None):
+        """None: the mask is that of the memory, and Keras must not pass it on with the output."""
 
     def get_config(self):
-        """The arguments that make the block again."""
+        """The constructor's arguments."""
         return super().get_config() | self.settings
 
 
 def checked(norm: str) -> str:
-    """The name of a normalisation, post or pre.
+    """`norm`, if it is post or pre.
 
     Raises:
         ValueError: it is neither.
@@ -122,45 +133,45 @@ def checked(norm: str) -> str:
     return norm
 
 
-def common(shape, parts: int, settings: dict, dtype) -> tuple:
-    """What both blocks are made of besides attention, built.
+def common(shape, sublayers: int, settings: dict, dtype) -> tuple:
+    """Creates and builds what both kinds of block have besides attention.
 
     Args:
-        shape: of what goes through the block, (..., D).
-        parts: that have a shortcut around them.
-        settings: `hidden`, `activation` and `dropout` of the block.
-        dtype: policy of the block.
+        shape: of the block's input, (B, T, D).
+        sublayers: how many sublayers the block has, each with a normalisation of its own.
+        settings: the block's `hidden`, `activation` and `dropout`.
+        dtype: the block's dtype policy.
 
     Returns:
-        A list of as many normalisations as parts, the two dense layers, the same at each place (section 3.3), and the
-        dropout of what the parts add.
+        A list of the normalisations; the two dense layers, which are the same at each place (section 3.3); and the
+        dropout for the output of each sublayer.
     """
     hidden = settings["hidden"]
-    norms = [normalization(name=f"norm{number}", dtype=dtype) for number in range(1, parts + 1)]
-    widen = layers.Dense(hidden, settings["activation"], name="widen", dtype=dtype)
-    narrow = layers.Dense(shape[-1], name="narrow", dtype=dtype)
+    norms = [normalization(name=f"norm{number}", dtype=dtype) for number in range(1, sublayers + 1)]
+    mlp_in = layers.Dense(hidden, settings["activation"], name="mlp_in", dtype=dtype)
+    mlp_out = layers.Dense(shape[-1], name="mlp_out", dtype=dtype)
     drop = layers.Dropout(settings["dropout"], name="drop", dtype=dtype)
-    for part in (*norms, widen):
+    for part in (*norms, mlp_in):
         part.build(shape)
-    narrow.build((*shape[:-1], hidden))
-    return norms, widen, narrow, drop
+    mlp_out.build((*shape[:-1], hidden))
+    return norms, mlp_in, mlp_out, drop
 
 
 def before(x, norm: keras.Layer, pre: bool):
-    """What enters a part: x, normalised if pre-norm."""
+    """The input of a sublayer: x, normalised if the block is pre-norm."""
     return norm(x) if pre else x
 
 
 def after(x, norm: keras.Layer, pre: bool):
-    """What a part and its shortcut return: their sum x, normalised if post-norm."""
+    """The output of a sublayer: the residual sum x, normalised if the block is post-norm."""
     return x if pre else norm(x)
 
 
-def real(tokens):
-    """Which of (B, S) tokens are not padding, for every head and every query: (B, 1, 1, S)."""
+def padding_mask(tokens):
+    """True for the tokens (B, S) that are not padding, with axes for heads and queries: (B, 1, 1, S)."""
     return ops.not_equal(tokens, 0)[:, None, None]
 
 
 def normalization(**options) -> keras.Layer:
-    """Layer normalisation with the epsilon of PyTorch, with which the networks are compared."""
+    """Layer normalisation with PyTorch's epsilon, so that the networks can be compared with PyTorch's."""
     return layers.LayerNormalization(epsilon=1e-5, **options)

@@ -1,19 +1,25 @@
-"""Network builders: plain functions that draw one network and return it uncompiled."""
+"""Network builders, plain functions that return one uncompiled network, and what writes token by token with them."""
 
+import keras
+
+import zoo.backend  # first: it loads Keras quietly and sets it
 from zoo.models.alexnet import alexnet
 from zoo.models.bigmodel import bigmodel
 from zoo.models.cnn import cnn
-from zoo.models.gpt import gpt
+from zoo.models.gpt import GptWriter, gpt
 from zoo.models.inception import googlenet, inception_v3
-from zoo.models.lm import lm
+from zoo.models.lm import LmWriter, lm
 from zoo.models.resnet import resnet
 from zoo.models.rnn import gru, lstm, recurrent, rnn
-from zoo.models.transformer import transformer, transformer_classifier
+from zoo.models.transformer import TransformerWriter, transformer, transformer_classifier
 from zoo.models.vgg import vgg
 from zoo.models.vit import vit
+from zoo.models.writer import Writer
 from zoo.models.xception import xception
 
 __all__ = [
+    "WRITERS",
+    "Writer",
     "alexnet",
     "bigmodel",
     "cnn",
@@ -30,5 +36,24 @@ __all__ = [
     "transformer_classifier",
     "vgg",
     "vit",
+    "writer_of",
     "xception",
 ]
+
+# By the part of a network's name before the first "_".
+WRITERS = {"gpt": GptWriter, "lm": LmWriter, "transformer": TransformerWriter}
+
+
+def writer_of(model: keras.Model) -> Writer:
+    """What writes token by token with a network.
+
+    Args:
+        model: a network of one of WRITERS, possibly saved and loaded since.
+
+    Raises:
+        ValueError: the network cannot write.
+    """
+    family = model.name.split("_")[0]
+    if family not in WRITERS:
+        raise ValueError(f"{model.name} cannot write token by token: the networks that can are {', '.join(WRITERS)}")
+    return WRITERS[family](model)

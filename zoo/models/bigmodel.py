@@ -1,9 +1,9 @@
 """BigModel, chapter 004's example of a large network, with the regularisation that the chapter is about.
 
-Two padded convolutions and a dense layer of 1000: on 32x32x3 nearly all of its 8.3 million weights
-sit in that dense layer, which is why it overfits and why chapter 004 needs its section 3.2.
-Departs from the chapter: its 128 * 7 * 7 features fit neither data set that it names; here they
-follow from the picture; and what is normalised is normalised after pooling, where it is a quarter as much.
+Two padded convolutions and a dense layer of 1000 units. On 32x32x3 nearly all of the 8.3 million weights are in that
+dense layer, which is why the network overfits and why the chapter regularises it in section 3.2.
+Departs from the chapter: its 128 * 7 * 7 features fit neither of the data sets that it names, so here their number
+follows from the image size; batch normalisation comes after pooling, where there are a quarter as many values.
 Checked against: plain numpy, and the number of weights of the same network in PyTorch, 8,278,658 on 32x32x3.
 """
 
@@ -22,18 +22,18 @@ def bigmodel(
     batch_normalization: bool = False,
     dropout: float = 0.0,
 ) -> keras.Model:
-    """Same-padded 3x3 convolutions with 2x2 max pooling, a wide dense layer and the classes.
+    """Padded 3x3 convolutions with 2x2 max pooling, a wide dense layer, and the output layer.
 
     Args:
-        input_shape: (height, width, channels) of a picture in pixels; each side at least
+        input_shape: (height, width, channels) of an image in pixels; each side at least
             `2 ** len(filters)`.
-        classes: number of classes.
-        filters: channels of each convolution, one stage a number.
+        classes: labels to tell apart.
+        filters: channels of each convolution, one number for each stage.
         units: width of the hidden dense layer.
         l1: penalty on the sum of the kernels' absolute weights (chapter 004, section 3.2).
         l2: penalty on the sum of the kernels' squared weights (chapter 004, section 3.2).
-        batch_normalization: normalise each layer's output over the batch (Ioffe & Szegedy 2015);
-            the layer's own bias is then left out.
+        batch_normalization: whether to normalise each layer's output over the batch (Ioffe & Szegedy 2015);
+            the layers then have no bias.
         dropout: fraction of units dropped while training, before each dense layer (Srivastava 2014).
 
     Returns:
@@ -41,7 +41,7 @@ def bigmodel(
         to (batch, classes) float32 logits.
 
     Raises:
-        ValueError: the picture is too small to halve that often.
+        ValueError: the image is too small for that many stages.
     """
     need = 2 ** len(filters)
     if min(input_shape[:2]) < need:
@@ -52,7 +52,7 @@ def bigmodel(
     penalty = regularizers.L1L2(l1, l2) if l1 or l2 else None
 
     def activated(x, name):
-        """ReLU, of values that are normalised first where that is asked for."""
+        """ReLU, after batch normalisation if that is on."""
         if batch_normalization:
             x = layers.BatchNormalization(name=f"{name}_norm")(x)
         return layers.ReLU(name=f"{name}_relu")(x)
@@ -63,13 +63,13 @@ def bigmodel(
     for stage, channels in enumerate(filters, 1):
         x = layers.Conv2D(channels, 3, padding="same", name=f"stage{stage}_conv", **options)(x)
         x = layers.MaxPooling2D(2, name=f"stage{stage}_pool")(x)  # (B, H / 2, W / 2, channels)
-        # ReLU after pooling gives the same as before it, from a quarter of the numbers.
+        # ReLU gives the same result before and after pooling; after it there are a quarter as many values.
         x = activated(x, f"stage{stage}")
     x = layers.Flatten(name="flatten")(x)
     x = layers.Dropout(dropout, name="drop1")(x)
     x = layers.Dense(units, name="dense", **options)(x)
     x = activated(x, "features")
     x = layers.Dropout(dropout, name="drop2")(x)
-    # Half precision is too coarse for a softmax over logits: the last layer stays in float32.
+    # The last layer stays in float32: half precision is too coarse for a softmax over logits.
     logits = layers.Dense(classes, kernel_regularizer=penalty, dtype="float32", name="logits")(x)
     return keras.Model(inputs, logits, name="bigmodel")

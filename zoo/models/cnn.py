@@ -1,9 +1,10 @@
-"""A small convolutional network: the "CNN" of the chapters, in the line of LeNet-5 (LeCun 1998).
+"""A small convolutional network: the "CNN" of the chapters, in the tradition of LeNet-5 (LeCun 1998).
 
-Each stage looks at 3x3 neighbourhoods and then halves the picture, so that later stages see more of
-it with fewer, more telling numbers; two dense layers decide.
-Departs from the chapters: pixels are rescaled inside the model, logits come out instead of
-probabilities, and dropout may be set. Checked against: the chapters' number of weights, 225,034.
+Each stage applies a 3x3 convolution and then halves the resolution, so that later stages cover more of the image with
+fewer, more abstract features; two dense layers classify them.
+Departs from the chapters: pixels are rescaled inside the model, the output is logits instead of probabilities, and
+dropout is optional.
+Checked against: plain numpy, and the chapters' number of weights, 225,034.
 """
 
 import keras
@@ -18,14 +19,14 @@ def cnn(
     units: int = 128,
     dropout: float = 0.0,
 ) -> keras.Model:
-    """Valid 3x3 convolutions, each with ReLU and 2x2 max pooling, then two dense layers.
+    """Unpadded 3x3 convolutions, each with ReLU and 2x2 max pooling, then two dense layers.
 
-    The chapters' network, 225,034 weights on 28x28x1 and 10 classes.
+    The chapters' network has 225,034 weights on 28x28x1 and 10 classes.
 
     Args:
-        input_shape: (height, width, channels) of a picture in pixels.
-        classes: number of classes.
-        filters: channels of each convolution, one stage a number.
+        input_shape: (height, width, channels) of an image in pixels.
+        classes: labels to tell apart.
+        filters: channels of each convolution, one number for each stage.
         units: width of the hidden dense layer.
         dropout: fraction of units dropped while training, before each dense layer.
 
@@ -34,7 +35,7 @@ def cnn(
         to (batch, classes) float32 logits.
 
     Raises:
-        ValueError: the picture is too small for that many stages.
+        ValueError: the image is too small for that many stages.
     """
     need = smallest_side(len(filters))
     if min(input_shape[:2]) < need:
@@ -51,13 +52,13 @@ def cnn(
     x = layers.Dropout(dropout, name="drop1")(x)
     x = layers.Dense(units, activation="relu", name="features")(x)
     x = layers.Dropout(dropout, name="drop2")(x)
-    # Half precision is too coarse for a softmax over logits: the last layer stays in float32.
+    # The last layer stays in float32: half precision is too coarse for a softmax over logits.
     logits = layers.Dense(classes, dtype="float32", name="logits")(x)
     return keras.Model(inputs, logits, name="cnn")
 
 
 def smallest_side(stages: int) -> int:
-    """Pixels that `stages` of an unpadded 3x3 convolution and 2x2 pooling need to leave one."""
+    """The side in pixels from which `stages` of unpadded 3x3 convolution and 2x2 pooling leave one pixel."""
     side = 1
     for _ in range(stages):
         side = 2 * side + 2

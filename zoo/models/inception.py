@@ -1,11 +1,13 @@
-"""Inception: several views of a place at once (Szegedy 2014, arXiv:1409.4842; v3: Szegedy 2015, arXiv:1512.00567).
+"""Inception: several window sizes side by side (Szegedy 2014, arXiv:1409.4842; v3: Szegedy 2015, arXiv:1512.00567).
 
-A module looks through windows of 1x1, 3x3 and 5x5 side by side and lets the next layer choose; 1x1 convolutions before
-the large windows keep that cheap. `googlenet` is the first, with two auxiliary heads that bring gradients to its
-middle; `inception_v3` replaces large windows by several small ones, and a square one by a row and a column.
-Departs from the papers: v3 has no auxiliary head, as the published weights have none; pixels are scaled, their mean is
-not subtracted. Checked against: the numbers of weights in table 1 of all stages but conv1, 4c and 5a, where its
-widths do not give its own sums (v1); keras.applications InceptionV3, outputs and moving statistics (v3).
+A module applies convolutions of 1x1, 3x3 and 5x5 to the same input and concatenates their outputs, so that the next
+layer can pick the scale it needs; 1x1 convolutions before the large windows keep that cheap. `googlenet` is the first
+version, with two auxiliary heads that bring gradients to the middle of the network. `inception_v3` replaces large
+windows by several small ones, and square windows by a row and a column.
+Departs from the papers: v3 has no auxiliary head, because the published weights have none; pixels are scaled instead of
+having their mean subtracted.
+Checked against: the numbers of weights in table 1 (v1), except for conv1, 4c and 5a, where the widths stated in the
+table do not give the numbers stated in it; keras.applications' InceptionV3, outputs and moving statistics (v3).
 """
 
 import keras
@@ -13,7 +15,7 @@ from keras import layers
 
 from zoo.layers import BatchNormalization, LocalResponseNormalization, scaled
 
-# Szegedy 2014, table 1: channels of 1x1, of 3x3 reduce and 3x3, of 5x5 reduce and 5x5, and of the pool's projection.
+# Szegedy 2014, table 1: channels of 1x1, of 3x3 reduce and 3x3, of 5x5 reduce and 5x5, and of pool proj.
 MODULES = {
     "3a": (64, 96, 128, 16, 32, 32),
     "3b": (128, 128, 192, 32, 96, 64),
@@ -35,22 +37,22 @@ def googlenet(
     dropout: float = 0.4,
     scaling: str = "unit",
 ) -> keras.Model:
-    """Table 1: a stem, nine inception modules, average pooling, the classes.
+    """Table 1: a stem, nine inception modules, average pooling, and the output layer.
 
     Args:
-        input_shape: (height, width, channels) of a picture in pixels; each side at least 32.
-        classes: number of classes.
-        auxiliary: two more heads, after modules 4a and 4d, as second and third output (section 5). They are
-            for training only: `fit` adds 0.3 of the loss of each, and keeps the network without them.
+        input_shape: (height, width, channels) of an image in pixels; each side at least 32.
+        classes: labels to tell apart.
+        auxiliary: whether there are two more heads, after modules 4a and 4d, as second and third output (section 5).
+            They are for training only: `fit` adds 0.3 of the loss of each, and saves the network without them.
         dropout: fraction dropped while training, before the last layer (table 1).
-        scaling: of the pixels: unit, symmetric or caffe (see zoo.layers.scaled).
+        scaling: how pixels are scaled: unit, symmetric or caffe (see zoo.layers.scaled).
 
     Returns:
         An uncompiled functional model: (batch, height, width, channels) pixels in 0..255
-        to (batch, classes) float32 logits, or to three of them with auxiliary heads.
+        to (batch, classes) float32 logits; with auxiliary heads, to a list of three of them.
 
     Raises:
-        ValueError: the picture is too small to halve five times.
+        ValueError: the image is too small to halve five times.
     """
     check_size(input_shape, 32, "googlenet halves them 5 times")
     inputs = keras.Input(input_shape, name="pixels")
@@ -75,7 +77,7 @@ def googlenet(
             heads.append(head(x, classes, f"auxiliary{len(heads) + 1}"))
     x = layers.GlobalAveragePooling2D(name="features")(x)  # (B, 1024)
     x = layers.Dropout(dropout, name="drop")(x)
-    # Half precision is too coarse for a softmax over logits: the last layer stays in float32.
+    # The last layer stays in float32: half precision is too coarse for a softmax over logits.
     logits = layers.Dense(classes, dtype="float32", name="logits")(x)
     return keras.Model(inputs, [logits, *heads] if heads else logits, name="googlenet")
 
@@ -87,12 +89,12 @@ def plain(x, channels: int, size: int, name: str, stride: int = 1):
 
 
 def head(x, classes: int, name: str):
-    """An auxiliary head (section 5): pooling of 5x5, 128 channels, 1024 units, the classes."""
+    """An auxiliary head (section 5): 5x5 pooling, 128 channels, 1024 units, and its output layer."""
     window = [min(5, side) for side in x.shape[1:3]]
     x = layers.AveragePooling2D(window, 3, name=f"{name}_pool")(x)
     x = layers.Flatten(name=f"{name}_flatten")(plain(x, 128, 1, f"{name}_conv"))
     x = layers.Dense(1024, "relu", name=f"{name}_dense")(x)
-    x = layers.Dropout(0.7, name=f"{name}_drop")(x)  # section 5, as is all above
+    x = layers.Dropout(0.7, name=f"{name}_drop")(x)  # section 5, as for the sizes above
     return layers.Dense(classes, dtype="float32", name=name)(x)
 
 
@@ -103,27 +105,27 @@ def inception_v3(
     dropout: float = 0.2,
     scaling: str = "symmetric",
 ) -> keras.Model:
-    """Table 1 of the second paper: a stem, eleven modules of four kinds, average pooling, the classes.
+    """Table 1 of the second paper: a stem, eleven modules of five kinds, average pooling, and the output layer.
 
     Args:
-        input_shape: (height, width, channels) of a picture in pixels; each side at least 75.
-        classes: number of classes.
+        input_shape: (height, width, channels) of an image in pixels; each side at least 75.
+        classes: labels to tell apart.
         dropout: fraction dropped while training, before the last layer.
-        scaling: of the pixels: unit, symmetric or caffe (see zoo.layers.scaled).
+        scaling: how pixels are scaled: unit, symmetric or caffe (see zoo.layers.scaled).
 
     Returns:
         An uncompiled functional model: (batch, height, width, channels) pixels in 0..255
         to (batch, classes) float32 logits.
 
     Raises:
-        ValueError: the picture is too small.
+        ValueError: the image is too small.
     """
     check_size(input_shape, 75, "inception_v3 halves them 5 times, mostly without padding,")
     inputs = keras.Input(input_shape, name="pixels")
-    x = scaled(inputs, scaling)  # (B, 299, 299, 3), and so on below, for the paper's pictures
+    x = scaled(inputs, scaling)  # (B, 299, 299, 3); this and the shapes below are those of the paper
     x = tower(x, "stem", [(32, 3, 3, "halve"), (32, 3, 3, "valid"), (64, 3, 3), "max"])  # (B, 73, 73, 64)
     x = tower(x, "stem2", [(80, 1, 1), (192, 3, 3, "valid"), "max"])  # (B, 35, 35, 192)
-    for number, channels in enumerate((32, 64, 64)):  # figure 5: a 5x5 window, and one made of two 3x3
+    for number, channels in enumerate((32, 64, 64)):  # figure 5: a 5x5 window, and one composed of two 3x3
         x = mixed(
             x,
             f"mixed{number}",
@@ -162,23 +164,26 @@ def inception_v3(
         x = layers.Concatenate(name=name)(views)  # (B, 8, 8, 2048)
     x = layers.GlobalAveragePooling2D(name="features")(x)  # (B, 2048)
     x = layers.Dropout(dropout, name="drop")(x)
-    # Half precision is too coarse for a softmax over logits: the last layer stays in float32.
+    # The last layer stays in float32: half precision is too coarse for a softmax over logits.
     logits = layers.Dense(classes, dtype="float32", name="logits")(x)
     return keras.Model(inputs, logits, name="inception_v3")
 
 
 def mixed(x, name: str, *towers: list):
-    """Towers side by side, their channels concatenated."""
+    """Towers side by side, concatenated along the channels."""
     views = [tower(x, f"{name}_{letter}", steps) for letter, steps in zip("abcd", towers, strict=False)]
     return layers.Concatenate(name=name)(views)
 
 
 def tower(x, name: str, steps: list):
-    """Steps one after another.
+    """A sequence of layers, each described by one of `steps`.
 
-    (channels, height, width): a convolution, normalised, and ReLU; with "valid" after it without padding, with
-    "halve" without padding and with a stride of 2. "average": over 3x3, the size stays. "max": over 3x3, without
-    padding, the size is halved.
+    Args:
+        x: (B, H, W, C).
+        name: with which the names of the layers start.
+        steps: (channels, height, width) is a convolution with batch normalisation and ReLU; a fourth item "valid"
+            leaves out its padding, "halve" also gives it a stride of 2. "average" is 3x3 average pooling that keeps
+            the resolution, "max" unpadded 3x3 max pooling that halves it.
     """
     for number, step in enumerate(steps, 1):
         if step == "average":
@@ -201,7 +206,7 @@ def tower(x, name: str, steps: list):
 
 
 def check_size(input_shape: tuple[int, int, int], need: int, why: str) -> None:
-    """Raises ValueError for a picture that is smaller than that."""
+    """Raises ValueError if the image is too small."""
     if min(input_shape[:2]) < need:
         raise ValueError(
             f"pictures are {input_shape[0]}x{input_shape[1]} pixels, but {why} and needs {need}x{need}: "

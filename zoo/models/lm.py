@@ -1,20 +1,20 @@
-"""A language model of recurrent layers (Zaremba 2014, arXiv:1409.2329, "Recurrent Neural Network Regularization").
+"""A recurrent language model (Zaremba 2014, arXiv:1409.2329, "Recurrent Neural Network Regularization").
 
-A text is read in short windows, for gradients flow no further back than a window; but what the layers remember is
-carried from each window into the next, so that they know more of the text than they learn from at once.
-Departs from the paper: biases begin at 0, but those of the LSTM forget gates at 1 (Jozefowicz 2015).
-Checked against: Zaremba's number of weights; PyTorch's layers with the same weights, windows carried, tied and untied.
+A text is read in short windows, and gradients flow no further back than the start of a window. The state of the layers
+is carried from each window into the next, so that a prediction can depend on more text than it is trained through.
+Departs from the paper: biases start at 0, except those of the LSTM's forget gates, which start at 1 (Jozefowicz 2015).
+Checked against: Zaremba's number of weights; PyTorch's layers with the same weights, over several windows, tied and
+untied.
 """
-
-from collections.abc import Callable
 
 import keras
 from keras import initializers, layers, ops
 
 from zoo.models.rnn import CELLS, on_processor
+from zoo.models.writer import Writer
 
-# Windows of up to this many steps are unrolled on a processor: without a loop to run, those of 20 were faster, most of
-# all with XLA. Each step adds to the time of compilation.
+# On a CPU, windows of up to this many steps are unrolled. Windows of 20 steps ran faster without the loop, above all
+# with XLA; but each unrolled step makes compilation longer.
 UNROLLED = 32
 
 
@@ -33,31 +33,31 @@ def lm(
 
     Args:
         vocabulary: number of tokens.
-        context: tokens of a window.
-        batch: texts that are read side by side, each window going on where the one before ended; None: each window
-            stands alone.
+        context: length of a window, in tokens.
+        batch: number of texts that are read side by side, each window continuing where the one before ended; None: each
+            window is read on its own.
         cell: rnn, lstm or gru.
-        embedding: width of the vectors that stand for tokens.
+        embedding: width of the token embedding.
         units: width of each recurrent layer.
-        tied: the same vectors predict at the output which token comes next (Press 2016, arXiv:1608.05859).
-        dropout: fraction dropped while training before, between and after the layers, not from step to step
+        tied: whether the token embedding also predicts the next token at the output (Press 2016, arXiv:1608.05859).
+        dropout: fraction dropped while training before, between and after the layers, but not from step to step
             (section 3).
 
     Returns:
         An uncompiled functional model: (batch, context) int32 tokens
-        to (batch, context, vocabulary) float32 logits of the token that comes next.
+        to (batch, context, vocabulary) float32 logits of the next token.
 
     Raises:
-        ValueError: no cell has that name, there is none, or the widths do not allow tying.
+        ValueError: cell is unknown, units is empty, or the last layer is too wide or too narrow for `tied`.
     """
     if cell not in CELLS:
         raise ValueError(f"cell came as {cell!r}, but the known ones are {', '.join(CELLS)}")
     if not units:
-        raise ValueError("units came empty, but at least one recurrent layer is needed")
+        raise ValueError("units came empty, but the network needs at least one recurrent layer")
     if tied and units[-1] != embedding:
-        raise ValueError(f"units came as {units}, but tied vectors of {embedding} want as many units at the end")
+        raise ValueError(f"units came as {units}, but tied to an embedding of {embedding} the last must be {embedding}")
     inputs = keras.Input(batch_shape=(batch, context), dtype="int32", name="text")
-    # Half precision is too coarse for a softmax over logits: those are in float32.
+    # The logits are computed in float32: half precision is too coarse for a softmax over them.
     if tied:
         tokens = layers.ReversibleEmbedding(
             vocabulary, embedding, embeddings_initializer=uniform(), reverse_dtype="float32", name="tokens"
@@ -74,40 +74,50 @@ def lm(
     return keras.Model(inputs, logits(x), name="lm")
 
 
-def token_step(model: keras.Model) -> tuple[Callable, Callable]:
-    """The network for writing on: it keeps what each layer remembers, and is given a token at a time.
+class LmWriter(Writer):
+    """Writes with a recurrent language model. The memory is a list of states, one for each layer: each (B, units).
 
     Args:
-        model: what `lm` made, perhaps saved and loaded since.
-
-    Returns:
-        Two functions: `start(batch)` makes the list of empty memories, one a layer;
-        `step(tokens, memories)` takes (batch,) int32 tokens to (batch, vocabulary) logits and the memories after them.
+        model: a network that `lm` built, possibly saved and loaded since.
     """
-    tokens, recurrent = model.get_layer("tokens"), [layer for layer in model.layers if isinstance(layer, Carried)]
 
-    def start(batch: int) -> list:
-        return [layer.recurrent.get_initial_state(batch) for layer in recurrent]
+    context = None
 
-    def step(text, memories: list) -> tuple:
-        x, kept = tokens(text), []
-        for layer, memory in zip(recurrent, memories, strict=True):
-            x, state = layer.recurrent.cell(x, [ops.cast(part, x.dtype) for part in memory])
-            kept.append(state)
-        if isinstance(tokens, layers.ReversibleEmbedding):
-            return tokens(x, reverse=True), kept
-        return model.get_layer("logits")(x), kept
+    def __init__(self, model: keras.Model):
+        self.tokens = model.get_layer("tokens")
+        self.tied = isinstance(self.tokens, layers.ReversibleEmbedding)
+        self.logits = None if self.tied else model.get_layer("logits")
+        self.recurrent = [layer.recurrent for layer in model.layers if isinstance(layer, Carried)]
 
-    return start, step
+    def start(self, batch, source=None, places: int | None = None) -> list:
+        """Empty states; `source` and `places` are not used, for there is no source and a state has no places."""
+        return [layer.get_initial_state(batch) for layer in self.recurrent]
+
+    def step(self, tokens, at, memory: list) -> tuple:
+        """See Writer; the tokens are (B, 1), and `at` is not used."""
+        x, states = self.tokens(tokens[:, 0]), []  # (B, embedding)
+        for layer, state in zip(self.recurrent, memory, strict=True):
+            x, state = layer.cell(x, [ops.cast(part, x.dtype) for part in state])  # noqa: PLW2901 - a token further
+            states.append(state)
+        logits = self.tokens(x, reverse=True) if self.tied else self.logits(x)  # (B, vocabulary)
+        return logits[:, None], states
+
+    def repeated(self, memory: list, times: int) -> list:
+        """See Writer."""
+        return [[ops.repeat(part, times, axis=0) for part in state] for state in memory]
+
+    def reordered(self, memory: list, rows) -> list:
+        """See Writer."""
+        return [[ops.take(part, rows, axis=0) for part in state] for state in memory]
 
 
 @keras.saving.register_keras_serializable(package="zoo")
 class Carried(keras.Layer):
-    """(B, T, D) to (B, T, units): a recurrent layer that begins each batch where it ended the one before.
+    """A recurrent layer that starts each batch with the state in which it ended the one before.
 
-    Keras' own way, `stateful=True`, keeps the state out of the layer's weights, so that it would be in no saved state
-    of a training. A batch of another size than the network was built for is read from an empty state, and leaves the
-    carried one alone.
+    (B, T, D) to (B, T, units). Keras' own way, `stateful=True`, does not make the state one of the layer's weights, so
+    that a checkpoint would not hold it. A batch of another size than the network was built for starts from an empty
+    state, and does not change the carried one.
 
     Args:
         cell: rnn, lstm or gru.
@@ -128,7 +138,7 @@ class Carried(keras.Layer):
         )
 
     def build(self, shape):
-        """Makes the layer, and its state where the batch is known."""
+        """Creates the weights, and if the batch size is known the state."""
         self.recurrent.unroll = on_processor() and shape[1] <= UNROLLED
         self.recurrent.build(shape)
         sizes = self.recurrent.state_size if shape[0] else ()
@@ -138,7 +148,7 @@ class Carried(keras.Layer):
         ]
 
     def call(self, x, training=False):
-        """The layer; the state goes on with it."""
+        """Applies the layer, and updates the state."""
         carried = bool(self.states) and x.shape[0] == self.states[0].shape[0]
         state = [ops.cast(kept, self.compute_dtype) for kept in self.states] if carried else None
         x, *state = self.recurrent(x, initial_state=state, training=training)
@@ -148,15 +158,15 @@ class Carried(keras.Layer):
         return x
 
     def reset_state(self):
-        """Empties the state; named like the method of Keras' own recurrent layers."""
+        """Sets the state to zeros; the name is that of the same method of Keras' recurrent layers."""
         for kept in self.states:
             kept.assign(ops.zeros_like(kept))
 
     def get_config(self):
-        """The arguments that make the layer again."""
+        """The constructor's arguments."""
         return super().get_config() | self.settings
 
 
 def uniform() -> initializers.Initializer:
-    """How the weights are initialised: from -0.1 to 0.1 (section 4.1)."""
+    """The initial weights: uniform between -0.1 and 0.1 (section 4.1)."""
     return initializers.RandomUniform(-0.1, 0.1)

@@ -1,10 +1,10 @@
 """Residual networks (He 2015, arXiv:1512.03385; pre-activation: He 2016, arXiv:1603.05027).
 
-A block adds what its convolutions find to what it was given, so that a deep network starts as a shallow one and
-gradients reach every layer. Here are the small networks for CIFAR-10 (2015, section 4.2), those for ImageNet
-(2015, table 1) and, with names that end in v2, their pre-activation form (2016, figure 4e).
-Departs from the papers: pixels are scaled, not whitened; v2 of 50 layers and more halves the picture in the last
-block of a stage, and bottlenecks have biases before a normalisation that cancels them, as the published weights do.
+A block adds the output of its convolutions to its input, so that it can easily leave its input as it is, and gradients
+reach every layer. Here are the small networks for CIFAR-10 (2015, section 4.2), those for ImageNet (2015, table 1) and,
+with names that end in v2, the pre-activation form of the latter (2016, figure 4e).
+Departs from the papers: pixels are scaled, not whitened. As in the published weights, v2 halves the resolution in the
+last block of a stage instead of the first, and the bottlenecks of 2015 have biases, which normalisation cancels.
 Checked against: keras.applications (50, 101, 152, both forms), transformers (18, 34) and a network in PyTorch (20),
 outputs and moving statistics.
 """
@@ -21,12 +21,12 @@ class Variant(NamedTuple):
     """What distinguishes one residual network from another."""
 
     blocks: tuple[int, ...]  # in each stage; the channels double from stage to stage
-    deep: bool  # bottlenecks of three convolutions instead of two
-    v2: bool = False  # pre-activation: normalise and activate before the convolutions instead of after them
+    deep: bool  # blocks are bottlenecks of three convolutions, instead of two 3x3 convolutions
+    v2: bool = False  # pre-activation: normalisation and ReLU come before the convolutions, instead of after them
 
 
 VARIANTS = {
-    # He 2015, section 4.2: 6 n + 2 layers; table 6 gives 0.27, 0.46, 0.66, 0.85 and 1.7 million weights.
+    # He 2015, section 4.2: 6 n + 2 layers; 0.27, 0.46, 0.66, 0.85 and 1.7 million weights in table 6.
     "resnet20": Variant((3, 3, 3), deep=False),
     "resnet32": Variant((5, 5, 5), deep=False),
     "resnet44": Variant((7, 7, 7), deep=False),
@@ -52,28 +52,28 @@ def resnet(
     variant: str = "resnet20",
     scaling: str = "unit",
 ) -> keras.Model:
-    """Stages of residual blocks, each stage at half the size and twice the channels; average pooling; the classes.
+    """Stages of residual blocks, each with half the resolution and twice the channels; average pooling; output layer.
 
     ResNet-50 has 25,636,712 weights on 224x224x3 and 1000 classes.
 
     Args:
-        input_shape: (height, width, channels) of a picture in pixels; each side at least 4 for the networks of
-            CIFAR-10 (20, 32, 44, 56 and 110 layers), 32 for the others.
-        classes: number of classes.
+        input_shape: (height, width, channels) of an image in pixels; each side at least 4 for the CIFAR-10 networks
+            (20, 32, 44, 56 and 110 layers), 32 for the others.
+        classes: labels to tell apart.
         variant: resnet20, 32, 44, 56, 110; resnet18, 34, 50, 101, 152; resnet50v2, 101v2, 152v2.
-        scaling: of the pixels: unit, symmetric or caffe (see zoo.layers.scaled).
+        scaling: how pixels are scaled: unit, symmetric or caffe (see zoo.layers.scaled).
 
     Returns:
         An uncompiled functional model: (batch, height, width, channels) pixels in 0..255
         to (batch, classes) float32 logits.
 
     Raises:
-        ValueError: no variant has that name, or the picture is too small to halve that often.
+        ValueError: variant is unknown, or the image is too small to halve that often.
     """
     if variant not in VARIANTS:
         raise ValueError(f"variant came as {variant!r}, but the known ones are {', '.join(VARIANTS)}")
     blocks, deep, v2 = VARIANTS[variant]
-    small = len(blocks) == 3  # the networks of section 4.2, for small pictures
+    small = len(blocks) == 3  # the networks of section 4.2, for small images
     need = 4 if small else 32
     if min(input_shape[:2]) < need:
         raise ValueError(
@@ -94,7 +94,7 @@ def resnet(
         channels = (16 if small else 64) * 2 ** (stage - 1)
         for block in range(1, count + 1):
             name = f"stage{stage}_block{block}"
-            # Between two stages: in the first block of the later one, in v2 in the last block of the earlier one.
+            # The resolution is halved in the first block of each later stage; in v2 already in the last block before.
             halves = (block == count and stage < len(blocks)) if v2 else (block == 1 and stage > 1)
             stride = 2 if halves else 1
             if v2:
@@ -106,13 +106,13 @@ def resnet(
     if v2:
         x = activated(x, "last")
     x = layers.GlobalAveragePooling2D(name="features")(x)  # (B, channels)
-    # Half precision is too coarse for a softmax over logits: the last layer stays in float32.
+    # The last layer stays in float32: half precision is too coarse for a softmax over logits.
     logits = layers.Dense(classes, dtype="float32", name="logits")(x)
     return keras.Model(inputs, logits, name=variant)
 
 
 def basic(x, channels: int, stride: int, name: str, projected: bool):
-    """Two 3x3 convolutions; a shortcut that must widen is projected (option B) or padded with zeros (option A)."""
+    """Two 3x3 convolutions; a shortcut that needs more channels is projected (option B) or padded with 0 (option A)."""
     short, more = x, channels - x.shape[-1]
     if more and projected:
         short = normalized(convolution(x, channels, 1, f"{name}_short_conv", stride), f"{name}_short")
@@ -125,7 +125,7 @@ def basic(x, channels: int, stride: int, name: str, projected: bool):
 
 
 def bottleneck(x, channels: int, stride: int, name: str):
-    """1x1 to few channels, 3x3 among them, 1x1 back to four times as many."""
+    """A 1x1 convolution to few channels, a 3x3 convolution, and a 1x1 convolution to four times as many channels."""
     short = x
     if x.shape[-1] != 4 * channels:
         short = convolution(x, 4 * channels, 1, f"{name}_short_conv", stride, bias=True)
@@ -137,7 +137,7 @@ def bottleneck(x, channels: int, stride: int, name: str):
 
 
 def preactivated(x, channels: int, stride: int, name: str):
-    """The pre-activation bottleneck: normalisation and ReLU before each convolution, and nothing after the sum."""
+    """The pre-activation bottleneck: normalisation and ReLU come before each convolution, nothing after the sum."""
     before = activated(x, f"{name}_0")
     if x.shape[-1] != 4 * channels:
         short = convolution(before, 4 * channels, 1, f"{name}_short_conv", stride, bias=True)
@@ -153,12 +153,12 @@ def thinned(x, stride: int, name: str):
     """Every `stride`-th row and column."""
     if stride == 1:
         return x
-    # As pooling over single pixels: strided slices, and their gradients, took a twelfth of a step of ResNet-20.
+    # By pooling over single pixels: strided slices and their gradients took a twelfth of a training step of ResNet-20.
     return layers.AveragePooling2D(1, stride, name=f"{name}_pool")(x)
 
 
 def convolution(x, channels: int, size: int, name: str, stride: int = 1, *, bias: bool = False):
-    """Padded evenly on all sides, which "same" does not do where the stride is 2."""
+    """A convolution with the same padding on all sides, which "same" does not give with a stride of 2."""
     if size > 1 and stride > 1:
         x = layers.ZeroPadding2D(size // 2, name=f"{name}_pad")(x)
     return layers.Conv2D(
@@ -167,7 +167,7 @@ def convolution(x, channels: int, size: int, name: str, stride: int = 1, *, bias
         stride,
         padding="valid" if stride > 1 else "same",
         use_bias=bias,
-        kernel_initializer="he_normal",  # He 2015, section 3.4, by its reference [13]
+        kernel_initializer="he_normal",  # He 2015, section 3.4, which refers to [13] for it
         name=name,
     )(x)
 
@@ -183,5 +183,5 @@ def activated(x, name: str):
 
 
 def joined(x, short, name: str):
-    """The sum of what the block found and what it was given, and ReLU."""
+    """The sum of the block's convolutions and its shortcut, and ReLU."""
     return layers.ReLU(name=f"{name}_relu")(layers.Add(name=f"{name}_add")([short, x]))

@@ -1,9 +1,9 @@
 """Recurrent networks: RNN (Elman 1990, "Finding Structure in Time"), LSTM (Hochreiter & Schmidhuber 1997, with the
 forget gate of Gers 2000) and GRU (Cho 2014, arXiv:1406.1078).
 
-One cell reads a sequence step by step; what it remembers of the steps so far is its state. The gates of LSTM and GRU
-decide what of it is kept, so that gradients reach further back than in the plain cell, where each step shrinks them.
-Departs from Cho 2014: GRU resets after the recurrent product, as cuDNN and PyTorch do.
+A cell reads a sequence step by step and keeps what it has read in its state. The gates of LSTM and GRU decide what of
+the state is kept, so that gradients reach further back than in the plain cell, where they shrink with each step.
+Departs from Cho 2014: the reset gate of GRU is applied after the recurrent product, as in cuDNN and PyTorch.
 Checked against: PyTorch's RNN, LSTM and GRU with the same weights, and the formula of the plain cell in numpy.
 """
 
@@ -17,7 +17,7 @@ CELLS = {"rnn": layers.SimpleRNN, "lstm": layers.LSTM, "gru": layers.GRU}
 
 def recurrent(
     input_shape: tuple[int, int],
-    outputs: int,
+    classes: int,
     *,
     cell: str = "lstm",
     units: tuple[int, ...] = (128, 128, 128),
@@ -26,33 +26,33 @@ def recurrent(
     every_step: bool = False,
     dropout: float = 0.0,
 ) -> keras.Model:
-    """Stacked recurrent layers, then dense layers with ReLU, then one without.
+    """Stacked recurrent layers, dense layers with ReLU, and an output layer.
 
-    The chapters' networks are `rnn`, one number in, 10 units, one number out, and `lstm`, three layers of 128 units on
-    100 steps of 64 numbers, a dense layer of 64 and 10 classes: 370,890 weights.
+    The chapters' networks are `rnn`, with 10 units, one input and one output, and `lstm`, with three layers of 128
+    units on 100 steps of 64 features, a dense layer of 64 units and 10 classes: 370,890 weights.
 
     Args:
         input_shape: (steps, features) of a sequence.
-        outputs: numbers that come out: one a class, or the values predicted.
+        classes: labels to tell apart, or numbers to predict.
         cell: rnn, lstm or gru.
         units: width of each recurrent layer, in each direction.
         dense: width of each hidden dense layer after them.
-        bidirectional: read from both ends (Schuster 1997).
-        every_step: predict at each step; else only after the last.
-        dropout: fraction dropped while training after each recurrent layer, not from step to step (Zaremba 2014,
+        bidirectional: whether the sequence is read in both directions (Schuster 1997).
+        every_step: whether to predict at each step; if not, only after the last.
+        dropout: fraction dropped while training after each recurrent layer, but not from step to step (Zaremba 2014,
             section 3).
 
     Returns:
         An uncompiled functional model: (batch, steps, features) float32
-        to (batch, outputs), or with `every_step` (batch, steps, outputs), float32.
+        to (batch, classes), or with `every_step` (batch, steps, classes), float32.
 
     Raises:
-        ValueError: no cell has that name, or there is none.
+        ValueError: cell is unknown, or units is empty.
     """
     if cell not in CELLS:
         raise ValueError(f"cell came as {cell!r}, but the known ones are {', '.join(CELLS)}")
     if not units:
-        raise ValueError("units came empty, but at least one recurrent layer is needed")
+        raise ValueError("units came empty, but the network needs at least one recurrent layer")
     inputs = keras.Input(input_shape, name="sequence")
     if len(units) > 1 and not bidirectional:
         x = Stack(cell, units, every_step, dropout, name="stack")(inputs)
@@ -62,27 +62,27 @@ def recurrent(
             name, whole = f"{cell}{number}", every_step or number < len(units)
             layer = CELLS[cell](width, return_sequences=whole, name=name)
             x = layers.Bidirectional(layer, name=name)(x) if bidirectional else layer(x)
-            x = layers.Dropout(dropout, name=f"drop{number}")(x)  # (B, T, units), of the last (B, units)
+            x = layers.Dropout(dropout, name=f"drop{number}")(x)  # (B, T, units); after the last layer (B, units)
     for number, width in enumerate(dense, 1):
         x = layers.Dense(width, activation="relu", name="features" if number == len(dense) else f"dense{number}")(x)
-    # Half precision is too coarse for what is predicted: the last layer stays in float32.
-    return keras.Model(inputs, layers.Dense(outputs, dtype="float32", name="logits")(x), name=cell)
+    # The last layer stays in float32: half precision is too coarse for predictions.
+    return keras.Model(inputs, layers.Dense(classes, dtype="float32", name="logits")(x), name=cell)
 
 
 @keras.saving.register_keras_serializable(package="zoo")
 class Stack(keras.Layer):
-    """(B, T, D) to (B, units of the last) or (B, T, units of the last): recurrent layers, with dropout after each.
+    """Recurrent layers, with dropout after each: (B, T, D) to (B, units[-1]), or with every_step to (B, T, units[-1]).
 
-    On a processor all of them go through the steps in one loop, where a layer need not wait until the one below has
-    seen the whole sequence: one core can work on the next step of that while another works on this. On a GPU, and
-    wherever dropout is drawn (the loop has none), layer follows layer, which is what cuDNN takes. The numbers are
-    the same up to rounding.
+    On a CPU all layers run through the steps in one loop. A layer then need not wait until the one below has read the
+    whole sequence: while one core works on a step of the upper layer, another can work on the next step of the lower
+    one. On a GPU the layers run one after another, which cuDNN needs; so they do in training with dropout, which the
+    loop does not have. Both ways give the same results up to rounding.
 
     Args:
         cell: rnn, lstm or gru.
         units: width of each layer.
-        every_step: return (B, T, units), else the last step alone.
-        dropout: fraction.
+        every_step: whether to return all steps; if not, only the last.
+        dropout: fraction dropped while training.
     """
 
     def __init__(self, cell: str, units: tuple[int, ...], every_step: bool, dropout: float, **options):
@@ -99,7 +99,7 @@ class Stack(keras.Layer):
         self.loop = layers.RNN(cells, return_sequences=every_step, **policy)
 
     def build(self, shape):
-        """Makes the cells, which both ways share; by the layers, so that weights have their names."""
+        """Creates the cells, which both ways share; through the layers, so that weights are named after them."""
         below = shape
         for layer in self.layers:
             layer.build(below)
@@ -107,7 +107,7 @@ class Stack(keras.Layer):
         self.loop.build(shape)
 
     def call(self, x, training=False):
-        """The layers, in the way that is fast here."""
+        """Applies the layers, in the way that is faster on this device."""
         if on_processor() and not (training and self.settings["dropout"]):
             return self.loop(x, training=training)
         for layer, drop in zip(self.layers, self.drops, strict=True):
@@ -115,12 +115,12 @@ class Stack(keras.Layer):
         return x
 
     def get_config(self):
-        """The arguments that make the layer again."""
+        """The constructor's arguments."""
         return super().get_config() | self.settings
 
 
 def on_processor() -> bool:
-    """Whether there is no GPU or other accelerator, which is fast with Keras' own recurrent layers."""
+    """Whether there is no GPU or other accelerator."""
     return all(device.startswith("cpu") for device in keras.distribution.list_devices())
 
 

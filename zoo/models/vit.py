@@ -1,10 +1,11 @@
-"""The Vision Transformer (Dosovitskiy 2020, arXiv:2010.11929): a picture as a sentence of patches.
+"""The Vision Transformer (Dosovitskiy 2020, arXiv:2010.11929): an image as a sequence of patches.
 
-Each patch becomes a vector, learned positions say where it was, and blocks of attention and a small dense network let
-every patch look at every other. Nothing but the cutting into patches knows that the input is a picture: what is
-built into a convolution has to be learned from data.
-Departs from the paper: the head is one dense layer, as in the paper for fine-tuning, without the hidden layer of
-pre-training. Checked against: transformers' ViT in PyTorch, outputs; torchvision and timm, numbers of weights.
+Each patch becomes a vector to which a learned position is added, and in blocks of attention and dense layers every
+patch can attend to every other. Only the division into patches treats the input as an image: locality, which
+convolutions have built in, has to be learned from data.
+Departs from the paper: the head is a single dense layer, which the paper uses for fine-tuning, without the hidden layer
+that it has in pre-training.
+Checked against: transformers' ViT in PyTorch, outputs; torchvision and timm, numbers of weights.
 """
 
 from typing import NamedTuple
@@ -16,7 +17,7 @@ from zoo.layers import BatchNormalization, scaled
 
 
 class Variant(NamedTuple):
-    """The size of a Vision Transformer; the dense layer in a block is four times as wide as the block."""
+    """The size of a Vision Transformer; the hidden dense layer of a block is four times as wide as the block."""
 
     width: int
     depth: int  # blocks
@@ -30,7 +31,7 @@ VARIANTS = {
     # Touvron 2020 (arXiv:2012.12877), table 1.
     "tiny": Variant(192, 12, 3),
     "small": Variant(384, 12, 6),
-    # Ours, for pictures of 32x32 and 64 patches: Tiny at half its depth, and a third of that for two cores.
+    # Ours, for images of 32x32 in 64 patches: Tiny with half its depth, and a third of its weights for two CPU cores.
     "mini": Variant(192, 6, 3),
     "micro": Variant(128, 4, 4),
 }
@@ -46,27 +47,27 @@ def vit(
     dropout: float = 0.0,
     scaling: str = "symmetric",
 ) -> keras.Model:
-    """Patches, a class token and positions, blocks of attention and dense layers; the class token decides.
+    """Patches, a class token and positions, blocks of attention and dense layers; the class token is classified.
 
     ViT-B/16 (base, patch 16) has 86,567,656 weights on 224x224x3 and 1000 classes.
 
     Args:
-        input_shape: (height, width, channels) of a picture in pixels; each side a multiple of `patch`
+        input_shape: (height, width, channels) of an image in pixels; each side a multiple of `patch`
             times `2 ** len(stem)`.
-        classes: number of classes.
-        variant: tiny, small, base or large of the papers, or mini or micro for pictures of 32x32.
-        patch: side of a patch, in pixels of the picture or, with a stem, of what the stem leaves.
-        stem: channels of 3x3 convolutions before the patches, each of which halves the picture: the hybrid of
-            section 3.1, with a small stem (Xiao 2021, arXiv:2106.14881). Nothing for the plain network.
+        classes: labels to tell apart.
+        variant: tiny, small, base or large of the papers, or mini or micro for images of 32x32.
+        patch: side of a patch in pixels; with a stem, in pixels of the stem's output.
+        stem: channels of 3x3 convolutions before the patches, each of which halves the resolution: the hybrid of
+            section 3.1, with a small stem (Xiao 2021, arXiv:2106.14881). Empty for the plain network.
         dropout: fraction dropped while training, of the embedded patches and within each block (appendix B.1).
-        scaling: of the pixels: unit, symmetric or caffe (see zoo.layers.scaled).
+        scaling: how pixels are scaled: unit, symmetric or caffe (see zoo.layers.scaled).
 
     Returns:
         An uncompiled functional model: (batch, height, width, channels) pixels in 0..255
         to (batch, classes) float32 logits.
 
     Raises:
-        ValueError: no variant has that name, or the picture cannot be cut into such patches.
+        ValueError: variant is unknown, or the image cannot be divided into such patches.
     """
     if variant not in VARIANTS:
         raise ValueError(f"variant came as {variant!r}, but the known ones are {', '.join(VARIANTS)}")
@@ -76,8 +77,8 @@ def vit(
         raise ValueError(f"patch came as {patch}, but must be at least 1 pixel")
     if input_shape[0] % side or input_shape[1] % side:
         raise ValueError(
-            f"pictures are {input_shape[0]}x{input_shape[1]} pixels, which patches of {side} do not fill: "
-            "wanted a multiple of it on both sides"
+            f"pictures are {input_shape[0]}x{input_shape[1]} pixels, but patches of {side}x{side} need "
+            f"multiples of {side} on both sides"
         )
     # Letters of the shapes: T = 1 + H * W / side ** 2 tokens, D = width.
     inputs = keras.Input(input_shape, name="pixels")
@@ -92,41 +93,41 @@ def vit(
     x = layers.Dropout(dropout, name="drop")(x)
     for number in range(1, depth):
         x = block(x, heads, dropout, f"block{number}")  # (B, T, D)
-    # Nothing reads what the last block would make of the other tokens.
+    # Only the class token is used after the last block, so the block computes no other.
     x = block(x, heads, dropout, f"block{depth}", first_only=True)  # (B, 1, D)
     x = normalized(x, "last_norm")
-    x = layers.Reshape((width,), name="features")(x)  # (B, D), what the class token has gathered
-    # Half precision is too coarse for a softmax over logits: the last layer stays in float32.
+    x = layers.Reshape((width,), name="features")(x)  # (B, D), the class token
+    # The last layer stays in float32: half precision is too coarse for a softmax over logits.
     logits = layers.Dense(classes, dtype="float32", name="logits")(x)
     return keras.Model(inputs, logits, name=f"vit_{variant}")
 
 
 def block(x, heads: int, dropout: float, name: str, first_only: bool = False):
-    """Attention, then two dense layers, each normalised first, inside a shortcut (equations 2 and 3).
+    """Attention, then two dense layers, each with a normalisation before it and a residual connection (equations 2, 3).
 
-    With `first_only` every token is still attended to, but only the first attends and goes on: (B, T, D) to (B, 1, D).
+    (B, T, D) to (B, T, D). With `first_only` all tokens are attended to, but only the first is computed: (B, 1, D).
     """
     width = x.shape[-1]
     y = attention(normalized(x, f"{name}_norm1"), heads, f"{name}_attention", first_only)
     if first_only:
         x = x[:, :1]
     x = layers.Add(name=f"{name}_add1")([x, layers.Dropout(dropout, name=f"{name}_drop1")(y)])
-    y = layers.Dense(4 * width, name=f"{name}_widen")(normalized(x, f"{name}_norm2"))
+    y = layers.Dense(4 * width, name=f"{name}_mlp_in")(normalized(x, f"{name}_norm2"))
     y = layers.Activation("gelu", name=f"{name}_gelu")(y)
     y = layers.Dropout(dropout, name=f"{name}_drop2")(y)
-    y = layers.Dropout(dropout, name=f"{name}_drop3")(layers.Dense(width, name=f"{name}_narrow")(y))
+    y = layers.Dropout(dropout, name=f"{name}_drop3")(layers.Dense(width, name=f"{name}_mlp_out")(y))
     return layers.Add(name=f"{name}_add2")([x, y])
 
 
 def attention(x, heads: int, name: str, first_only: bool = False):
-    """Every token attends to all tokens, with `heads` heads (appendix A): (B, T, D) to (B, T, D).
+    """Multi-head attention of all tokens to all tokens (appendix A): (B, T, D) to (B, T, D).
 
-    With `first_only` the first token alone attends: (B, T, D) to (B, 1, D).
+    With `first_only` only the first token attends: (B, T, D) to (B, 1, D).
     """
     # Not zoo.layers.SelfAttention, which has no `first_only`.
     width = x.shape[-1]
-    asked = layers.Dense(3 * width, name=f"{name}_qkv")(x)
-    query, key, value = ops.split(layers.Reshape((-1, 3 * heads, width // heads), name=f"{name}_heads")(asked), 3, 2)
+    qkv = layers.Dense(3 * width, name=f"{name}_qkv")(x)
+    query, key, value = ops.split(layers.Reshape((-1, 3 * heads, width // heads), name=f"{name}_heads")(qkv), 3, 2)
     if first_only:
         query = query[:, :1]
     y = ops.dot_product_attention(query, key, value)  # (B, T or 1, heads, D / heads)
@@ -140,10 +141,10 @@ def normalized(x, name: str):
 
 @keras.saving.register_keras_serializable(package="zoo")
 class Tokens(keras.Layer):
-    """(B, T - 1, D) to (B, T, D): a learned token in front, its learned position added to each (equation 1)."""
+    """Puts a learned token in front and adds learned positions (equation 1): (B, T - 1, D) to (B, T, D)."""
 
     def build(self, input_shape):
-        """Makes the token (D,) and the positions (T, D)."""
+        """Creates the token (D,) and the positions (T, D)."""
         count, width = input_shape[1:]
         self.token = self.add_weight((width,), "zeros", name="token")
         self.positions = self.add_weight(
@@ -151,7 +152,7 @@ class Tokens(keras.Layer):
         )
 
     def call(self, patches):
-        """The token, then the patches, each at its place."""
+        """The token and then the patches, with their positions."""
         token = ops.broadcast_to(self.token, (ops.shape(patches)[0], 1, patches.shape[-1]))
         return ops.concatenate([token, patches], axis=1) + self.positions
 

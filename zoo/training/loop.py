@@ -34,7 +34,9 @@ def build(recipe: Recipe) -> keras.Model:
         strange = spec.keys() - inspect.signature(recipe.model).parameters.keys()
         if strange:
             flags = " ".join(f"--data.{name}" for name in sorted(strange))
-            raise ValueError(f"it does not take {', '.join(sorted(strange))}, which the data give it: leave out {flags}")
+            raise ValueError(
+                f"it does not take {', '.join(sorted(strange))}, which the data give it: leave out {flags}"
+            )
         model = recipe.method.wrap(recipe.model(**spec))
         recipe.task.check(model, spec, labels)
         return model
