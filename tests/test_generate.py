@@ -13,6 +13,7 @@ import tensorflow as tf
 from conftest import assert_complaint
 from safetensors.numpy import save_file
 from test_text import write_text
+from zoo.gpt2 import names_of
 
 from zoo import generate as generate_module
 from zoo.data import Text
@@ -21,7 +22,6 @@ from zoo.decoding import Sampling, ahead, filled, write, write_on
 from zoo.evaluate import evaluate
 from zoo.fit import fit
 from zoo.generate import generate, on_and_on, rate, within_a_context
-from zoo.gpt2 import names_of
 from zoo.models import gpt, lm
 from zoo.models.gpt import VARIANTS
 from zoo.recipes import RECIPES
@@ -226,7 +226,7 @@ def test_other_verbs_say_what_a_language_model_is_for(run, zoo_here, tmp_path):
 
 
 def test_board(run):
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # noqa: PLC0415
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     reader = EventAccumulator(str(run.path / "validation"), size_guidance={"tensors": 0})
     reader.Reload()

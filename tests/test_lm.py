@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from conftest import ROOT, STAGED, stage_originals
 from test_text import SENTENCES, write_text
+from zoo.training.carry import Forget, forget
 
 from zoo.data import Text
 from zoo.data.ptb import Ptb
@@ -24,7 +25,6 @@ from zoo.generate import generate
 from zoo.generate import run_command as generate_command
 from zoo.models import lm, writer_of
 from zoo.recipes import RECIPES
-from zoo.training.carry import Forget, forget
 from zoo.training.resume import create_variables
 
 VOCABULARY, CONTEXT, BATCH = 11, 5, 3

@@ -7,10 +7,10 @@ import keras
 import numpy as np
 import pytest
 from test_transformer import SMALL, VOCABULARY, array, sentences
+from zoo.translating import attention_map, decode
 
 from zoo.decoding import search
 from zoo.models import transformer, writer_of
-from zoo.translating import attention_map, decode
 
 BEGIN, END = 1, 2
 

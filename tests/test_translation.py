@@ -12,6 +12,7 @@ import sacrebleu
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from test_pairs import write_pairs
 from test_resume import crash_at_every_save
+from zoo.training.translation import SHOWN, SmoothedCrossEntropy, TokenAccuracy
 
 from zoo.data import Pairs
 from zoo.errors import UserError
@@ -22,7 +23,6 @@ from zoo.models import transformer
 from zoo.recipes import RECIPES
 from zoo.sentences import translate
 from zoo.training import Optimizer, Translation
-from zoo.training.translation import SHOWN, SmoothedCrossEntropy, TokenAccuracy
 
 SMALL = partial(transformer, width=32, heads=2, depth=1, hidden=64, dropout=0.0, norm="pre")
 

@@ -12,10 +12,10 @@ from conftest import assert_complaint
 from keras import applications
 from keras.src.legacy.saving import legacy_h5_format
 from PIL import Image
-
-from zoo.errors import UserError
 from zoo.network import silence_of
 from zoo.weights import PUBLISHED, labels_of_imagenet, load_reference, move_weights, pretrained, was_fetched, zip_layers
+
+from zoo.errors import UserError
 
 
 @pytest.fixture(scope="module")

@@ -35,7 +35,7 @@ def hushed() -> Iterator[None]:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Lets Ctrl-C end the process at once: an interrupt within an import of TensorFlow would be printed or swallowed."""
+    """Lets Ctrl-C end the process at once: within an import of TensorFlow it would be printed or swallowed."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

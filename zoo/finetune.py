@@ -145,7 +145,7 @@ def transferred(
             f"pictures are {given[0]}x{given[1]} pixels, but {base} was trained on {wanted[0]}x{wanted[1]}: "
             f"give --data.size {wanted[0]} {wanted[1]}"
         )
-    if not pictures and tuple(given) != wanted or trained.input.shape[0] not in (None, batch):
+    if (not pictures and tuple(given) != wanted) or trained.input.shape[0] not in (None, batch):
         raise ValueError(f"inputs are {(batch, *given)}, but {base} was trained on {trained.input.shape}")
     inputs = keras.Input(batch_shape=(batch, *given), dtype=trained.input.dtype, name=trained.input.name)
 
@@ -223,6 +223,4 @@ def run_command(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    from zoo import finetune as itself  # by its own name, under which a run writes down `transferred`
-
-    sys.exit(main(itself.run_command))
+    sys.exit(main(run_command))

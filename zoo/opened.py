@@ -71,6 +71,7 @@ def opened(
     if weights is not None:
         return published(path.as_posix(), weights)
     check_is_run(path)
+    from zoo.tasks.task import check_goes_with
     from zoo.training import runs
 
     found = runs.open_for_reading(path)
@@ -78,6 +79,7 @@ def opened(
     kept = record["recipe"]
     source = recalled(source, kept.get("data"), "source", found)
     task = recalled(task, kept.get("task"), "task", found)
+    check_goes_with(task, source)
     source = source.of_run(found.path, record["labels"])
 
     def load() -> keras.Model:

@@ -7,11 +7,11 @@ import sys
 import numpy as np
 import pytest
 from compare import randomize, relative
+from zoo.gpt2 import names_of, published_gpt2
 
 from zoo.data import read_tokenizer
 from zoo.data.tokens import learn
 from zoo.errors import UserError
-from zoo.gpt2 import names_of, published_gpt2
 from zoo.models import gpt, writer_of
 from zoo.models.gpt import VARIANTS
 

@@ -24,9 +24,9 @@ from keras import applications
 
 import zoo.backend  # noqa: F401 - first: it loads Keras quietly and sets it
 from zoo.data import Images
+from zoo.data.network import silence_of
 from zoo.errors import UserError, nearest
 from zoo.models import inception_v3, resnet, vgg, xception
-from zoo.data.network import silence_of
 
 CLASSES = 1000  # of ImageNet
 SERVER = "https://storage.googleapis.com"  # of what keras.applications publishes

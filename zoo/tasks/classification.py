@@ -38,13 +38,14 @@ class Top:
 class Classification(Task):
     """One class an example: softmax cross entropy of float32 logits (B, classes) against one-hot labels.
 
-    Of the source it wants `labels` and `pictures(inputs)`, which shows inputs as pictures; for balanced weights
-    `arrays("train")`, whose second part are the labels.
+    Of the source it wants `pictures(inputs)`, which shows inputs as pictures, and `arrays("train")`, whose second part
+    are the labels, for balanced weights.
     """
 
     monitors: ClassVar[tuple[str, ...]] = ("val_loss", "val_accuracy")
     verb: ClassVar[str] = "predict"
     usage: ClassVar[str] = "predict {run} {inputs}"
+    wants: ClassVar[tuple[str, ...]] = ("pictures", "arrays")
     Ask: ClassVar[type] = Top
 
     label_smoothing: float = 0.0

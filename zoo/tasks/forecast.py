@@ -41,12 +41,12 @@ class Forecast(Task):
 
     Where there are several, each has an output of its own and none is fed back (the MIMO strategy of Taieb 2012,
     arXiv:1108.3259); the figures are then over all of them together, and by how far ahead.
-    Of the source it wants `series`, `starts(split)`, `horizon`, `season`, `variable` and `unscaled`.
     """
 
     monitors: ClassVar[tuple[str, ...]] = ("val_loss",)
     verb: ClassVar[str] = "predict"
     usage: ClassVar[str] = "predict {run} {inputs}"
+    wants: ClassVar[tuple[str, ...]] = ("series", "starts", "horizon", "season", "variable", "unscaled")
     Ask: ClassVar[type] = Nothing
 
     def check(self, model: keras.Model, spec: dict, labels: Sequence[str]) -> None:

@@ -47,15 +47,12 @@ class Writing(Sampling):
 
 @dataclass(frozen=True)
 class LanguageModel(Task):
-    """The next token at each place: mean softmax cross entropy of float32 logits (B, T, vocabulary).
-
-    Of the source it wants `context`, `numbers(split)`, `characters(split)`, `prompt(text)`, `decode(tokens)` and
-    `vocabulary_size`.
-    """
+    """The next token at each place: mean softmax cross entropy of float32 logits (B, T, vocabulary)."""
 
     monitors: ClassVar[tuple[str, ...]] = ("val_loss",)
     verb: ClassVar[str] = "generate"
     usage: ClassVar[str] = "generate {run} --prompt TEXT"
+    wants: ClassVar[tuple[str, ...]] = ("context", "numbers", "characters", "prompt", "decode", "vocabulary_size")
     Ask: ClassVar[type] = Writing
 
     def check(self, model: keras.Model, spec: dict, labels: Sequence[str]) -> None:

@@ -5,12 +5,15 @@ A verb asks the task and never which task it is. Training knows this file alone.
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import keras
+
+from zoo.errors import UserError
 
 
 class Panel(ABC):
@@ -32,8 +35,8 @@ class Panel(ABC):
 class Task(ABC):
     """A frozen record of one kind of problem: its fields are flags, `--task.NAME`.
 
-    `source` is always the source of the data (see `zoo.data.source.Source`), of which a task may ask what its own
-    docstring says; `model` a network that passed `check`.
+    `source` is always the source of the data (see `zoo.data.Source`), which has what the task `wants` too; `model` a
+    network that passed `check`.
     """
 
     monitors: ClassVar[tuple[str, ...]]
@@ -42,6 +45,8 @@ class Task(ABC):
     """Which verb a trained network answers to: predict, about inputs that exist, or generate, which makes new ones."""
     usage: ClassVar[str]
     """That verb's words for a person to type, with `{run}` and `{inputs}` to be filled in."""
+    wants: ClassVar[tuple[str, ...]]
+    """What it asks of the data besides what every source has: names of attributes and methods."""
     Ask: ClassVar[type]
     """The frozen record of flags that the verb offers for this task."""
 
@@ -101,6 +106,19 @@ class Task(ABC):
     @abstractmethod
     def line(self, answer: dict) -> str:
         """One of the answers for a person to read."""
+
+
+def check_goes_with(task: Task, source) -> None:
+    """Names what a source lacks of what a task wants.
+
+    Raises:
+        UserError: it lacks something.
+    """
+    lacking = [name for name in task.wants if inspect.getattr_static(source, name, None) is None]
+    if lacking:
+        raise UserError(
+            f"{type(task).__name__} wants {', '.join(lacking)} of its data, which {type(source).__name__} lacks"
+        )
 
 
 def shapes(tensors) -> list[list[int | None]]:

@@ -41,15 +41,12 @@ class Beam:
 
 @dataclass(frozen=True)
 class Translation(Task):
-    """The next token of the target, by the source and the target so far: cross entropy of float32 logits (B, T, V).
-
-    Of the source of the data it wants `pairs(split)`, `numbers(split)`, `decode(tokens)`, `bos`, `eos`, `limit` and
-    `vocabulary_size`.
-    """
+    """The next token of the target, by the source and the target so far: cross entropy of float32 logits (B, T, V)."""
 
     monitors: ClassVar[tuple[str, ...]] = ("val_loss", "val_accuracy")
     verb: ClassVar[str] = "predict"
     usage: ClassVar[str] = "predict {run} {inputs}"
+    wants: ClassVar[tuple[str, ...]] = ("pairs", "numbers", "decode", "bos", "eos", "limit", "vocabulary_size")
     Ask: ClassVar[type] = Beam
 
     label_smoothing: float = 0.1

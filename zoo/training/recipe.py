@@ -7,6 +7,7 @@ import hashlib
 import inspect
 import json
 import re
+import sys
 import types
 import typing
 from collections.abc import Callable
@@ -19,7 +20,7 @@ import tyro
 
 from zoo.data.source import Source
 from zoo.errors import UserError, check_contract
-from zoo.tasks.task import Task
+from zoo.tasks.task import Task, check_goes_with
 from zoo.training.method import Method, Whole
 from zoo.training.optimizer import Optimizer
 
@@ -40,7 +41,7 @@ class Recipe:
     """The data."""
     task: Task
     """What the network is trained to do: loss, metrics, report."""
-    method: Method = Whole()
+    method: Method = dataclasses.field(default_factory=Whole)
     """How the weights are trained beyond the plain way."""
     optimizer: Optimizer = dataclasses.field(default_factory=Optimizer)
     """How the weights are moved."""
@@ -62,6 +63,7 @@ class Recipe:
         check_contract(self.data, Source, "data")
         check_contract(self.task, Task, "task")
         check_contract(self.method, Method, "method")
+        check_goes_with(self.task, self.data)
         if inspect.isfunction(self.model):
             object.__setattr__(self, "model", partial(self.model))
         if not isinstance(self.model, partial):
@@ -127,7 +129,10 @@ def plain(value: Any) -> Any:
 
 def name_of(thing: type | Callable) -> str:
     """Its name; for what is not of this package with its module, so that it is never taken for one of ours."""
-    return thing.__name__ if thing.__module__.startswith("zoo.") else f"{thing.__module__}.{thing.__qualname__}"
+    module, begun = thing.__module__, getattr(sys.modules["__main__"], "__spec__", None)
+    if module == "__main__" and begun is not None:  # `python -m`: by the name under which it can be imported
+        module = begun.name
+    return thing.__name__ if module.startswith("zoo.") else f"{module}.{thing.__qualname__}"
 
 
 def revive(kind: type, record: dict) -> Any:

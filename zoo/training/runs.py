@@ -86,7 +86,9 @@ class Run:
             reason = " ".join(str(error).split())
             if "safe_mode" in reason or "unsafe" in reason.lower():
                 raise UserError(f"refused {path}: it asks to run code that came with the file") from error
-            raise UserError(f"{path} is damaged ({reason[:200]}); {self.how_to_go_on('--fresh')}") from error
+            raise UserError(
+                f"{path} is damaged, or does not go with its run.json ({reason[:200]}); {self.how_to_go_on('--fresh')}"
+            ) from error
 
     def how_to_go_on(self, *flags: str) -> str:
         """The command that made the run, to be typed again."""

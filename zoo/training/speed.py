@@ -161,7 +161,7 @@ def matmul_gflops() -> float:
 def peak_memory() -> int:
     """The most bytes of memory that this process has held."""
     try:
-        import resource  # noqa: PLC0415 - not on Windows
+        import resource
     except ImportError:
         return psutil.Process().memory_info().peak_wset
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
