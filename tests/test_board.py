@@ -14,7 +14,8 @@ from tensorboard.util.tensor_util import make_ndarray
 from zoo.data import Augment, Images
 from zoo.fit import fit
 from zoo.models import cnn
-from zoo.training import Classification, Optimizer, Recipe
+from zoo.tasks import Classification
+from zoo.training import Optimizer, Recipe
 
 EPOCHS = 2
 

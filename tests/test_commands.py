@@ -30,7 +30,7 @@ def test_same_command_again_says_that_it_is_finished(run, zoo_here):
 def test_overview(zoo_command):
     done = zoo_command("")
     assert done.returncode == 0
-    for word in ("fit RECIPE", "evaluate RUN", "predict RUN FILE", "bench RECIPE", "cnn", "bigmodel"):
+    for word in ("fit RECIPE", "evaluate RUN", "predict RUN INPUT", "bench RECIPE", "cnn", "bigmodel"):
         assert word in done.stdout
 
 
@@ -139,7 +139,8 @@ MISTAKES = {
     "not a run": (["evaluate", "zoo"], ["zoo is not a run"]),
     "no such split": (["evaluate", "RUN", "--split", "train"], ["--split came as train"]),
     "no pictures": (["predict", "RUN"], ["no pictures were named"]),
-    "top zero": (["predict", "RUN", "x.png", "--top", "0"], ["--top came as 0"]),
+    "no such picture": (["predict", "RUN", "nowhere.png"], ["there is no file nowhere.png"]),
+    "top zero": (["predict", "RUN", "setup.cfg", "--top", "0"], ["--top came as 0"]),
     "odd profile": (["fit", "cnn", "--profile", "40", "20"], ["--profile came as (40, 20)"]),
     "strong mix": (["fit", "cnn", "--data.augment.cutmix", "1.5"], ["--data.augment.cutmix came as 1.5"]),
     "no number": (["fit", "cnn", "--optimizer.rate", "nan"], ["--optimizer.rate came as nan"]),

@@ -18,8 +18,8 @@ from zoo.finetune import finetune, recipe_for, transferred
 from zoo.fit import fit
 from zoo.models import bigmodel, resnet
 from zoo.predict import predict
-from zoo.training import Classification, Optimizer, Recipe, Run, callbacks
-from zoo.training.thaw import FineTuning
+from zoo.tasks import Classification
+from zoo.training import Optimizer, Recipe, Run, Thaw, callbacks
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def moved(before: dict, after: dict) -> set[str]:
 def test_thaws_from_the_head_down(base, data, tmp_path, monkeypatch):
     watch, standard = Watch(), callbacks.standard
     monkeypatch.setattr(callbacks, "standard", lambda *all: [*standard(*all), watch])
-    tune(base, data, tmp_path, epochs=4, frozen=2, groups=2, optimizer=Optimizer(schedule="constant"))
+    tune(base, data, tmp_path, epochs=4, method=Thaw(frozen=2, groups=2), optimizer=Optimizer(schedule="constant"))
     begun, *after = watch.epochs
     trained = {layer.name: layer.get_weights() for layer in base.model().layers if layer.weights}
     assert moved({n: w for n, w in begun.items() if n != "logits"}, trained) == set()
@@ -76,9 +76,8 @@ def test_thaws_from_the_head_down(base, data, tmp_path, monkeypatch):
 def test_lower_parts_learn_slower():
     """One step of plain descent: the rate of a layer is its step over its gradient."""
     model = bigmodel((8, 8, 1), 3, filters=(2, 2), units=4)
-    recipe = FineTuning("x", partial(bigmodel), Images(), Classification(), groups=3, decay=0.5)
-    optimizer = Optimizer("sgd", rate=1.0, schedule="constant").build(1)
-    recipe.slow_down(model, optimizer, steps=10)
+    chosen = Optimizer("sgd", rate=1.0, schedule="constant")
+    optimizer = Thaw(groups=3, decay=0.5).optimizer(chosen, model, steps=10, epochs=1)
     before = [v.numpy() for v in model.trainable_variables]
     optimizer.build(model.trainable_variables)
     optimizer.iterations.assign(1000)  # long after all had thawed
@@ -92,9 +91,8 @@ def test_lower_parts_learn_slower():
 def test_a_thawed_part_begins_gently():
     """Adam's correction for its young moments counts all steps; right after a thaw it must not make large ones."""
     model = bigmodel((8, 8, 1), 3, filters=(2, 2), units=4)
-    recipe = FineTuning("x", partial(bigmodel), Images(), Classification(), frozen=3, groups=1, decay=0.5)
-    optimizer = Optimizer("adamw", rate=1e-2, schedule="constant", weight_decay=0.5).build(1)
-    recipe.slow_down(model, optimizer, steps=100)
+    chosen = Optimizer("adamw", rate=1e-2, schedule="constant", weight_decay=0.5)
+    optimizer = Thaw(frozen=3, groups=1, decay=0.5).optimizer(chosen, model, steps=100, epochs=1)
     optimizer.build(model.trainable_variables)
     optimizer.iterations.assign(300)
     body = [v for v in model.trainable_variables if "logits" not in v.path]
@@ -106,13 +104,13 @@ def test_a_thawed_part_begins_gently():
 
 
 def test_a_run_like_any_other(base, data, tmp_path, capsys):
-    run = tune(base, data, tmp_path, epochs=8, frozen=2)
+    run = tune(base, data, tmp_path, epochs=8, method=Thaw(frozen=2))
     assert run.path.name.startswith("finetuned-base-")
     assert run.record["labels"] == ["5", "6", "7"]
     assert evaluate(run)["accuracy"] > 0.5
-    assert tune(base, data, tmp_path, epochs=8, frozen=2) == run
+    assert tune(base, data, tmp_path, epochs=8, method=Thaw(frozen=2)) == run
     assert "finished already" in capsys.readouterr().out
-    again = tune(run, data, tmp_path, epochs=4, frozen=1, groups=2)  # and it can be tuned further
+    again = tune(run, data, tmp_path, epochs=4, method=Thaw(frozen=1, groups=2))  # and it can be tuned further
     assert again.path.name.startswith("finetuned-finetuned-base-")
 
 
@@ -154,12 +152,12 @@ def test_what_cannot_be_tuned(base, data, data_directory, tmp_path):
         finetune(base, Images(directory=data_directory, size=(9, 8)), logs=tmp_path)
     with pytest.raises(UserError, match="no run at nowhere"):
         finetune("nowhere", data, logs=tmp_path)
-    with pytest.raises(UserError, match=r"resnet50 is a network and not a run: .* --weights imagenet"):
+    with pytest.raises(UserError, match=r"resnet50 is a published network and not a run: .* --weights imagenet"):
         finetune("resnet50", data, logs=tmp_path)
-    with pytest.raises(ValueError, match="--frozen came as -1"):
-        tune(base, data, tmp_path, frozen=-1)
-    with pytest.raises(ValueError, match="--decay came as 2"):
-        tune(base, data, tmp_path, decay=2)
+    with pytest.raises(ValueError, match=r"--method\.frozen came as -1"):
+        Thaw(frozen=-1)
+    with pytest.raises(ValueError, match=r"--method\.decay came as 2"):
+        Thaw(decay=2)
 
 
 def test_changed_base(base, data, tmp_path):
@@ -180,7 +178,7 @@ def test_changed_base(base, data, tmp_path):
 
 
 def test_command(base, data_directory, tmp_path, zoo_command, zoo_here):
-    words = ("--data.only", "8", "9", "--data.limit", "20", "--epochs", "2", "--frozen", "1", "--logs", tmp_path)
+    words = ("--data.only", "8", "9", "--data.limit", "20", "--epochs", "2", "--method.frozen", "1", "--logs", tmp_path)
     done = zoo_command("finetune", base.path, *words)
     assert done.returncode == 0, done.stderr
     assert "retracing" not in done.stderr

@@ -13,18 +13,18 @@ import tensorflow as tf
 from conftest import assert_complaint
 from safetensors.numpy import save_file
 from test_text import write_text
-from zoo.gpt2 import names_of
 
-from zoo import generate as generate_module
 from zoo.data import Text
 from zoo.data.tokens import learn
-from zoo.decoding import Sampling, ahead, filled, write, write_on
+from zoo.decoding.sampling import Sampling, ahead, filled, write, written
 from zoo.evaluate import evaluate
 from zoo.fit import fit
-from zoo.generate import generate, on_and_on, rate, within_a_context
-from zoo.models import gpt, lm
+from zoo.generate import generate
+from zoo.models import gpt, lm, writer_of
 from zoo.models.gpt import VARIANTS
+from zoo.pretrained.gpt2 import names_of
 from zoo.recipes import RECIPES
+from zoo.tasks.language import rate
 from zoo.training import Optimizer
 
 
@@ -72,9 +72,9 @@ def test_tokens_ahead():
 
     noise = np.eye(20, dtype="float32")[[0, 1, 0, 3, 0]]
     compiled = tf.function(partial(ahead, step, choose), jit_compile=True)
-    written, total = compiled(tf.constant(1), tf.constant(0), noise)
+    tokens, total = compiled(tf.constant(1), tf.constant(0), noise)
     # 1 + 0; 1 + 1, and 1 more; 3 + 2; 5 + 5, and 3 more; 13 + 10 = 23
-    assert written.numpy().tolist() == [1, 3, 5, 13, 3]
+    assert tokens.numpy().tolist() == [1, 3, 5, 13, 3]
     assert int(total) == 1 + 1 + 3 + 5 + 13
 
 
@@ -92,22 +92,22 @@ def test_writing_past_the_context(some):
     """The network is a clock: after a token comes the next number. Each call says what was seen."""
     seen = []
 
-    def begin(text, length):
-        seen.append(("begin", text[:length].tolist()))
+    def read(text, length):
+        seen.append(("read", text[:length].tolist()))
         return text[length - 1] + 1
 
-    def go_on(token, place):
+    def step(token, place):
         seen.append((token, place))
         return np.arange(some) + token + 1
 
-    written = list(islice(write(begin, go_on, [1, 2, 3, 4, 5], 4), 8))
-    assert written == [6, 7, 8, 9, 10, 11, 12, 13]
+    text = list(islice(write(read, step, [1, 2, 3, 4, 5], 4), 8))
+    assert text == [6, 7, 8, 9, 10, 11, 12, 13]
     # After a full context the last half is read again, and no token is ever predicted from what lies beyond it.
-    assert [what for what in seen if what[0] == "begin"][:3] == [
-        ("begin", [2, 3, 4, 5]), ("begin", [5, 6]), ("begin", [8, 9])
+    assert [what for what in seen if what[0] == "read"][:3] == [
+        ("read", [2, 3, 4, 5]), ("read", [5, 6]), ("read", [8, 9])
     ]  # fmt: skip
     assert (7, 2) in seen
-    assert all(place < 4 for token, place in seen if token != "begin")
+    assert all(place < 4 for token, place in seen if token != "read")
 
 
 @pytest.mark.parametrize("network", [gpt, lm])
@@ -119,12 +119,8 @@ def test_a_token_costs_the_same_at_any_place(network, monkeypatch):
         programs.append(given)
         return ahead(*given)
 
-    monkeypatch.setattr(generate_module, "ahead", traced)
-    model, prompt = network(11, 100), [1, 2, 3]
-    if network is lm:
-        tokens = write_on(*on_and_on(model, Sampling()), prompt)
-    else:
-        tokens = write(*within_a_context(model, Sampling()), prompt, 100)
+    monkeypatch.setattr("zoo.decoding.sampling.ahead", traced)
+    tokens = written(writer_of(network(11, 100)), 11, [1, 2, 3], Sampling())
     assert len(list(islice(tokens, 250))) == 250
     assert len(programs) == 1
     assert all(None not in part.shape for part in tf.nest.flatten(programs[0][2:]))
@@ -133,12 +129,12 @@ def test_a_token_costs_the_same_at_any_place(network, monkeypatch):
 @pytest.mark.parametrize("network", [gpt, lm])
 def test_it_writes_in_any_precision(network, policy):
     """What is remembered keeps its type in the loop."""
-    model, prompt = network(11, 8), [1, 2, 3]
-    if network is lm:
-        tokens = write_on(*on_and_on(model, Sampling()), prompt)
-    else:
-        tokens = write(*within_a_context(model, Sampling()), prompt, 8)
+    tokens = written(writer_of(network(11, 8)), 11, [1, 2, 3], Sampling())
     assert set(islice(tokens, 20)) <= set(range(11))
+
+
+def text_of(pieces) -> str:
+    return "".join(piece["text"] for piece in pieces)
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +165,7 @@ def test_evaluation_by_hand(run, file):
 
 def test_generation_is_the_likeliest_text(run):
     """With the memory, and past the context, beside the network without memory."""
-    said = "".join(islice(generate(run, "the cat", Sampling(0)), 40))
+    said = text_of(generate(run, prompt="the cat", temperature=0, tokens=40))
     source, model, text = Text(file=Path(run.record["recipe"]["data"]["file"])), run.model(), "the cat"
     seen = len(text)
     for _ in range(40):
@@ -182,7 +178,7 @@ def test_generation_is_the_likeliest_text(run):
     assert "the cat" + said == text
 
     def drawn(seed):
-        return "".join(islice(generate(run, "the cat", Sampling(seed=seed)), 50))
+        return text_of(generate(run, prompt="the cat", seed=seed, tokens=50))
 
     assert drawn(1) == drawn(1) != drawn(2)
 
@@ -244,7 +240,7 @@ def test_bpe_and_words(file, tmp_path):
         report = evaluate(made)
         text = Text(file=file).text("test")
         assert len(text) - 10 < report["characters"] < len(text)
-        said = "".join(islice(generate(made, "the cat"), 10))
+        said = text_of(generate(made, prompt="the cat", tokens=10))
         assert said.strip()
         assert kind == "bpe" or said[0] in " \n"
 
@@ -275,7 +271,7 @@ def test_whole_path(name, file, tmp_path, capsys):
     recipe = replace(RECIPES[name], data=replace(RECIPES[name].data, file=file, context=8, windows=200), epochs=2)
     run = fit(recipe, logs=tmp_path)
     assert evaluate(run)["perplexity"] > 1
-    assert "".join(islice(generate(run), 3))
+    assert text_of(generate(run, tokens=3))
     assert fit(recipe, logs=tmp_path) == run
     assert "finished already" in capsys.readouterr().out
 

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from conftest import ROOT, STAGED, stage_originals
 from test_text import SENTENCES, write_text
-from zoo.training.carry import Forget, forget
 
 from zoo.data import Text
 from zoo.data.ptb import Ptb
@@ -23,6 +22,7 @@ from zoo.evaluate import run_command as evaluate_command
 from zoo.fit import fit
 from zoo.generate import generate
 from zoo.generate import run_command as generate_command
+from zoo.layers.carry import Forget, forget
 from zoo.models import lm, writer_of
 from zoo.recipes import RECIPES
 from zoo.training.resume import create_variables

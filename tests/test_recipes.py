@@ -12,14 +12,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zoo import fit as fit_module
-from zoo.data import SOURCES, Augment, Images
+from zoo.data import Augment, Images
 from zoo.errors import UserError
 from zoo.evaluate import evaluate
-from zoo.fit import build, epoch_steps, fit
+from zoo.fit import fit
+from zoo.opened import kinds
 from zoo.predict import predict
 from zoo.recipes import RECIPES
-from zoo.training import TASKS, Classification, Optimizer, callbacks, devices
+from zoo.tasks import Classification
+from zoo.training import Optimizer, callbacks, devices
+from zoo.training.loop import EXECUTION, build, epoch_steps
 from zoo.training.recipe import plain, revive
 
 
@@ -145,7 +147,7 @@ def test_steps_of_an_epoch(examples, batch):
     steps, per_execution = epoch_steps(examples, batch)
     assert steps >= 1
     assert steps % per_execution == 0
-    assert per_execution <= fit_module.EXECUTION
+    assert per_execution <= EXECUTION
     if examples > 20 * batch:
         assert steps * batch == pytest.approx(examples, rel=0.03)
 
@@ -154,8 +156,8 @@ def test_steps_of_an_epoch(examples, batch):
 def test_recipe_is_written_and_read_back(name):
     recipe = RECIPES[name]
     record = json.loads(json.dumps(recipe.record()))
-    assert revive(SOURCES[record["data"]["is"]], record["data"]) == recipe.data
-    assert revive(TASKS[record["task"]["is"]], record["task"]) == recipe.task
+    assert revive(kinds()["source"][record["data"]["is"]], record["data"]) == recipe.data
+    assert revive(kinds()["task"][record["task"]["is"]], record["task"]) == recipe.task
     assert revive(Optimizer, record["optimizer"]) == recipe.optimizer
     assert record["model"] == plain(recipe.model)
 

@@ -24,7 +24,8 @@ from zoo.finetune import recipe_for
 from zoo.fit import fit
 from zoo.models import bigmodel, gpt, lm
 from zoo.recipes import RECIPES
-from zoo.training import Classification, Optimizer, Recipe, Run, resume
+from zoo.tasks import Classification
+from zoo.training import Optimizer, Recipe, Run, resume
 
 KILLS = int(os.environ.get("ZOO_KILLS", "4"))  # a test of minutes; ZOO_KILLS=20 for the long form
 

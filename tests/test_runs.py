@@ -18,7 +18,8 @@ from conftest import ROOT, assert_complaint, environment
 
 from zoo.data import Images
 from zoo.errors import UserError
-from zoo.fit import fit, recalled
+from zoo.fit import fit
+from zoo.opened import opened
 from zoo.recipes import RECIPES
 from zoo.training import files, runs
 from zoo.training.resume import read_state, write_state
@@ -57,20 +58,19 @@ def test_damaged_runs(copy, zoo_here):
         strange["recipe"]["data"] = record["recipe"]["data"] | {name: value}
         (copy / "run.json").write_text(json.dumps(strange))
         with pytest.raises(UserError, match=rf"another version of zoo \({name}: "):
-            recalled(Run(copy))
+            opened(copy)
     strange["recipe"]["data"] = record["recipe"]["data"] | {"folder": "a\0b"}
     (copy / "run.json").write_text(json.dumps(strange))
     with pytest.raises(UserError, match="is no path"):
-        recalled(Run(copy))
+        opened(copy)
     other = {"recipe": record["recipe"] | {"task": {"is": "Forecast"}}}
     (copy / "run.json").write_text(json.dumps(record | other))
-    with pytest.raises(UserError, match="no recipe joins the data Images and the task Forecast"):
-        recalled(Run(copy))
+    with pytest.raises(UserError, match=r"Forecast wants series, starts, .* of its data, which Images lacks"):
+        opened(copy)
     elsewhere = {"recipe": record["recipe"] | {"name": "../elsewhere"}}
     for part in (
         {"recipe": None},
         {"labels": [1, 2]},
-        {"labels": ["a"]},
         {"data": {}},
         {"spec": []},
         {"command": 1},
@@ -95,7 +95,7 @@ def test_damaged_model(run, copy, zoo_here):
     nan = Run(Path(run[0])).model()
     nan.get_layer("features").bias.assign([np.nan] * 128)
     wrong = {
-        r"outputs are \[\[3\]\], the run has 10 classes": fewer,
+        r"outputs are \[3\], but the data have 10 classes": fewer,
         r"inputs are \[\[28, 28, 3\]\]": other,
         "features/bias holds what is not a number": nan,
         "is not a functional network": row,
@@ -103,7 +103,7 @@ def test_damaged_model(run, copy, zoo_here):
     for words, model in wrong.items():
         model.save(copy / "model.keras")
         with pytest.raises(UserError, match=words):
-            Run(copy).model()
+            _ = opened(copy).model
 
 
 def test_model_that_asks_to_run_code_is_refused(copy, zoo_here):
@@ -215,7 +215,7 @@ def test_a_run_that_was_removed_does_not_go_on(data_directory, tmp_path, monkeyp
         (folder / "train").mkdir(parents=True)
 
     folder = tmp_path / f"cnn-{recipe.id()}"
-    monkeypatch.setattr("zoo.training.panels.ClassificationPanel.begin", removed)
+    monkeypatch.setattr("zoo.tasks.classification.ClassificationPanel.inputs", removed)
     with pytest.raises(UserError, match="was removed or moved meanwhile"):
         fit(recipe, logs=tmp_path)
 

@@ -14,7 +14,6 @@ from PIL import Image
 from statsmodels.datasets import sunspots
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from test_resume import crash_at_every_save
-from zoo.training.forecast import naive, seasonal_naive
 
 from zoo.data import Series
 from zoo.errors import UserError
@@ -22,7 +21,8 @@ from zoo.evaluate import evaluate, result
 from zoo.fit import fit
 from zoo.models import rnn
 from zoo.recipes import RECIPES
-from zoo.training import Forecast
+from zoo.tasks import Forecast
+from zoo.tasks.forecast import naive, seasonal_naive
 
 
 def write(path: Path, *columns: str, rows) -> Path:

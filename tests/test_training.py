@@ -17,7 +17,8 @@ from zoo.errors import UserError
 from zoo.layers import BatchNormalization
 from zoo.models import googlenet
 from zoo.recipes import RECIPES
-from zoo.training import Classification, Recipe, devices, files, runs
+from zoo.tasks import Classification
+from zoo.training import Recipe, devices, files, runs
 from zoo.training.auxiliary import trainable
 from zoo.training.callbacks import Follow
 

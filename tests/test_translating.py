@@ -7,12 +7,13 @@ import keras
 import numpy as np
 import pytest
 from test_transformer import SMALL, VOCABULARY, array, sentences
-from zoo.translating import attention_map, decode
 
-from zoo.decoding import search
+from zoo.decoding import decode
+from zoo.decoding.beam import search
 from zoo.models import transformer, writer_of
+from zoo.tasks.translation import attention_map
 
-BEGIN, END = 1, 2
+BOS, EOS = 1, 2
 
 
 @pytest.fixture(scope="module")
@@ -27,14 +28,14 @@ def taught():
     targets = np.zeros((4096, 7), "int32")
     for row, source in zip(targets, sources, strict=True):
         text = source[source > 0][::-1]
-        row[: len(text) + 2] = [BEGIN, *text, END]
+        row[: len(text) + 2] = [BOS, *text, EOS]
     model.fit([sources, targets[:, :-1]], targets[:, 1:], batch_size=64, epochs=6, verbose=0)
     return model
 
 
 def logarithms(model, sources: np.ndarray, texts: np.ndarray) -> np.ndarray:
-    """Of the probabilities of all tokens after begin and after each of the texts' (N, T), without a cache."""
-    given = np.concatenate([np.full((len(texts), 1), BEGIN), texts], 1).astype("int32")
+    """Of the probabilities of all tokens after bos and after each of the texts' (N, T), without a cache."""
+    given = np.concatenate([np.full((len(texts), 1), BOS), texts], 1).astype("int32")
     logits = array(model([sources, given])).astype("float64")
     return logits - np.log(np.exp(logits).sum(-1, keepdims=True))  # (N, T + 1, vocabulary)
 
@@ -44,10 +45,10 @@ def test_greedy_is_the_likeliest_token_again_and_again(taught):
     texts = np.zeros((9, limit), int)
     for place in range(limit):
         likely = logarithms(taught, sources, texts)[:, place]
-        likely[:, [0, BEGIN]] = -np.inf
+        likely[:, [0, BOS]] = -np.inf
         texts[:, place] = likely.argmax(-1)
-    expected = [list(itertools.takewhile(lambda token: token != END, text)) for text in texts.tolist()]
-    assert decode(taught, sources, begin=BEGIN, end=END, limit=limit) == expected
+    expected = [list(itertools.takewhile(lambda token: token != EOS, text)) for text in texts.tolist()]
+    assert decode(taught, sources, bos=BOS, eos=EOS, limit=limit) == expected
     assert len(set(map(len, expected))) > 1  # some end, some are cut
 
 
@@ -62,19 +63,19 @@ def test_a_beam_as_wide_as_all_is_exhaustive(length_penalty):
         likely = logarithms(model, np.repeat(source[None], len(texts), 0), filled)
         scores = []
         for row, text in zip(likely, texts, strict=True):
-            total = sum(row[place, token] for place, token in enumerate((*text, END)))
+            total = sum(row[place, token] for place, token in enumerate((*text, EOS)))
             scores.append(total / ((5 + len(text) + 1) / 6) ** length_penalty)
         best.append(list(texts[int(np.argmax(scores))]))
-    found = decode(model, sources, begin=BEGIN, end=END, limit=limit, beam=120, length_penalty=length_penalty)
+    found = decode(model, sources, bos=BOS, eos=EOS, limit=limit, beam=120, length_penalty=length_penalty)
     assert found == best
 
 
 def test_beam_search_returns_from_a_wrong_way():
     """The likeliest first token leads nowhere: a beam of 2 finds what a beam of 1 does not."""
     table = np.full((3, 6, 6), 1e-9)
-    table[0, BEGIN, [3, 4]] = 0.6, 0.4
-    table[1, 3, [3, 4, 5]] = table[2, 3, END] = table[2, 4, END] = table[2, 5, END] = 0.34
-    table[1, 4, 5], table[2, 5, END] = 0.9, 0.9
+    table[0, BOS, [3, 4]] = 0.6, 0.4
+    table[1, 3, [3, 4, 5]] = table[2, 3, EOS] = table[2, 4, EOS] = table[2, 5, EOS] = 0.34
+    table[1, 4, 5], table[2, 5, EOS] = 0.9, 0.9
     calls = []
 
     def choose(count, tokens, place, rows):
@@ -83,7 +84,7 @@ def test_beam_search_returns_from_a_wrong_way():
         order = np.argsort(-likely, axis=1, kind="stable")[:, :count]
         return np.take_along_axis(likely, order, 1), order
 
-    options = {"begin": BEGIN, "end": END, "limit": 3, "length_penalty": 0.0}
+    options = {"bos": BOS, "eos": EOS, "limit": 3, "length_penalty": 0.0}
     for beam, text in ((1, [3, 3]), (2, [4, 5])):
         calls.clear()
         assert search(partial(choose, beam + 1), 2, beam=beam, **options) == [text, text]
@@ -92,14 +93,14 @@ def test_beam_search_returns_from_a_wrong_way():
 
 @pytest.mark.parametrize("beam", [1, 3])
 def test_a_batch_is_each_alone(taught, beam, monkeypatch):
-    monkeypatch.setattr("zoo.translating.SENTENCES", 4)
-    options = {"begin": BEGIN, "end": END, "limit": 8, "beam": beam}
+    monkeypatch.setattr("zoo.decoding.beam.SENTENCES", 4)
+    options = {"bos": BOS, "eos": EOS, "limit": 8, "beam": beam}
     sources = sentences(9, 7)
     together = decode(taught, sources, **options)
     assert together == [decode(taught, source[None], **options)[0] for source in sources]
     again = decode(taught, np.pad(sources[::-1], ((0, 0), (0, 3))), **options)
     assert together == again[::-1]
-    assert not {0, BEGIN, END} & {token for tokens in together for token in tokens}
+    assert not {0, BOS, EOS} & {token for tokens in together for token in tokens}
     assert decode(taught, sources[:0], **options) == []
 
 
@@ -107,21 +108,21 @@ def test_it_learns_to_turn_round(taught):
     unseen = sentences(50, 5, seed=2)
     expected = [source[source > 0][::-1].tolist() for source in unseen]
     for beam in (1, 4):
-        found = decode(taught, unseen, begin=BEGIN, end=END, limit=6, beam=beam)
+        found = decode(taught, unseen, bos=BOS, eos=EOS, limit=6, beam=beam)
         assert sum(a == b for a, b in zip(found, expected, strict=True)) >= 40
 
 
 def test_where_it_looks(taught):
-    looks = attention_map(taught, [3, 4, 5, 6, 7], [7, 6, 5, 4], begin=BEGIN)
+    looks = attention_map(taught, [3, 4, 5, 6, 7], [7, 6, 5, 4], bos=BOS)
     assert looks.shape == (5, 5)
     np.testing.assert_allclose(looks.sum(1), 1, rtol=1e-5)
     writer = writer_of(taught)
-    padded = writer.attention_weights(np.array([[3, 4, 5, 6, 7, 0, 0]]), np.array([[BEGIN, 7, 6, 5, 4]]))[-1]
+    padded = writer.attention_weights(np.array([[3, 4, 5, 6, 7, 0, 0]]), np.array([[BOS, 7, 6, 5, 4]]))[-1]
     np.testing.assert_allclose(array(padded)[0].mean(0), np.pad(looks, ((0, 0), (0, 2))), rtol=1e-5, atol=1e-6)
 
 
 def test_complaints(taught):
-    options = {"begin": BEGIN, "end": END, "limit": 4}
+    options = {"bos": BOS, "eos": EOS, "limit": 4}
     with pytest.raises(ValueError, match=r"sources came with shape \(3,\), but must be \(sentences, places\)"):
         decode(taught, np.array([3, 4, 5]), **options)
     for name, value in (("limit", 0), ("beam", 0), ("length_penalty", -1)):

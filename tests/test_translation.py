@@ -12,17 +12,19 @@ import sacrebleu
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from test_pairs import write_pairs
 from test_resume import crash_at_every_save
-from zoo.training.translation import SHOWN, SmoothedCrossEntropy, TokenAccuracy
 
 from zoo.data import Pairs
 from zoo.errors import UserError
 from zoo.evaluate import evaluate, result
 from zoo.fit import fit
-from zoo.generate import generate, run_command
+from zoo.generate import generate
 from zoo.models import transformer
+from zoo.opened import opened
+from zoo.predict import predict, run_command
 from zoo.recipes import RECIPES
-from zoo.sentences import translate
-from zoo.training import Optimizer, Translation
+from zoo.tasks import Translation
+from zoo.tasks.translation import SHOWN, SmoothedCrossEntropy, TokenAccuracy
+from zoo.training import Optimizer
 
 SMALL = partial(transformer, width=32, heads=2, depth=1, hidden=64, dropout=0.0, norm="pre")
 
@@ -109,43 +111,40 @@ def test_report_by_hand(run, file):
     assert report["perplexity"] == pytest.approx(np.exp(np.mean(nats)), rel=1e-3)
     assert report["accuracy"] == pytest.approx(np.mean(hits))
     sources, references = zip(*source.pairs("test"), strict=True)
-    said = [answer["translation"] for answer in translate(run, sources)]
+    said = [answer["translation"] for answer in predict(run, sources)]
     assert report["bleu"] == pytest.approx(sacrebleu.corpus_bleu(said, [references]).score)
     assert report["chrf"] == pytest.approx(sacrebleu.corpus_chrf(said, [references]).score)
     assert report["exact"] == np.mean([ours == theirs for ours, theirs in zip(said, references, strict=True)]) > 0.6
     assert report["bleu_signature"].startswith("nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:")
     assert [example["translation"] for example in report["examples"]] == said[:20]
     assert sum(group["sentences"] for group in report["lengths"]) == report["sentences"] == len(said)
-    metrics = result(run, "test", report)["metrics"]
+    metrics = result(opened(run), "test", report)["metrics"]
     assert metrics["bleu_signature"] == report["bleu_signature"]
     assert evaluate(run, "validation")["accuracy"] == pytest.approx(run.summary["best"]["val_accuracy"], abs=1e-6)
 
 
 def test_commands(run, zoo_command, zoo_here, tmp_path):
-    done = zoo_here("generate", run.path, "--prompt", "three one two")
+    done = zoo_here("predict", run.path, "--text", "three one two")
     assert (done.returncode, done.stdout) == (0, "3 1 2\n"), done.stderr
     lines = "one\r two\n\n" + "one " * 30 + "\nfive zebra\nfour five\n"
     (tmp_path / "in.txt").write_text(lines)
-    of_file = zoo_here("generate", run.path, "--file", tmp_path / "in.txt", "--beam", 3)
+    of_file = zoo_here("predict", run.path, "--file", tmp_path / "in.txt", "--beam", 3)
     assert of_file.returncode == 1
     said = of_file.stdout.split("\n")
     assert (said[0], said[1], said[2], said[4]) == ("1 2", "", "", "4 5")
-    assert (
-        "zoo: line 3 cannot be translated: it has 30 tokens, but the network learned from sentences of at most 25"
-        in (of_file.stderr)
+    assert "zoo: line 3 cannot be answered: it has 30 tokens, but the network learned from sentences of at most 25" in (
+        of_file.stderr
     )
-    assert (
-        "line 4 is translated, but words for which the run has no token are read as unknown: 'zebra'" in of_file.stderr
-    )
-    piped = zoo_command("generate", run.path, "--file", "-", "--json", input=lines)
+    assert "line 4 is answered, but words that the run does not know are read as unknown: 'zebra'" in of_file.stderr
+    piped = zoo_command("predict", run.path, "--file", "-", "--json", input=lines)
     answers = [json.loads(line) for line in piped.stdout.splitlines()]
     assert answers[0] == {"source": "one\r two", "translation": "1 2"}
     assert "error" in answers[2]
     assert [answer["source"] for answer in answers[3:]] == ["five zebra", "four five"]
     assert [answer.get("unknown") for answer in answers[3:]] == [["zebra"], None]
-    asked = zoo_here("generate", run.path, "--prompt", "five zebra")
+    asked = zoo_here("predict", run.path, "--text", "five zebra")
     assert asked.returncode == 0
-    assert "zoo: the prompt is translated, but words" in asked.stderr
+    assert "zoo: the text is answered, but words" in asked.stderr
     done = zoo_here("evaluate", run.path)
     assert done.returncode == 0, done.stderr
     assert "BLEU" in done.stdout
@@ -156,13 +155,14 @@ def test_commands(run, zoo_command, zoo_here, tmp_path):
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        ((), "translates: give either --prompt SENTENCE or --file FILE (- for standard input)"),
-        (("--prompt", "one", "--file", "-"), "translates: give either --prompt SENTENCE or --file FILE"),
-        (("--prompt", " "), "the prompt came as ' ', which holds no sentence"),
-        (("--prompt", "one " * 26), "the prompt cannot be translated: it has 26 tokens"),
-        (("--prompt", "a\udcff"), "the prompt cannot be translated: it came with bytes that are not UTF-8"),
+        ((), "give either --text SENTENCE or --file FILE (- for standard input)"),
+        (("--text", "one", "--file", "-"), "give either --text SENTENCE or --file FILE"),
+        (("--text", " "), "--text came as ' ', which holds no sentence"),
+        (("--text", "one " * 26), "--text cannot be answered: it has 26 tokens"),
+        (("--text", "a\udcff"), "--text cannot be answered: it came with bytes that are not UTF-8"),
         (("--file", "nowhere.txt"), "--file came as nowhere.txt, which cannot be read: No such file"),
-        (("--prompt", "one", "--temperature", "1"), "--temperature is for language models"),
+        (("one",), "there is no file one"),
+        (("--text", "one", "--beam", "0"), "--beam came as 0, but must be from 1 to 100"),
     ],
 )
 def test_complaints(run, words, complaint):
@@ -174,11 +174,11 @@ def test_complaints(run, words, complaint):
 def test_characters_that_were_not_learned(file, tmp_path):
     recipe = replace(RECIPES["transformer"], model=SMALL, data=Pairs(file=file, limit=40), epochs=1)
     made = fit(recipe, logs=tmp_path)
-    first, second = translate(made, ["one ZEBRA", "one two"])
+    first, second = predict(made, ["one ZEBRA", "one two"])
     assert first["error"].startswith("it holds 'Z' 'E' 'B' 'R' 'A', for which the run has no token")
     assert "translation" in second
-    with pytest.raises(UserError, match="translates and does not write on"):
-        next(generate(made, "one"))
+    with pytest.raises(UserError, match=r"makes nothing new, it answers: try `python -m zoo\.predict"):
+        next(generate(made, prompt="one"))
 
 
 def test_board(run, file):
@@ -189,7 +189,7 @@ def test_board(run, file):
         [line.split("  ")[-1].strip() for line in row.decode().splitlines()] for row in last.tensor_proto.string_val
     ]
     pairs = Pairs(file=file, tokens="words", limit=25).pairs("validation")[:SHOWN]
-    said = [answer["translation"] for answer in translate(run, [source for source, _ in pairs])]
+    said = [answer["translation"] for answer in predict(run, [source for source, _ in pairs])]
     assert rows == [[*pair, translation] for pair, translation in zip(pairs, said, strict=True)]
     assert any(tag.startswith("attention") for tag in reader.Tags()["tensors"])
 
@@ -211,7 +211,7 @@ def test_whole_path(name, file, tmp_path, capsys):
     recipe = replace(RECIPES[name], data=data, epochs=1)
     made = fit(recipe, logs=tmp_path)
     sources, references = zip(*data.pairs("test"), strict=True)
-    said = [answer["translation"] for answer in translate(made, sources, recipe.task.beam)]
+    said = [answer["translation"] for answer in predict(made, sources, beam=recipe.task.beam)]
     report = evaluate(made)
     assert report["chrf"] == pytest.approx(sacrebleu.corpus_chrf(said, [references]).score)
     assert [example["translation"] for example in report["examples"]] == said[:20]

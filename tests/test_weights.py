@@ -12,10 +12,18 @@ from conftest import assert_complaint
 from keras import applications
 from keras.src.legacy.saving import legacy_h5_format
 from PIL import Image
-from zoo.network import silence_of
-from zoo.weights import PUBLISHED, labels_of_imagenet, load_reference, move_weights, pretrained, was_fetched, zip_layers
 
+from zoo.data.network import silence_of
 from zoo.errors import UserError
+from zoo.pretrained.applications import (
+    PUBLISHED,
+    labels_of_imagenet,
+    load_reference,
+    move_weights,
+    pretrained,
+    was_fetched,
+    zip_layers,
+)
 
 
 @pytest.fixture(scope="module")
@@ -172,22 +180,22 @@ def test_without_a_network(monkeypatch, tmp_path):
     monkeypatch.setattr("keras.src.utils.file_utils.urlretrieve", unreachable)
     monkeypatch.setattr("keras.src.utils.file_utils.config.keras_home", lambda: str(tmp_path))
     monkeypatch.setattr("keras.src.applications.imagenet_utils.CLASS_INDEX", None)
-    monkeypatch.setattr("zoo.weights.silence_of", lambda address: None)
+    monkeypatch.setattr("zoo.pretrained.applications.silence_of", lambda address: None)
     with pytest.raises(UserError, match=r"could not be fetched \(.*Name or service not known.*--weights FILE"):
         load_reference("vgg19", "imagenet")
     assert labels_of_imagenet()[:2] == ["class 0", "class 1"]
 
 
 def test_a_server_that_does_not_answer_is_named_before_anything_is_built(monkeypatch):
-    monkeypatch.setattr("zoo.weights.silence_of", lambda address: "no answer")
-    monkeypatch.setattr("zoo.weights.was_fetched", lambda file: False)
+    monkeypatch.setattr("zoo.pretrained.applications.silence_of", lambda address: "no answer")
+    monkeypatch.setattr("zoo.pretrained.applications.was_fetched", lambda file: False)
     monkeypatch.setitem(PUBLISHED, "vgg19", PUBLISHED["vgg19"]._replace(ours=None, theirs=None))
     with pytest.raises(UserError, match=r"cannot be reached: no answer\): run this once where there is a network"):
         pretrained("vgg19")
     with pytest.raises(UserError, match="there is no such file: wanted imagenet"):
         pretrained("vgg19", weights="imagnet")
     assert labels_of_imagenet()[:2] == ["class 0", "class 1"]
-    monkeypatch.setattr("zoo.weights.was_fetched", lambda file: True)
+    monkeypatch.setattr("zoo.pretrained.applications.was_fetched", lambda file: True)
     with pytest.raises(TypeError):  # and goes on to build, which is what was taken from it here
         pretrained("vgg19")
 

@@ -115,7 +115,9 @@ def hyperparameters(
     builder = info.default
     described = docstring_parser.parse(inspect.getdoc(builder.func)).params
     helps = {argument.arg_name: " ".join((argument.description or "").split()) for argument in described}
-    hints = typing.get_type_hints(builder.func, include_extras=True)
+    import keras  # which builders return, in words where they load it late
+
+    hints = typing.get_type_hints(builder.func, localns={"keras": keras}, include_extras=True)
     fields = [
         tyro.constructors.StructFieldSpec(
             name=p.name, type=hints[p.name], default=p.default, helptext=helps.get(p.name)

@@ -7,13 +7,13 @@ import sys
 import numpy as np
 import pytest
 from compare import randomize, relative
-from zoo.gpt2 import names_of, published_gpt2
 
 from zoo.data import read_tokenizer
 from zoo.data.tokens import learn
 from zoo.errors import UserError
 from zoo.models import gpt, writer_of
 from zoo.models.gpt import VARIANTS
+from zoo.pretrained.gpt2 import names_of, published_gpt2
 
 # Triton, which comes with PyTorch for CUDA, aborts in a process that has loaded TensorFlow (tensorflow#124205).
 sys.modules["triton"] = None

@@ -6,9 +6,9 @@ import keras
 import numpy as np
 import pytest
 from compare import pixels, randomize, relative
-from zoo.weights import PUBLISHED, move_weights
 
 from zoo.models import inception_v3, resnet, vgg, xception
+from zoo.pretrained.applications import PUBLISHED, move_weights
 
 applications = keras.applications
 PREPROCESS = {
