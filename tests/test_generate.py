@@ -212,7 +212,7 @@ def test_complaints(run, zoo_here, words, complaint):
 
 
 def test_other_verbs_say_what_a_language_model_is_for(run, zoo_here, tmp_path):
-    assert_complaint(zoo_here("predict", run.path, "cat.png"), "python -m zoo.generate")
+    assert_complaint(zoo_here("predict", run.path, "setup.cfg"), "python -m zoo.generate")
     (tmp_path / "tokenizer.json").write_text("{")
     other = tmp_path / run.path.name
     other.mkdir()
