@@ -1,7 +1,11 @@
-"""What the documents state is what was measured: every row of the README's tables follows from logs/results.jsonl."""
+"""What the documents state is what was measured, and what they tell a person to type and to open exists.
+
+The documents are README.md and docs/: every row of their tables of results follows from logs/results.jsonl.
+"""
 
 import json
 import re
+import shlex
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -9,10 +13,26 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LINES = [json.loads(line) for line in (ROOT / "logs" / "results.jsonl").read_text(encoding="utf-8").splitlines()]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = {path: path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")))}
+STATED = {line for text in DOCUMENTS.values() for line in text.splitlines()}
+WIDEST = 120  # characters of a line
+LARGEST = 12_288  # bytes of the README
 
+# Flags that were renamed after something was measured: results.jsonl keeps what was typed then, the documents say what
+# is to be typed now.
+RENAMED = {
+    # How the body of a fine-tuning thaws became the method of its recipe.
+    "--frozen": "--method.frozen",
+    "--groups": "--method.groups",
+    "--decay": "--method.decay",
+}
 
 COMPARISONS = {line["name"]: line for line in LINES if line["kind"] == "comparison"}
+
+
+def today(command: str) -> str:
+    """A command of results.jsonl as it is typed now."""
+    return " ".join(RENAMED.get(word, word) for word in command.split(" "))
 
 
 def kind(metrics: dict) -> str:
@@ -29,13 +49,13 @@ def groups(limited: bool = False) -> dict[tuple, list[dict]]:
             continue
         # Of pairs of sentences the limit is their length.
         if limited == ("limit" in line["data"] and kind(line["metrics"]) == "classes"):
-            command = re.sub(r" --(seed|data\.fold) \S+", "", line["command"])
+            command = re.sub(r" --(seed|data\.fold) \S+", "", today(line["command"]))
             found.setdefault((command, line["data"]["name"], line["data"]["split"]), []).append(line)
     return found
 
 
 def row(command: str, name: str, split: str, lines: list[dict]) -> str:
-    """How the README states them."""
+    """How the documents state them."""
     metrics = [line["metrics"] for line in lines]
     steps, seconds = f"{lines[0]['steps']:,}" if lines[0].get("steps") else "", mean(line["seconds"] for line in lines)
 
@@ -73,32 +93,43 @@ def spread(values: list[float], digits: int) -> str:
 
 
 @pytest.mark.parametrize("key", groups(), ids=str)
-def test_readme_states_what_was_measured(key):
+def test_documents_state_what_was_measured(key):
     lines = groups()[key]
     runs = {(line["seed"], line["data"].get("fold")) for line in lines}
     assert len(runs) == len(lines), "a seed is recorded twice"
-    assert row(*key, lines) in README, row(*key, lines)
+    assert row(*key, lines) in STATED, row(*key, lines)
 
 
-def test_readme_states_nothing_else():
-    stated = [line for line in README.splitlines() if line.startswith("| `python -m zoo.")]
+def test_documents_state_nothing_else():
+    stated = [line for text in DOCUMENTS.values() for line in text.splitlines() if line.startswith("| `python -m zoo.")]
     assert sorted(stated) == sorted(row(*key, lines) for key, lines in groups().items())
 
 
-def test_finetuning_beside_training_from_nothing():
-    """A row for each number of pictures a class; both ways see the same pictures for the same epochs."""
-    found: dict[int, dict[str, list[dict]]] = {}
+def finetunings() -> dict[int, dict[str, tuple[str, list[dict]]]]:
+    """By pictures a class and by way: its command without the seed, and its evaluations."""
+    found: dict[int, dict[str, tuple[str, list[dict]]]] = {}
     for (command, *_), lines in groups(limited=True).items():
         way = "nothing" if " zoo.fit " in command else "tuned" if " --optimizer.rate " in command else "default"
         ways = found.setdefault(lines[0]["data"]["limit"], {})
         assert way not in ways, f"two commands for one figure: {command}"
-        ways[way] = lines
-    assert found
-    for limit, ways in found.items():
+        ways[way] = command, lines
+    return found
+
+
+def test_finetuning_beside_training_from_nothing():
+    """A row for each number of pictures a class; both ways see the same pictures for the same epochs."""
+    assert finetunings()
+    for limit, ways in finetunings().items():
+        tuned, nothing, default = (ways[way][1] for way in ("tuned", "nothing", "default"))
         for field in ("seed", "epochs", "data"):
-            assert [line[field] for line in ways["tuned"]] == [line[field] for line in ways["nothing"]]
-        figures = " | ".join(accuracy(ways[way]) for way in ("tuned", "nothing", "default"))
-        assert f"| {limit} | {figures} |" in README
+            assert [line[field] for line in tuned] == [line[field] for line in nothing]
+        assert f"| {limit} | {accuracy(tuned)} | {accuracy(nothing)} | {accuracy(default)} |" in STATED
+
+
+@pytest.mark.parametrize("way", ["tuned", "nothing"])
+def test_the_commands_of_the_finetuning_are_those_that_were_measured(way):
+    command, _ = finetunings()[10][way]
+    assert command.split(" ") in [words for _, words in commands()]
 
 
 @pytest.mark.parametrize("name", COMPARISONS)
@@ -110,7 +141,7 @@ def test_comparisons(name):
         f"| {line['ratio']:.2f} | {min(line['ratios']):.2f} to {max(line['ratios']):.2f} "
         f"| {line['inference_examples_per_second']:,.0f} |"
     )
-    assert stated in README, stated
+    assert stated in STATED, stated
 
 
 @pytest.mark.parametrize("line", [line for line in LINES if line["kind"] == "writing"], ids=lambda line: line["name"])
@@ -119,10 +150,82 @@ def test_speed_of_writing(line):
         f"| {line['name']} | {line['parameters']:,} | {line['ours_median']:,.0f} | {line['peer_median']:,.0f} "
         f"| {line['ratio']:.2f} | {min(line['ratios']):.2f} to {max(line['ratios']):.2f} |"
     )
-    assert stated in README, stated
+    assert stated in STATED, stated
 
 
 def test_every_result_says_how_to_get_it_again():
     for line in LINES:
         assert {"command", "machine", "versions", "commit"} <= line.keys()
         assert line["command"].startswith("python -m zoo.")
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_bytes()) <= LARGEST
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
+def test_lines_can_be_read(path):
+    """Tables and code cannot be broken, all else can."""
+    prose = re.sub(r"^```.*?^```$", "", DOCUMENTS[path], flags=re.M | re.S)
+    assert not [line for line in prose.splitlines() if len(line) > WIDEST and not line.startswith("|")]
+
+
+def anchors(text: str) -> set[str]:
+    """What the headings of a document are called in an address, as GitHub makes it."""
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S), re.M)
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
+def test_links_lead_somewhere(path):
+    links = re.findall(r"\]\(([^)\s]+)\)", re.sub(r"^```.*?^```$", "", DOCUMENTS[path], flags=re.M | re.S))
+    missing = []
+    for link in links:
+        if re.match(r"\w+:", link):  # another site
+            continue
+        file, _, heading = link.partition("#")
+        target = (path.parent / file).resolve() if file else path
+        if not target.is_file() or (heading and heading not in anchors(target.read_text(encoding="utf-8"))):
+            missing.append(link)
+    assert not missing
+
+
+def commands() -> list[tuple[Path, list[str]]]:
+    """The words of each command of the zoo in a code block, without its comment, and where it stands."""
+    found = []
+    for path, text in DOCUMENTS.items():
+        for block in re.findall(r"^```sh\n(.*?)^```$", text, re.M | re.S):
+            lines = (shlex.split(line, comments=True) for line in block.replace("\\\n", " ").splitlines())
+            found += [(path, words) for words in lines if words[:2] == ["python", "-m"]]
+    return found
+
+
+def test_what_is_typed_exists():
+    """Each verb, and of fit and bench each recipe and each of its flags."""
+    from zoo.recipes import RECIPES  # noqa: PLC0415 - which imports Keras, for this test alone
+
+    own = {"fit": {"logs", "fresh", "profile"}, "bench": {"seconds", "json"}}  # what no recipe decides
+    missing, seen = [], set()
+    for path, (_, _, module, *words) in commands():
+        verb = module.removeprefix("zoo").lstrip(".") or "__main__"
+        seen.add(verb)
+        if not (ROOT / "zoo" / f"{verb}.py").is_file():
+            missing.append((name_of(path), module))
+        elif verb in own:
+            recipe = RECIPES.get(words[0])
+            known = own[verb] | (recipe.leaves().keys() if recipe else set())
+            flags = [word[2:].replace("-", "_").replace(".no_", ".") for word in words if word.startswith("--")]
+            missing += [(name_of(path), words[0])] * (recipe is None)
+            missing += [(name_of(path), words[0], flag) for flag in flags if flag not in known]
+    assert not missing
+    assert seen >= {"fit", "evaluate", "predict", "generate", "finetune", "bench"}
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
+def test_python_can_be_read(path):
+    for block in re.findall(r"^```python\n(.*?)^```$", DOCUMENTS[path], re.M | re.S):
+        compile(block, name_of(path), "exec")

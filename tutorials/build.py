@@ -6,7 +6,7 @@ measured by a cell above it carries, in a comment that no page shows, the words 
     97.2 ± 1.5 %<!-- = validation accuracy -->     the printed number lies within 1.5 of 97.2
     0.93<!-- = smallest -->                        it is 0.93 when it is rounded like this
     90 %<!-- < validation accuracy -->             90 is less than it; > likewise
-    98.80 ± 0.16 %<!-- README fit cnn -->          the row of `python -m zoo.fit cnn` in the README says so
+    98.80 ± 0.16 %<!-- README fit cnn -->          the row of `python -m zoo.fit cnn` in README.md or docs/ says so
     91.25 %<!-- given -->                          not measured here: a paper's, a definition's
 
 A text with a fraction or a percentage that carries none of these is refused, and so is one that its cells contradict.
@@ -35,7 +35,8 @@ SILENT = re.compile(
 )
 UNTOLD = re.compile(r"\d+\.\d+|\d+\s*[%\uff05]|\d\s*percent|±")
 # What was measured at full size, and is held to logs/results.jsonl by a test of its own.
-ROWS = [line for line in (HERE.parent / "README.md").read_text(encoding="utf-8").splitlines() if line.startswith("|")]
+DOCUMENTS = HERE.parent / "README.md", *sorted((HERE.parent / "docs").glob("*.md"))
+ROWS = [line for path in DOCUMENTS for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
 SOLUTION = re.compile(r"<details>.*?```python\n(.*?)```.*?</details>", re.S)
 
 
@@ -149,7 +150,7 @@ def contradictions(text: str, seen: str) -> list[str]:
             stated = f"{told} ± {tolerance}" if tolerance else told
             begin = f"| `python -m zoo.{label}` |", f"| {label} |"
             if not any(row.startswith(begin) and f" {stated} " in row for row in ROWS):
-                found.append(f"no row of {label!r} in the README says {stated}")
+                found.append(f"no row of {label!r} in README.md or docs/ says {stated}")
             continue
         lines = re.findall(rf"^\s*{re.escape(label)}\s*[:=]?\s+({NUMBER}|nan|[-+]?inf)", seen, re.M)
         if not lines:
