@@ -202,9 +202,7 @@ def test_a_task_of_ones_own(run, zoo_here):
 def test_what_has_to_be_passed_is_said(run, zoo_here):
     """Classes of a person are not found by their names: nothing that a run names is ever imported."""
     assert run.record["recipe"]["data"]["is"] == f"{__name__}.Signs"
-    with pytest.raises(
-        UserError, match=r"test_own\.Signs, which is no source of zoo's: pass it, with source="
-    ):
+    with pytest.raises(UserError, match=r"test_own\.Signs, which is no source of zoo's: pass it, with source="):
         evaluate(run)
     with pytest.raises(UserError, match=r"test_own\.Tagging, which is no task of zoo's: pass it, with task="):
         evaluate(run, source=Signs())
@@ -225,13 +223,9 @@ def test_what_is_lacking_is_named(tmp_path):
     class Words:
         monitors = ("val_loss",)
 
-    with pytest.raises(
-        UserError, match=r"data came as Half, which lacks Inputs, beside, count, .*zoo\.data\.so"
-    ):
+    with pytest.raises(UserError, match=r"data came as Half, which lacks Inputs, beside, count, .*zoo\.data\.so"):
         replace(RECIPE, data=Half())
-    with pytest.raises(
-        UserError, match=r"task came as Words, which lacks Ask, answers, check, .*zoo\.tasks\.task"
-    ):
+    with pytest.raises(UserError, match=r"task came as Words, which lacks Ask, answers, check, .*zoo\.tasks\.task"):
         replace(RECIPE, task=Words())
     with pytest.raises(UserError, match=r"data came as the class Signs: give a record of it, such as Signs\(\)"):
         replace(RECIPE, data=Signs)
