@@ -33,8 +33,8 @@ KILLS = int(os.environ.get("ZOO_KILLS", "2"))  # of each training; ZOO_KILLS=20 
 
 # Everything that has a memory is on: dropout, augmentation, averaged weights, patience, a falling rate.
 CNN = (
-    "cnn --epochs 6 --data.batch 16 --data.limit 60 --model.filters 8 8 --model.units 16 --model.dropout 0.5 --patience 5 "
-    "--data.augment.shift 0.1 --data.augment.mixup 0.2 --optimizer.ema 0.9"
+    "cnn --epochs 6 --data.batch 16 --data.limit 60 --model.filters 8 8 --model.units 16 --model.dropout 0.5 "
+    "--patience 5 --data.augment.shift 0.1 --data.augment.mixup 0.2 --optimizer.ema 0.9"
 )
 # gpt is compiled by XLA, as its recipe is, in which one block takes long enough; lstm has its layers in one loop.
 GPT = "gpt --epochs 4 --data.context 8 --data.windows 640 --model.dropout 0.1"

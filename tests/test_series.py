@@ -193,7 +193,7 @@ def test_a_scale_that_changed_between_stop_and_resume(waves, tmp_path):
 
 def test_a_network_that_predicts_at_each_step(waves, tmp_path):
     recipe = replace(RECIPES["rnn"], model=partial(rnn, every_step=True), data=of_waves(waves))
-    with pytest.raises(UserError, match=r"rnn cannot be built: its outputs are \(14, 1\), but the data need \(1,\)"):
+    with pytest.raises(UserError, match=r"rnn cannot be built: its outputs are \[14, 1\], but the data need \[1\]"):
         fit(recipe, logs=tmp_path)
 
 

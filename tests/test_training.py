@@ -84,7 +84,7 @@ def test_other_backends_are_refused(backend, monkeypatch):
 
 def test_a_persons_keras_json_changes_no_numbers(tmp_path):
     (tmp_path / "keras.json").write_text('{"floatx": "float16", "image_data_format": "channels_first"}')
-    words = "import zoo, keras; print(keras.config.floatx(), keras.config.image_data_format())"
+    words = "import keras, zoo.models; print(keras.config.floatx(), keras.config.image_data_format())"
     place = {"env": os.environ | {"KERAS_HOME": str(tmp_path)}, "cwd": ROOT}
     printed = subprocess.check_output([sys.executable, "-c", words], **place)
     assert printed.split() == [b"float32", b"channels_last"]
