@@ -11,6 +11,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+# TensorFlow's own allocator keeps for ever the most that it once held; it looks for this when it is loaded.
+os.environ.setdefault("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "1")
+
 import keras
 import pytest
 import tensorflow_datasets as tfds

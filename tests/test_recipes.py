@@ -17,6 +17,7 @@ from zoo.data import Augment, Images
 from zoo.errors import UserError
 from zoo.evaluate import evaluate
 from zoo.fit import fit
+from zoo.models.inception import tower
 from zoo.models.resnet import VARIANTS as RESNETS
 from zoo.models.vit import VARIANTS as VITS
 from zoo.opened import kinds
@@ -52,15 +53,24 @@ def small(recipe, tiny, data_directory, **changes):
 REPEATED = ("cnn", "googlenet", "resnet20", "vit")
 
 
+FEWER = {
+    "bigmodel": {"filters": (4, 8), "units": 16},
+    "alexnet": {"units": 16},
+    "vgg11": {"units": 16},
+    "xception": {"middle": 1},
+}
+
+
 @pytest.fixture
 def little(request, monkeypatch):
     """Makes networks with a few narrow layers; whole ones are built, run and taught in test_models.py."""
     monkeypatch.setitem(RESNETS, "resnet20", RESNETS["resnet20"]._replace(blocks=(1, 1, 1)))
     monkeypatch.setitem(RESNETS, "resnet50", RESNETS["resnet50"]._replace(blocks=(1, 1, 1, 1)))
-    monkeypatch.setitem(VITS, "micro", VITS["micro"]._replace(width=32, depth=2))
+    monkeypatch.setitem(VITS, "micro", VITS["micro"]._replace(width=16, depth=1, heads=2))
     monkeypatch.setattr(
         "zoo.models.inception.MODULES", dict.fromkeys(("3a", "4a", "4d", "5a"), (32, 16, 32, 16, 32, 32))
     )
+    monkeypatch.setattr("zoo.models.inception.tower", lambda x, name, steps: tower(x, name, steps[-1:]))
 
     def narrow(wide, channels, *args, **options):
         return wide(max(1, channels // 16), *args, **options)
@@ -75,6 +85,7 @@ def little(request, monkeypatch):
 def test_whole_path(name, tiny, data_directory, tmp_path, capsys):
     """All that a recipe says of task, method, optimizer, precision and augmentation, with a network of its kind."""
     recipe = small(RECIPES[name], tiny, data_directory)
+    recipe = dataclasses.replace(recipe, model=partial(recipe.model, **FEWER.get(name.removesuffix("-cifar10"), {})))
     run = fit(recipe, logs=tmp_path)
     assert [epoch["epoch"] for epoch in run.history] == [1, 2]
     assert run.summary["epochs"] == 2
