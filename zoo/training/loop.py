@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import math
 import sys
@@ -33,10 +34,9 @@ def build(recipe: Recipe) -> keras.Model:
     try:
         strange = spec.keys() - inspect.signature(recipe.model).parameters.keys()
         if strange:
-            flags = " ".join(f"--data.{name}" for name in sorted(strange))
-            raise ValueError(
-                f"it does not take {', '.join(sorted(strange))}, which the data give it: leave out {flags}"
-            )
+            on = [f"--data.{f.name}" for f in dataclasses.fields(recipe.data) if getattr(recipe.data, f.name) is True]
+            advice = f": leave out {' or '.join(on)}" if on else ""
+            raise ValueError(f"it does not take {', '.join(sorted(strange))}, which the data give it{advice}")
         model = recipe.method.wrap(recipe.model(**spec))
         recipe.task.check(model, spec, labels)
         return model
