@@ -17,7 +17,9 @@ import keras
 import numpy as np
 import pytest
 from conftest import ROOT, environment
+from scipy.io import wavfile
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from test_sounds import tone
 
 from zoo.command import parse
 from zoo.data import Augment, Images, Text
@@ -47,7 +49,7 @@ from zoo.models.gpt import VARIANTS, Variant
 VARIANTS["nano"] = {NANO}
 sys.exit(main(run_command))
 """
-LSTM = "lstm --epochs 4 --data.steps 10 --data.batch 64 --data.vary.shift 0.1 --model.units 8 8 --model.dense 8"
+LSTM = "lstm --epochs 4 --data.steps 10 --data.batch 2 --data.vary.shift 0.1 --model.units 8 8 --model.dense 8"
 
 
 def outcome(logs: Path) -> dict:
@@ -144,7 +146,11 @@ def test_killed_at_random_moments(unstopped, tmp_path, data_directory):
 @pytest.mark.parametrize("training", [GPT, LSTM], ids=["gpt", "lstm"])
 def test_sequences_killed_at_random_moments(training, file, tmp_path, data_directory, monkeypatch):
     monkeypatch.setitem(VARIANTS, "nano", NANO)
-    training += f" --data.file {shlex.quote(str(file))}" if training == GPT else ""
+    for label, hertz in (("low", 300), ("high", 2000)):
+        (tmp_path / "sounds" / label).mkdir(parents=True)
+        for number in range(10):
+            wavfile.write(tmp_path / "sounds" / label / f"{number}.wav", 8000, np.float32(tone(hertz + number)))
+    training += f" --data.file {file}" if training == GPT else f" --data.folder {tmp_path / 'sounds'}"
     expected = finished(tmp_path / "unstopped", data_directory, training)
     killed_and_finished(training, expected, (KILLS + 1) // 2, tmp_path / "killed", data_directory)
 
