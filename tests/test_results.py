@@ -206,7 +206,7 @@ def commands() -> list[tuple[Path, list[str]]]:
 
 def test_what_is_typed_exists():
     """Each verb, and of fit and bench each recipe and each of its flags."""
-    from zoo.recipes import RECIPES  # noqa: PLC0415 - which imports Keras, for this test alone
+    from zoo.recipes import RECIPES
 
     own = {"fit": {"logs", "fresh", "profile"}, "bench": {"seconds", "json"}}  # what no recipe decides
     missing, seen = [], set()
