@@ -229,7 +229,7 @@ def test_what_is_lacking_is_named(tmp_path):
         replace(RECIPE, task=Words())
     with pytest.raises(UserError, match=r"data came as the class Signs: give a record of it, such as Signs\(\)"):
         replace(RECIPE, data=Signs)
-    with pytest.raises(UserError, match="Classification wants pictures, arrays of its data, which Signs lacks"):
+    with pytest.raises(UserError, match="Classification wants views, arrays of its data, which Signs lacks"):
         replace(RECIPE, task=Classification())
     with pytest.raises(UserError, match="model came as Functional, but must be a function that builds a network"):
         replace(RECIPE, model=recurrent((STEPS, 1), 2))

@@ -287,10 +287,10 @@ def test_commands(folder, data_directory, tmp_path, zoo_here):
 def test_board_shows_time_to_the_right_and_pitch_upwards():
     frames = np.zeros((1, 30, 8), np.float32)
     frames[0, 25, 1] = 2  # late and low
-    (picture,) = Speech().pictures(frames)
+    (picture,) = Speech().views(frames)
     assert picture.shape == (8, 30, 1)
     assert np.argwhere(picture[..., 0] == 255).tolist() == [[6, 25]]
-    (centred,) = Speech(centred=True).pictures(frames)
+    (centred,) = Speech(centred=True).views(frames)
     np.testing.assert_array_equal(centred, np.minimum(picture + 127.5, 255))
 
 

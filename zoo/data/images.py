@@ -163,8 +163,8 @@ class Images(Source):
         """
         return read_picture(given, spec["input_shape"]), {}
 
-    def pictures(self, inputs: np.ndarray) -> np.ndarray:
-        """Inputs (N, height, width, channels) as pictures in 0..255: what they are."""
+    def views(self, inputs: np.ndarray) -> np.ndarray:
+        """What a person sees of inputs (N, height, width, channels): the pictures."""
         return inputs
 
     def load(self, split: str, *, seed: int = 0, step: int = 0, stopwatch: tf.Variable | None = None):

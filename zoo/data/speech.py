@@ -185,8 +185,10 @@ class Speech(Source):
         wave = placed(read_sound(given, self.rate), samples_of(steps, self.rate))
         return log_mel(wave[None], self.rate, mels, self.centred)[0].numpy(), {}
 
-    def pictures(self, frames: np.ndarray) -> np.ndarray:
-        """Inputs (N, steps, mels) as pictures (N, mels, steps, 1) in 0..255, time to the right and pitch upwards."""
+    def views(self, frames: np.ndarray) -> np.ndarray:
+        """What a person sees of inputs (N, steps, mels): pictures (N, mels, steps, 1) in 0..255, time to the right and
+        pitch upwards.
+        """
         shown = frames + RANGE / 2 if self.centred else frames  # most lie within half of the range from their mean
         return 255 / RANGE * np.clip(shown, 0, RANGE).transpose(0, 2, 1)[:, ::-1, :, None]
 

@@ -38,14 +38,14 @@ class Top:
 class Classification(Task):
     """One class an example: softmax cross entropy of float32 logits (B, classes) against one-hot labels.
 
-    Of the source it wants `pictures(inputs)`, which shows inputs as pictures, and `arrays("train")`, whose second part
-    are the labels, for balanced weights.
+    Of the source it wants `views(inputs)`, what a person sees of them (pictures (N, H, W, C) in 0..255, or a text
+    each), and `arrays("train")`, whose second part are the labels, for balanced weights.
     """
 
     monitors: ClassVar[tuple[str, ...]] = ("val_loss", "val_accuracy")
     verb: ClassVar[str] = "predict"
     usage: ClassVar[str] = "predict {run} {inputs}"
-    wants: ClassVar[tuple[str, ...]] = ("pictures", "arrays")
+    wants: ClassVar[tuple[str, ...]] = ("views", "arrays")
     Ask: ClassVar[type] = Top
 
     label_smoothing: float = 0.0
@@ -143,17 +143,17 @@ class ClassificationPanel(Panel):
     """Inputs, confusion matrix, worst mistakes, precision-recall curves, features in the projector.
 
     Args:
-        source: has `labels`, the names of the classes, and `pictures`, which shows inputs.
+        source: has `labels`, the names of the classes, and `views`.
         validation: batches of (inputs, one-hot labels); gone through once more an epoch.
     """
 
     def __init__(self, source, validation: tf.data.Dataset):
-        self.labels, self.pictures, self.validation = source.labels, source.pictures, validation
+        self.labels, self.views, self.validation = source.labels, source.views, validation
         self.truth = np.concatenate([targets.numpy().argmax(-1) for _, targets in validation])
 
     def inputs(self, sample: tuple) -> None:
         """A training batch as the network sees it."""
-        tf.summary.image("inputs", figures.grid(self.pictures(sample[0][:SHOWN].numpy()))[None], step=0)
+        figures.show("inputs", self.views(sample[0][:SHOWN].numpy()), step=0)
 
     def epoch(self, model: keras.Model, step: int) -> None:
         """What the network makes of the validation part."""
@@ -166,8 +166,7 @@ class ClassificationPanel(Panel):
         worst = wrong[np.argsort(-probabilities[wrong, said[wrong]], kind="stable")][:SHOWN]
         if len(worst):
             captions = [f"{self.labels[self.truth[i]]} as {self.labels[said[i]]}" for i in worst]
-            picture = figures.grid(self.pictures(self._examples(worst)), captions)
-            tf.summary.image("worst_mistakes", picture[None], step=step)
+            figures.show("worst_mistakes", self.views(self._examples(worst)), captions, step=step)
         for label, name in list(enumerate(self.labels))[:CURVES]:
             proto = pr_curve.pb(f"class/{name}", self.truth == label, probabilities[:, label], 127)
             tf.summary.experimental.write_raw_pb(proto.SerializeToString(), step=step)
@@ -180,9 +179,7 @@ class ClassificationPanel(Panel):
         features, logits = inside.predict(inputs, verbose=0)
         rows = [(self.labels[t], self.labels[s]) for t, s in zip(self.truth, logits.argmax(-1), strict=False)]
         folder = path / "features"
-        figures.projector(
-            folder, np.float32(features).reshape(count, -1), ("class", "said"), rows, self.pictures(inputs)
-        )
+        figures.projector(folder, np.float32(features).reshape(count, -1), ("class", "said"), rows, self.views(inputs))
         # A new event file: a TensorBoard that is open already looks for features only where a run has come.
         with tf.summary.create_file_writer(str(folder)).as_default():
             tf.summary.text("features", f"{count} examples of the validation part, of the best epoch", step=0)

@@ -7,6 +7,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import tensorflow as tf
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -17,6 +18,23 @@ TILE = 72  # pixels of a picture in a grid
 SPRITE = 32  # pixels of a picture in the projector
 SHOWN = 4.375  # inches at 80 dots: the 350 pixels across in which TensorBoard shows a picture
 WRITTEN = 20  # classes up to which a confusion matrix has its counts written in
+
+
+def show(name: str, views, captions: list[str] | None = None, *, step: int) -> None:
+    """Writes what a person sees of some inputs into TensorBoard, each with a line under or before it.
+
+    Args:
+        name: under which it stands there.
+        views: pictures (N, H, W, C) in 0..255, or N texts.
+        captions: N lines.
+        step: of the training.
+    """
+    if isinstance(views, list):
+        quoted = [f"    {text}" for text in views]  # as code, so that nothing in it is taken for Markdown
+        lines = [f"{line}\n\n{text}" for line, text in zip(captions, quoted, strict=True)] if captions else quoted
+        tf.summary.text(name, lines, step=step)
+    else:
+        tf.summary.image(name, grid(views, captions)[None], step=step)
 
 
 def rgb(picture: np.ndarray) -> np.ndarray:
@@ -77,26 +95,21 @@ def report(found: dict, path: Path) -> None:
     figure.savefig(path)
 
 
-def projector(
-    path: Path, features: np.ndarray, columns: tuple[str, ...], rows: list[tuple[str, ...]], pictures: np.ndarray
-) -> None:
-    """Writes (N, D) features with a row of text and a picture each into a folder, where the projector finds them.
+def projector(path: Path, features: np.ndarray, columns: tuple[str, ...], rows: list[tuple[str, ...]], views) -> None:
+    """Writes (N, D) features with a row of text and a view each (see `show`) into a folder for the projector.
 
     The numbers lie in a plain file, by a path that holds wherever the folder is moved to; the projector
     takes a checkpoint's path as seen from where TensorBoard was started.
     """
     path.mkdir(exist_ok=True)
+    texts = isinstance(views, list)
+    if texts:
+        columns, rows = (*columns, "text"), [(*row, text) for row, text in zip(rows, views, strict=True)]
     # As text: the projector tries text first, and takes many zeros for it.
     rows_of_numbers = ("\t".join(f"{value:.6g}" for value in row) for row in features.tolist())
     (path / "features.tsv").write_text("\n".join(rows_of_numbers) + "\n", encoding="utf-8")
-    lines = ["\t".join(columns), *("\t".join(cell.replace("\t", " ") for cell in row) for row in rows)]
+    lines = ["\t".join(columns), *("\t".join(" ".join(cell.split()) for cell in row) for row in rows)]
     (path / "rows.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    across = math.ceil(math.sqrt(len(pictures)))
-    sheet = Image.new("RGB", (across * SPRITE,) * 2, "white")
-    for at, picture in enumerate(pictures):
-        small = Image.fromarray(rgb(picture)).resize((SPRITE, SPRITE))
-        sheet.paste(small, (at % across * SPRITE, at // across * SPRITE))
-    sheet.save(path / "sprites.png")
     config = plugin.ProjectorConfig()
     embedding = config.embeddings.add(
         tensor_name="features",
@@ -104,9 +117,21 @@ def projector(
         tensor_shape=features.shape,
         metadata_path="rows.tsv",
     )
-    embedding.sprite.image_path = "sprites.png"
-    embedding.sprite.single_image_dim.extend([SPRITE, SPRITE])
+    if not texts:
+        sprites(views).save(path / "sprites.png")
+        embedding.sprite.image_path = "sprites.png"
+        embedding.sprite.single_image_dim.extend([SPRITE, SPRITE])
     plugin.visualize_embeddings(str(path), config)
+
+
+def sprites(pictures: np.ndarray) -> Image.Image:
+    """(N, H, W, C) pictures in one square, as the projector cuts them out again."""
+    across = math.ceil(math.sqrt(len(pictures)))
+    sheet = Image.new("RGB", (across * SPRITE,) * 2, "white")
+    for at, picture in enumerate(pictures):
+        small = Image.fromarray(rgb(picture)).resize((SPRITE, SPRITE))
+        sheet.paste(small, (at % across * SPRITE, at // across * SPRITE))
+    return sheet
 
 
 def curve(values: list[float], path: Path, *, across: str, up: str, mean: float) -> None:
