@@ -9,6 +9,7 @@ from zoo.data.series import Series
 from zoo.data.source import Source
 from zoo.data.speech import Speech
 from zoo.data.text import TOKENIZER, Text
+from zoo.data.texts import Texts
 from zoo.data.tokens import checked_tokenizer, encode, out_of_vocabulary, read_tokenizer
 from zoo.data.vary import Vary
 
@@ -21,6 +22,7 @@ __all__ = [
     "Source",
     "Speech",
     "Text",
+    "Texts",
     "Vary",
     "checked_tokenizer",
     "encode",

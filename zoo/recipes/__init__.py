@@ -39,6 +39,13 @@ def text() -> tuple[Recipe, ...]:
     return TEXT
 
 
+def texts() -> tuple[Recipe, ...]:
+    """Those for texts with a class."""
+    from zoo.recipes.texts import TEXTS
+
+    return TEXTS
+
+
 def translation() -> tuple[Recipe, ...]:
     """Those for pairs of sentences."""
     from zoo.recipes.translation import TRANSLATION
@@ -79,6 +86,9 @@ TABLES: dict[Callable[[], tuple[Recipe, ...]], dict[str, str]] = {
         "gpt-shakespeare": "tiny_shakespeare; the same, in nanoGPT's setting for two cores",
         "lm": "pydocs; a recurrent language model of words (Zaremba 2014)",
         "lm-ptb": "ptb; the same on the Penn Treebank",
+    },
+    texts: {
+        "textcnn": "languages; convolutions over characters (Kim 2014) tell 26 languages apart",
     },
     translation: {
         "transformer": "dates; the Transformer (Vaswani 2017) turns dates into ISO 8601",
