@@ -17,6 +17,7 @@ import numpy as np
 from zoo.data.source import Source
 from zoo.errors import UserError
 from zoo.training.files import kept, read_json, replacing, write_json
+from zoo.training.former import renamed
 from zoo.training.recipe import NAME, Recipe
 
 FORMAT = 1  # of a run's files; a reader of another format refuses
@@ -73,7 +74,9 @@ class Run:
         try:
             if not zipfile.is_zipfile(path):  # of which Keras says that there is no such file
                 raise ValueError("not a whole archive")
-            model = keras.saving.load_model(path, compile=False, safe_mode=True)
+            former = self.record["versions"].get("zoo") == "0.4.0"
+            with renamed(path) if former else contextlib.nullcontext(path) as named:
+                model = keras.saving.load_model(named, compile=False, safe_mode=True)
             if isinstance(model, keras.Sequential):
                 raise ValueError("it is not a functional network")
             for weight in model.weights:
@@ -115,6 +118,8 @@ def open_for_reading(path: Path) -> Run:
         raise UserError(f"{path / 'run.json'} is damaged: it lacks {', '.join(sorted(RECORD - record.keys()))}")
     if found != FORMAT:
         raise UserError(f"{path} was made by another version of zoo (format {found}, this one reads {FORMAT})")
+    if isinstance(record["spec"], dict) and "outputs" in record["spec"]:  # the name until zoo 0.4
+        record["spec"]["classes"] = record["spec"].pop("outputs")
     if not is_record(record):
         raise UserError(f"{path / 'run.json'} is damaged: its recipe, data or labels are not what fit writes")
     return run

@@ -1,0 +1,45 @@
+"""Networks that zoo 0.4 saved, in the names that their parts have had since 0.5."""
+
+import contextlib
+import io
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+
+PARTS = {"widen": "mlp_in", "narrow": "mlp_out"}  # the dense layers in a Transformer's block
+ARGUMENTS = {b'"seen"': b'"mask"'}  # of a block's call
+
+
+@contextlib.contextmanager
+def renamed(path: Path) -> Iterator[Path]:
+    """A copy of a saved network whose parts have today's names, as long as it is needed.
+
+    Args:
+        path: a whole .keras archive.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / path.name
+        with zipfile.ZipFile(path) as old, zipfile.ZipFile(copy, "w") as new:
+            for name in old.namelist():
+                content = old.read(name)
+                if name == "config.json":
+                    for former, now in ARGUMENTS.items():
+                        content = content.replace(former, now)
+                elif name == "model.weights.h5":
+                    content = with_parts_renamed(content)
+                new.writestr(name, content)
+        yield copy
+
+
+def with_parts_renamed(weights: bytes) -> bytes:
+    """The HDF5 file with its groups under today's names."""
+    content, found = io.BytesIO(weights), []
+    with h5py.File(content, "r+") as file:
+        file.visit(lambda name: found.append(name) if name.rpartition("/")[2] in PARTS else None)
+        for name in found:
+            above, _, part = name.rpartition("/")
+            file.move(name, f"{above}/{PARTS[part]}")
+    return content.getvalue()
