@@ -107,7 +107,7 @@ def train(
         fresh=resume.step == 0,
         profile=profile,
     )
-    chosen = resume.after([*callbacks.standard(recipe, run, steps), *own, board])
+    chosen = resume.after([*callbacks.standard(recipe, run, steps), board], own)
     if resume.step:
         print(f"resuming {run.path} after {resume.epoch} epoch{'s' * (resume.epoch != 1)}, at step {resume.step}")
     else:

@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import keras
@@ -52,10 +52,12 @@ class Resume(keras.callbacks.Callback):
         self._seconds, self._since = self.state["seconds"], time.monotonic()
         self._saved = time.monotonic()
 
-    def after(self, callbacks: list[keras.callbacks.Callback]) -> list[keras.callbacks.Callback]:
-        """Those callbacks, whose memory it keeps, and itself after them."""
+    def after(
+        self, callbacks: list[keras.callbacks.Callback], own: Sequence[keras.callbacks.Callback] = ()
+    ) -> list[keras.callbacks.Callback]:
+        """Those callbacks, whose memory it keeps; a person's own, whose memory it does not; and itself after them."""
         self.others = callbacks
-        return [*callbacks, self]
+        return [*callbacks, *own, self]
 
     def check_and_rewind(self, model: keras.Model) -> None:
         """Cuts the event files back to the state, once that is known to belong to this network.
