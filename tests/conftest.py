@@ -1,5 +1,7 @@
 """What the tests share: commands in processes of their own, tiny data, and reading event files back."""
 
+import ctypes
+import gc
 import importlib
 import json
 import os
@@ -8,6 +10,9 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+
+# TensorFlow's own allocator keeps for ever the most that it once held; it looks for this when it is loaded.
+os.environ.setdefault("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "1")
 
 import keras
 import pytest
@@ -23,6 +28,22 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: "test_tutorials" not in item.nodeid)
 
 
+def pytest_collection_finish():
+    """What was imported stays. Python looks for what is gone only where a quarter is new, of all that it looks at."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def freed():
+    """Networks of a file that are gone take no memory in the next: a process would end with many times its need."""
+    yield
+    keras.backend.clear_session()
+    gc.collect()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 @pytest.fixture(autouse=True)
 def float32():
     """A fit in this process leaves its recipe's precision behind."""
@@ -34,6 +55,12 @@ def policy(request):
     keras.config.set_dtype_policy(request.param)
     yield request.param
     keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture
+def unshown(monkeypatch):
+    """No pictures after each epoch, which take longer than that of a small network: test_board.py looks at them."""
+    monkeypatch.setattr("zoo.tasks.classification.ClassificationPanel.epoch", lambda *all: None)
 
 
 @pytest.fixture(scope="session")

@@ -67,6 +67,10 @@ def test_a_histogram_for_every_weight(run, events):
     assert wanted == set(events["train"].Tags()["tensors"]) & wanted
     for path in wanted:
         assert len(events["train"].Tensors(path)) == EPOCHS
+    last = next(variable for variable in run.model().trainable_variables if variable.path == "logits/kernel")
+    left, right, counts = make_ndarray(events["train"].Tensors("logits/kernel")[-1].tensor_proto).T
+    assert (left[0], right[-1], counts.sum()) == (last.numpy().min(), last.numpy().max(), last.numpy().size)
+    np.testing.assert_allclose(left[1:], right[:-1])
 
 
 @pytest.mark.parametrize(

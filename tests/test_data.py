@@ -230,6 +230,6 @@ def test_standard_set_with_a_validation_part_cut_from_train(staged):
     assert source.spec == {"input_shape": (28, 28, 1), "classes": 10}  # before anything is prepared
     counts = {split: source.count(split) for split in source.splits}
     assert counts == {"train": 54_000, "validation": 6_000, "test": 10_000}
-    pixels = [source.arrays(split)[0] for split in ("train", "validation")]
-    assert len(np.unique(np.concatenate(pixels).reshape(60_000, -1)[:, ::7], axis=0)) > 59_000  # no part holds another
+    pixels = {picture.tobytes() for split in ("train", "validation") for picture in source.arrays(split)[0]}
+    assert len(pixels) > 59_000  # no part holds another
     assert source.labels[0] == "T-shirt/top"

@@ -17,9 +17,18 @@ from zoo.evaluate import evaluate
 from zoo.finetune import finetune, recipe_for, transferred
 from zoo.fit import fit
 from zoo.models import bigmodel, resnet
+from zoo.models.resnet import VARIANTS
 from zoo.predict import predict
 from zoo.tasks import Classification
-from zoo.training import Optimizer, Recipe, Run, Thaw, callbacks
+from zoo.training import Optimizer, Recipe, Run, Thaw
+
+
+@pytest.fixture(scope="module", autouse=True)
+def little():
+    """A ResNet of a block a stage."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(VARIANTS, "resnet20", VARIANTS["resnet20"]._replace(blocks=(1, 1, 1)))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -59,10 +68,10 @@ def moved(before: dict, after: dict) -> set[str]:
     return set(before) - same
 
 
-def test_thaws_from_the_head_down(base, data, tmp_path, monkeypatch):
-    watch, standard = Watch(), callbacks.standard
-    monkeypatch.setattr(callbacks, "standard", lambda *all: [*standard(*all), watch])
-    tune(base, data, tmp_path, epochs=4, method=Thaw(frozen=2, groups=2), optimizer=Optimizer(schedule="constant"))
+def test_thaws_from_the_head_down(base, data, tmp_path, unshown):
+    watch, method = Watch(), Thaw(frozen=2, groups=2)
+    recipe = replace(recipe_for(base), data=data, epochs=4, method=method, optimizer=Optimizer(schedule="constant"))
+    fit(recipe, logs=tmp_path, callbacks=[watch])
     begun, *after = watch.epochs
     trained = {layer.name: layer.get_weights() for layer in base.model().layers if layer.weights}
     assert moved({n: w for n, w in begun.items() if n != "logits"}, trained) == set()
@@ -103,14 +112,14 @@ def test_a_thawed_part_begins_gently():
         assert moved < step * 1e-2 * 0.5  # no more than the rate of the part allows, and no decay
 
 
-def test_a_run_like_any_other(base, data, tmp_path, capsys):
+def test_a_run_like_any_other(base, data, tmp_path, capsys, unshown):
     run = tune(base, data, tmp_path, epochs=8, method=Thaw(frozen=2))
     assert run.path.name.startswith("finetuned-base-")
     assert run.record["labels"] == ["5", "6", "7"]
     assert evaluate(run)["accuracy"] > 0.5
     assert tune(base, data, tmp_path, epochs=8, method=Thaw(frozen=2)) == run
     assert "finished already" in capsys.readouterr().out
-    again = tune(run, data, tmp_path, epochs=4, method=Thaw(frozen=1, groups=2))  # and it can be tuned further
+    again = tune(run, data, tmp_path, epochs=1, method=Thaw(frozen=1, groups=2))  # and it can be tuned further
     assert again.path.name.startswith("finetuned-finetuned-base-")
 
 
@@ -177,7 +186,7 @@ def test_changed_base(base, data, tmp_path):
         fit(before, logs=tmp_path / "more")  # such as that of a base which is still being trained
 
 
-def test_command(base, data_directory, tmp_path, zoo_command, zoo_here):
+def test_command(base, tmp_path, zoo_command, zoo_here):
     words = ("--data.only", "8", "9", "--data.limit", "20", "--epochs", "2", "--method.frozen", "1", "--logs", tmp_path)
     done = zoo_command("finetune", base.path, *words)
     assert done.returncode == 0, done.stderr

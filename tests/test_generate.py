@@ -21,11 +21,20 @@ from zoo.evaluate import evaluate
 from zoo.fit import fit
 from zoo.generate import generate
 from zoo.models import gpt, lm, writer_of
-from zoo.models.gpt import VARIANTS
+from zoo.models.gpt import VARIANTS, Variant
 from zoo.pretrained.gpt2 import names_of
 from zoo.recipes import RECIPES
 from zoo.tasks.language import rate
 from zoo.training import Optimizer
+
+
+@pytest.fixture(scope="module", autouse=True)
+def little():
+    """A GPT of two narrow blocks, which writes less after each epoch; the whole one is tested in test_gpt.py."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(VARIANTS, "nano", Variant(width=32, depth=2, heads=2))
+        patch.setattr("zoo.tasks.language.SAMPLE", 60)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +149,7 @@ def text_of(pieces) -> str:
 @pytest.fixture(scope="module")
 def run(file, tmp_path_factory):
     # Without XLA, which would take longer than the training; the whole path below is with it.
-    recipe = replace(RECIPES["gpt"], data=Text(file=file, context=16, batch=8), epochs=4, xla="off")
+    recipe = replace(RECIPES["gpt"], data=Text(file=file, context=16, batch=8), epochs=5, xla="off")
     return fit(recipe, logs=tmp_path_factory.mktemp("logs"))
 
 
@@ -226,7 +235,7 @@ def test_board(run):
 
     reader = EventAccumulator(str(run.path / "validation"), size_guidance={"tensors": 0})
     reader.Reload()
-    (last,) = [event for event in reader.Tensors("sample") if event.step == 4]
+    (last,) = [event for event in reader.Tensors("sample") if event.step == 5]
     sample = last.tensor_proto.string_val[0].decode()
     assert "cat" in sample or "dog" in sample or "sat" in sample
 
@@ -266,9 +275,16 @@ def test_published_weights(zoo_here, tmp_path):
     assert_complaint(zoo_here("generate", tmp_path / "typo", "--file", "in.txt"), "no run at")
 
 
+def little_recipe(name: str, file: Path, **changes):
+    """The recipe on the small text, everything else as it is but for the widths of an LSTM."""
+    recipe = RECIPES[name]
+    model = partial(recipe.model, embedding=16, units=(16, 16)) if name.startswith("lm") else recipe.model
+    return replace(recipe, model=model, data=replace(recipe.data, file=file, context=8, windows=60), **changes)
+
+
 @pytest.mark.parametrize("name", [name for name in RECIPES if isinstance(RECIPES[name].data, Text)])
 def test_whole_path(name, file, tmp_path, capsys):
-    recipe = replace(RECIPES[name], data=replace(RECIPES[name].data, file=file, context=8, windows=200), epochs=2)
+    recipe = little_recipe(name, file, epochs=2)
     run = fit(recipe, logs=tmp_path)
     assert evaluate(run)["perplexity"] > 1
     assert text_of(generate(run, tokens=3))
@@ -278,11 +294,9 @@ def test_whole_path(name, file, tmp_path, capsys):
 
 @pytest.mark.parametrize(("name", "precision"), [("gpt", "mixed_bfloat16"), ("lm", "mixed_float16")])
 def test_early_stopping_in_half_precision(name, precision, file, tmp_path):
-    still = Optimizer("sgd", rate=1e-12)
-    recipe = replace(
-        RECIPES[name], optimizer=still, epochs=9, patience=2, monitor="val_loss", precision=precision, xla="off"
-    )
-    run = fit(replace(recipe, data=replace(recipe.data, file=file, context=8, windows=200)), logs=tmp_path)
+    settings = {"epochs": 9, "patience": 2, "monitor": "val_loss", "precision": precision, "xla": "off"}
+    recipe = little_recipe(name, file, optimizer=Optimizer("sgd", rate=1e-12), **settings)
+    run = fit(recipe, logs=tmp_path)
     assert run.summary["epochs"] == len(run.history) == 3
     assert run.summary["best"]["epoch"] == 1
     assert run.model().layers[2].compute_dtype == precision.removeprefix("mixed_")

@@ -237,7 +237,7 @@ def test_special_tokens_are_no_text(kind, file, tmp_path):
     assert source.decode([1, *numbers, 2, *numbers, 0]) == "one two three"
     assert min(source.encode("one <pad> <eos> two", "it")) > 2
     (tmp_path / "tokenizer.json").write_text(source.files()["tokenizer.json"], encoding="utf-8")
-    assert source.of_run(tmp_path).numbers("test") == source.numbers("test")
+    assert source.of_run(tmp_path, ()).numbers("test") == source.numbers("test")
 
 
 def test_a_tokenizer_that_is_not_for_translation(file, tmp_path):

@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import shutil
+from functools import partial
 from types import SimpleNamespace
 
 import keras
@@ -16,6 +17,9 @@ from zoo.data import Augment, Images
 from zoo.errors import UserError
 from zoo.evaluate import evaluate
 from zoo.fit import fit
+from zoo.models.inception import tower
+from zoo.models.resnet import VARIANTS as RESNETS
+from zoo.models.vit import VARIANTS as VITS
 from zoo.opened import kinds
 from zoo.predict import predict
 from zoo.recipes import RECIPES
@@ -49,9 +53,39 @@ def small(recipe, tiny, data_directory, **changes):
 REPEATED = ("cnn", "googlenet", "resnet20", "vit")
 
 
+FEWER = {
+    "bigmodel": {"filters": (4, 8), "units": 16},
+    "alexnet": {"units": 16},
+    "vgg11": {"units": 16},
+    "xception": {"middle": 1},
+}
+
+
+@pytest.fixture
+def little(request, monkeypatch):
+    """Makes networks with a few narrow layers; whole ones are built, run and taught in test_models.py."""
+    monkeypatch.setitem(RESNETS, "resnet20", RESNETS["resnet20"]._replace(blocks=(1, 1, 1)))
+    monkeypatch.setitem(RESNETS, "resnet50", RESNETS["resnet50"]._replace(blocks=(1, 1, 1, 1)))
+    monkeypatch.setitem(VITS, "micro", VITS["micro"]._replace(width=16, depth=1, heads=2))
+    monkeypatch.setattr(
+        "zoo.models.inception.MODULES", dict.fromkeys(("3a", "4a", "4d", "5a"), (32, 16, 32, 16, 32, 32))
+    )
+    monkeypatch.setattr("zoo.models.inception.tower", lambda x, name, steps: tower(x, name, steps[-1:]))
+
+    def narrow(wide, channels, *args, **options):
+        return wide(max(1, channels // 16), *args, **options)
+
+    if request.getfixturevalue("name").startswith(("googlenet", "inception", "resnet50", "vgg", "xception")):
+        for kind in ("Conv2D", "SeparableConv2D"):
+            monkeypatch.setattr(keras.layers, kind, partial(narrow, getattr(keras.layers, kind)))
+
+
+@pytest.mark.usefixtures("little")
 @pytest.mark.parametrize("name", [name for name in RECIPES if isinstance(RECIPES[name].data, Images)])
 def test_whole_path(name, tiny, data_directory, tmp_path, capsys):
+    """All that a recipe says of task, method, optimizer, precision and augmentation, with a network of its kind."""
     recipe = small(RECIPES[name], tiny, data_directory)
+    recipe = dataclasses.replace(recipe, model=partial(recipe.model, **FEWER.get(name.removesuffix("-cifar10"), {})))
     run = fit(recipe, logs=tmp_path)
     assert [epoch["epoch"] for epoch in run.history] == [1, 2]
     assert run.summary["epochs"] == 2
@@ -81,7 +115,7 @@ def test_preparing_the_data_changes_no_weight(name, tmp_path):
     assert all(one.tobytes() == other.tobytes() for one, other in zip(first, second, strict=True))
 
 
-def test_it_learns(tiny, data_directory, tmp_path):
+def test_it_learns(tiny, data_directory, tmp_path, unshown):
     recipe = dataclasses.replace(small(RECIPES["cnn"], tiny, data_directory), epochs=30)
     assert evaluate(fit(recipe, logs=tmp_path))["accuracy"] == 1.0
 
@@ -96,6 +130,7 @@ OPTIMIZERS = [
 ]
 
 
+@pytest.mark.usefixtures("unshown")
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda optimizer: optimizer.name)
 @pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
 def test_every_optimizer_trains(optimizer, precision, tiny, data_directory, tmp_path):
@@ -118,7 +153,7 @@ def test_cnn_fashion_is_as_small_as_it_says():
     assert RECIPES["cnn-fashion"].model((28, 28, 1), 10).count_params() == 96_154
 
 
-def test_patience_stops_and_the_best_epoch_is_kept(tiny, data_directory, tmp_path):
+def test_patience_stops_and_the_best_epoch_is_kept(tiny, data_directory, tmp_path, unshown):
     # A rate so high that the second epoch is worse than the first for good.
     recipe = dataclasses.replace(
         small(RECIPES["cnn"], tiny, data_directory),

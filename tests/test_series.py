@@ -20,6 +20,8 @@ from zoo.errors import UserError
 from zoo.evaluate import evaluate, result
 from zoo.fit import fit
 from zoo.models import rnn
+from zoo.opened import opened
+from zoo.predict import predict
 from zoo.recipes import RECIPES
 from zoo.tasks import Forecast
 from zoo.tasks.forecast import naive, seasonal_naive
@@ -164,18 +166,18 @@ def test_a_series_that_repeats_itself(tmp_path):
 
 
 def test_a_run_keeps_the_scale(run, waves, tmp_path):
-    kept = of_waves(waves).of_run(run.path)
+    kept = of_waves(waves).of_run(run.path, [])
     assert kept.moments == of_waves(waves).moments
     assert json.loads((run.path / "scale.json").read_text())["column"] == "sales"
     (tmp_path / "scale.json").write_text(json.dumps({"column": "sales", "mean": 1.0, "deviation": 2.0}))
-    elsewhere = of_waves(waves).of_run(tmp_path)
+    elsewhere = of_waves(waves).of_run(tmp_path, [])
     np.testing.assert_array_equal(elsewhere.scaled(np.array([1.0, 5.0])), [0, 2])
     for bad in ("{", "[]", "{}", '{"column": "x", "mean": 0, "deviation": 0}'):
         (tmp_path / "scale.json").write_text(bad)
         with pytest.raises(UserError, match="is missing or is not the scale of a series"):
-            elsewhere.of_run(tmp_path).moments  # noqa: B018 - the property raises
+            elsewhere.of_run(tmp_path, []).moments  # noqa: B018 - the property raises
         with pytest.raises(UserError, match="is missing or is not the scale of a series"):
-            elsewhere.of_run(tmp_path).read(waves, (7, 1))
+            elsewhere.of_run(tmp_path, []).read(waves, {"input_shape": (7, 1)})
 
 
 def test_a_scale_that_changed_between_stop_and_resume(waves, tmp_path):
@@ -191,39 +193,40 @@ def test_a_scale_that_changed_between_stop_and_resume(waves, tmp_path):
 
 def test_a_network_that_predicts_at_each_step(waves, tmp_path):
     recipe = replace(RECIPES["rnn"], model=partial(rnn, every_step=True), data=of_waves(waves))
-    with pytest.raises(UserError, match=r"rnn cannot be built: its outputs are \(14, 1\), but the data need \(1,\)"):
+    with pytest.raises(UserError, match=r"rnn cannot be built: its outputs are \[14, 1\], but the data need \[1\]"):
         fit(recipe, logs=tmp_path)
 
 
 def test_predictions(run, tmp_path):
     """For files of other lengths and columns, by the scale of the run alone: its own data may be gone."""
-    source, shape = Series(csv=tmp_path / "gone.csv", column="sales", window=14).of_run(run.path), (14, 1)
+    source, spec = Series(csv=tmp_path / "gone.csv", column="sales", window=14).of_run(run.path, []), run.record["spec"]
     (tmp_path / "a").mkdir()
     future = write(tmp_path / "a" / "future.csv", "sales", "day", rows=((400 + at, at) for at in range(30)))
     single = write(tmp_path / "a" / "Single.CSV", "other", rows=([400 + at] for at in range(30)))
     write(tmp_path / "a" / ".hidden.csv", "sales", rows=[[1]])
     assert source.find(tmp_path / "a") == sorted([future, single])
-    seen = source.read(future, shape)
+    seen, more = source.read(future, spec)
+    assert more == {}
     assert seen.dtype == np.float32
     np.testing.assert_allclose(source.unscaled(seen[:, 0]), np.arange(416, 430), rtol=1e-6)
-    np.testing.assert_array_equal(source.read(single, shape), seen)
+    np.testing.assert_array_equal(source.read(single, spec)[0], seen)
     outputs = run.model()(seen[None])
-    (answer,) = Forecast().answers(np.asarray(outputs), source, [], 1)
+    (answer,) = Forecast().answers(run.model(), source, Forecast.Ask(), [seen])
     mean, deviation = source.moments
     assert answer == {"forecast": pytest.approx((np.float64(outputs)[0] * deviation + mean).tolist())}
     assert Forecast().line({"forecast": [1234.5678, 2.0]}) == "+1 1234.57\t+2 2"
-    with pytest.raises(UserError, match="--top came as 3, but a forecast is of numbers"):
-        Forecast().answers(np.asarray(outputs), source, [], 3)
+    with pytest.raises(UserError, match=r"cannot be asked that: .*'top'"):
+        next(predict(run, [future], top=3))
     short = write(tmp_path / "short.csv", "sales", rows=[[1]] * 13)
     with pytest.raises(OSError, match="has 13 rows, but a window is 14"):
-        source.read(short, shape)
+        source.read(short, spec)
     far = write(tmp_path / "far.csv", "sales", rows=[[1]] * 13 + [["1e60"]])
     with pytest.raises(OSError, match=r"1e\+60 is too far from the mean"):
-        source.read(far, shape)
+        source.read(far, spec)
     with pytest.raises(FileNotFoundError, match="No such file"):
-        source.read(tmp_path / "none.csv", shape)
+        source.read(tmp_path / "none.csv", spec)
     with pytest.raises(OSError, match=r"has no column 'sales': it has a, b"):
-        source.read(write(tmp_path / "others.csv", "a", "b", rows=[[1, 2]] * 20), shape)
+        source.read(write(tmp_path / "others.csv", "a", "b", rows=[[1, 2]] * 20), spec)
 
 
 ROWS = "".join(f"{day},{day % 7}.5\n" for day in range(100))
@@ -321,7 +324,7 @@ def test_whole_path(name, data_directory, tmp_path, capsys):
     recipe = replace(RECIPES[name], data=replace(RECIPES[name].data, directory=data_directory), epochs=1)
     run = fit(recipe, logs=tmp_path)
     assert evaluate(run)["windows"] == 31
-    assert result(run, "test", evaluate(run))["data"]["name"] == "sunspots"
+    assert result(opened(run), "test", evaluate(run))["data"]["name"] == "sunspots"
     assert fit(recipe, logs=tmp_path) == run
     assert "finished already" in capsys.readouterr().out
 
@@ -330,7 +333,7 @@ def test_crash_at_every_save_of_a_forecast(waves, tmp_path, monkeypatch):
     recipe = replace(
         RECIPES["rnn"],
         model=partial(rnn, units=(3,), dropout=0.2),
-        data=of_waves(waves, window=3, batch=20),
+        data=of_waves(waves, window=3, batch=52),  # three steps an epoch
         epochs=2,
         xla="off",  # which each of the many sessions would wait for
     )

@@ -20,11 +20,15 @@ from zoo.recipes import RECIPES
 from zoo.tasks import Classification
 from zoo.training import Recipe, devices, files, runs
 from zoo.training.auxiliary import trainable
-from zoo.training.callbacks import Follow
+from zoo.training.method import Follow
 
 
-def test_auxiliary_heads(policy):
-    """Each adds 0.3 of its loss while training; validation and prediction know the first output only."""
+def test_auxiliary_heads(policy, monkeypatch):
+    """Each adds 0.3 of its loss while training; validation and prediction know the first output only.
+
+    Of a GoogLeNet of four narrow modules.
+    """
+    monkeypatch.setattr("zoo.models.inception.MODULES", dict.fromkeys(("3a", "4a", "4d", "5a"), (32,) * 6))
     shape, classes = (32, 32, 1), 3
     pixels = np.random.default_rng(0).integers(0, 256, (4, *shape), np.uint8)
     model = trainable(googlenet(shape, classes, dropout=0.0))
@@ -80,7 +84,7 @@ def test_other_backends_are_refused(backend, monkeypatch):
 
 def test_a_persons_keras_json_changes_no_numbers(tmp_path):
     (tmp_path / "keras.json").write_text('{"floatx": "float16", "image_data_format": "channels_first"}')
-    words = "import zoo, keras; print(keras.config.floatx(), keras.config.image_data_format())"
+    words = "import keras, zoo.models; print(keras.config.floatx(), keras.config.image_data_format())"
     place = {"env": os.environ | {"KERAS_HOME": str(tmp_path)}, "cwd": ROOT}
     printed = subprocess.check_output([sys.executable, "-c", words], **place)
     assert printed.split() == [b"float32", b"channels_last"]

@@ -34,6 +34,14 @@ def file(tmp_path_factory) -> Path:
     return write_pairs(tmp_path_factory.mktemp("pairs") / "my.tsv", 400)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def little():
+    """After each epoch one picture of where the network looked, for they take longer than the epoch."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("zoo.tasks.translation.MAPPED", 1)
+        yield
+
+
 @pytest.fixture(scope="module")
 def run(file, tmp_path_factory):
     """A network that has learned its task."""
@@ -198,7 +206,7 @@ def test_crash_at_every_save_of_a_translation(tmp_path, monkeypatch):
     recipe = replace(
         RECIPES["transformer"],
         model=partial(transformer, width=16, heads=2, depth=1, hidden=16, dropout=0.2),
-        data=Pairs(file=write_pairs(tmp_path / "my.tsv", 70), tokens="words", batch=8, lengths=2),
+        data=Pairs(file=write_pairs(tmp_path / "my.tsv", 70), tokens="words", batch=24, lengths=2),  # three steps
         task=Translation(),
         epochs=2,
     )
@@ -207,8 +215,10 @@ def test_crash_at_every_save_of_a_translation(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", [name for name in RECIPES if isinstance(RECIPES[name].data, Pairs)])
 def test_whole_path(name, file, tmp_path, capsys):
-    data = replace(RECIPES[name].data, file=file, vocabulary=300, lengths=1)
-    recipe = replace(RECIPES[name], data=data, epochs=1)
+    """Everything as the recipe has it but for a smaller network, and sentences of at most 30 tokens."""
+    data = replace(RECIPES[name].data, file=file, vocabulary=300, limit=30, lengths=1)
+    model = partial(RECIPES[name].model, width=32, heads=2, depth=1, hidden=32)
+    recipe = replace(RECIPES[name], model=model, data=data, epochs=1)
     made = fit(recipe, logs=tmp_path)
     sources, references = zip(*data.pairs("test"), strict=True)
     said = [answer["translation"] for answer in predict(made, sources, beam=recipe.task.beam)]

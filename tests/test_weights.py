@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 from conftest import assert_complaint
 from keras import applications
+from keras.src.applications import resnet as theirs_of_resnets
 from keras.src.legacy.saving import legacy_h5_format
 from PIL import Image
 
 from zoo.data.network import silence_of
 from zoo.errors import UserError
+from zoo.models.resnet import VARIANTS
 from zoo.pretrained.applications import (
     PUBLISHED,
     labels_of_imagenet,
@@ -25,13 +27,34 @@ from zoo.pretrained.applications import (
     zip_layers,
 )
 
+SIDES = {published.side for published in PUBLISHED.values()}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def little():
+    """A ResNet-50 with few of its blocks, but of each kind, on small pictures, ours and theirs.
+
+    The whole ones are compared in references/test_keras_applications.py.
+    """
+    blocks = {64: 2, 128: 1, 256: 1, 512: 1}
+
+    def stack(x, filters, count, **options):
+        return whole(x, filters, blocks[filters], **options)
+
+    whole = theirs_of_resnets.stack_residual_blocks_v1
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(theirs_of_resnets, "stack_residual_blocks_v1", stack)
+        patch.setitem(VARIANTS, "resnet50", VARIANTS["resnet50"]._replace(blocks=tuple(blocks.values())))
+        patch.setitem(PUBLISHED, "resnet50", PUBLISHED["resnet50"]._replace(side=64))
+        yield
+
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory):
     """Random weights of theirs in the format in which they are published, and the network that has them."""
     keras.config.set_dtype_policy("float32")
     keras.utils.set_random_seed(0)
-    theirs = applications.ResNet50(weights=None, classifier_activation=None)
+    theirs = applications.ResNet50(weights=None, classifier_activation=None, input_shape=(64, 64, 3))
     path = tmp_path_factory.mktemp("weights") / "resnet50_weights_tf_dim_ordering_tf_kernels.h5"
     with h5py.File(path, "w") as file:
         legacy_h5_format.save_weights_to_hdf5_group(file, theirs)
@@ -45,8 +68,8 @@ def pixels(side: int) -> np.ndarray:
 def test_from_a_published_file(published):
     path, theirs = published
     ours = pretrained("resnet50", weights=path)
-    expected = theirs(applications.resnet.preprocess_input(pixels(224)))
-    np.testing.assert_allclose(ours(pixels(224)), expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+    expected = theirs(applications.resnet.preprocess_input(pixels(64)))
+    np.testing.assert_allclose(ours(pixels(64)), expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("name", ["vgg16", "resnet50v2", "inception_v3", "xception"])
@@ -84,19 +107,19 @@ def test_networks_that_are_not_the_same_graph():
         move_weights(one, network("two", 3, 5))
 
 
-def test_tuned_on_small_pictures(published, data_directory, tmp_path, zoo_command):
+def test_tuned_on_small_pictures(published, tmp_path, zoo_here):
     """A published network that pools globally takes any size; VGG and its dense layers do not."""
     path, _ = published
     words = ("--data.only", "0", "1", "--data.limit", "8", "--data.size", "32", "32", "--epochs", "1")
-    done = zoo_command("finetune", "resnet50", "--weights", path, *words, "--logs", tmp_path)
+    done = zoo_here("finetune", "resnet50", "--weights", path, *words, "--logs", tmp_path)
     assert done.returncode == 0, done.stderr
     assert "run: " in done.stdout
 
 
 def test_new_head_on_the_same_body(published):
     path, theirs = published
-    ours = pretrained("resnet50", weights=path, classes=3, input_shape=(64, 64, 3), new_head=True)
-    assert ours(pixels(64)).shape == (2, 3)
+    ours = pretrained("resnet50", weights=path, classes=3, input_shape=(32, 32, 3), new_head=True)
+    assert ours(pixels(32)).shape == (2, 3)
     np.testing.assert_array_equal(ours.get_layer("stem_conv").kernel, theirs.get_layer("conv1_conv").kernel)
     with pytest.raises(UserError, match="has 1000 classes, but 3 were wanted: ask for a new head"):
         pretrained("resnet50", weights=path, classes=3)
@@ -219,7 +242,7 @@ def test_what_keras_has_fetched(tmp_path, monkeypatch):
 
 def test_predict_with_a_published_file(published, tmp_path, zoo_here):
     path, theirs = published
-    picture = np.random.default_rng(1).integers(0, 256, (224, 224, 3), np.uint8)
+    picture = np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8)
     Image.fromarray(picture).save(tmp_path / "cat.png")
     done = zoo_here("predict", "resnet50", "--weights", path, tmp_path / "cat.png", "--json")
     assert done.returncode == 0, done.stderr
@@ -229,4 +252,4 @@ def test_predict_with_a_published_file(published, tmp_path, zoo_here):
 
 
 def test_every_published_network_has_a_builder_and_a_size():
-    assert {published.side for published in PUBLISHED.values()} == {224, 299}
+    assert {224, 299} == SIDES

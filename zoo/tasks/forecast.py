@@ -54,7 +54,7 @@ class Forecast(Task):
         if shapes(model.inputs) != [list(spec["input_shape"])]:
             raise ValueError(f"its inputs are {shapes(model.inputs)}, but the data have {list(spec['input_shape'])}")
         if shapes(model.outputs)[0] != [spec["classes"]]:
-            raise ValueError(f"its outputs are {shapes(model.outputs)[0]}, but the data need ({spec['classes']},)")
+            raise ValueError(f"its outputs are {shapes(model.outputs)[0]}, but the data need {[spec['classes']]}")
 
     def loss(self) -> keras.Loss:
         """Mean squared error, in squared deviations of the training part."""
