@@ -1,4 +1,4 @@
-"""Sources of real data over tensorflow-datasets, and the one pipeline that feeds them to a network."""
+"""Sources of real data, built on tensorflow-datasets, and the one pipeline that feeds them to a network."""
 
 import zoo.backend  # first: it loads Keras quietly and sets it
 from zoo.data.augment import Augment

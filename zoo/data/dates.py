@@ -29,7 +29,7 @@ class Dates(tfds.core.GeneratorBasedBuilder):
     """
 
     VERSION = tfds.core.Version("1.0.0")
-    # Each Babel has its own repository.
+    # Each version of Babel has its own version of the repository.
     BUILDER_CONFIGS: ClassVar[list] = [tfds.core.BuilderConfig(name=f"babel-{babel.__version__}")]
 
     def _info(self):
@@ -40,7 +40,7 @@ class Dates(tfds.core.GeneratorBasedBuilder):
         )
 
     def _split_generators(self, dl_manager):
-        # RandomState's numbers never change between NumPy versions, so neither do the parts.
+        # RandomState draws the same numbers in every NumPy version, so the splits never change.
         test, validation, train = np.split(np.random.RandomState(0).permutation(DAYS), [DAYS // 10, DAYS // 10 * 2])
         return {
             "train": self._generate_examples(train),

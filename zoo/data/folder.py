@@ -31,7 +31,7 @@ def picture_folder(folder: Path, size: tuple[int, int] | None, data_dir: Path | 
     Args:
         folder: has a sub-folder a class.
         size: height and width in pixels; None: see `zoo.data.pictures.shape_of`.
-        data_dir: where TFDS keeps data; None: where it usually does.
+        data_dir: where TFDS stores data; None: its default.
 
     Raises:
         UserError: see `classes_of`.
@@ -56,7 +56,7 @@ def sound_folder(folder: Path, rate: int, data_dir: Path | str | None) -> ClassF
     Args:
         folder: has a sub-folder a class.
         rate: samples a second.
-        data_dir: where TFDS keeps data; None: where it usually does.
+        data_dir: where TFDS stores data; None: its default.
 
     Raises:
         UserError: see `classes_of`.
@@ -84,7 +84,7 @@ class ClassFolder(tfds.core.GeneratorBasedBuilder):
         form: to which they are brought.
         content: the name of the feature that holds a file's content, and the feature.
         read: a file's content in that form; raises OSError where it is broken.
-        data_dir: where TFDS keeps data; None: where it usually does.
+        data_dir: where TFDS stores data; None: its default.
     """
 
     VERSION = tfds.core.Version("1.0.0")

@@ -25,7 +25,7 @@ class Languages(tfds.core.GeneratorBasedBuilder):
     """About 26,000 names, each with its language; a tenth each to validate and test."""
 
     VERSION = tfds.core.Version("1.0.0")
-    # Each Babel has its own repository.
+    # Each version of Babel has its own version of the repository.
     BUILDER_CONFIGS: ClassVar[list] = [tfds.core.BuilderConfig(name=f"babel-{babel.__version__}")]
 
     def _info(self):

@@ -29,7 +29,7 @@ class Multi30k(tfds.core.GeneratorBasedBuilder):
     """29,000 descriptions to train, 1,014 to validate and the 1,000 of test2016, each in three languages."""
 
     VERSION = tfds.core.Version("1.0.0")
-    # In place of TFDS's table of checksums: by it a download is checked.
+    # Used in place of TFDS's table of checksums to verify downloads.
     url_infos: ClassVar[dict] = {
         PLACE + name: UrlInfo(size=size, checksum=checksum, filename=name) for name, (size, checksum) in FILES.items()
     }

@@ -55,11 +55,11 @@ class Pairs(Source):
     """Own UTF-8 text instead, a pair a line: source, tab, target; more columns are left out. A tenth each is
     for validation and the test, with no source that was trained on."""
     directory: Path | None = field(default=None, metadata={"local": True})
-    """Where TFDS keeps data; TFDS_DATA_DIR or ~/tensorflow_datasets if not given."""
+    """Where TFDS stores data; by default TFDS_DATA_DIR, or else ~/tensorflow_datasets."""
     tokens: Kind = "characters"
-    """characters, words, or bpe: byte-pair encoding."""
+    """Kind of tokens: characters, words, or bpe, which is byte-pair encoding."""
     vocabulary: int = 8000
-    """Tokens at most, of words and bpe."""
+    """Largest number of tokens; for words and bpe."""
     tokenizer: Path | None = None
     """A tokenizer.json instead of learning one from the training part; its tokens 0, 1, 2 are <pad>, <bos>, <eos>."""
     batch: int = 64
@@ -90,12 +90,12 @@ class Pairs(Source):
 
     @property
     def title(self) -> str:
-        """What the data are called in a report."""
+        """The name of the data in reports."""
         return self.file.name if self.file else self.name
 
     @property
     def summary(self) -> str:
-        """What `fit` says of the data at its end besides the counts."""
+        """What `fit` prints about the data at its end, besides the counts."""
         longer = len(self.pairs("train")) - self.count("train")
         left_out = f", {longer} longer ones left out of training" if longer else ""
         return (
@@ -134,7 +134,7 @@ class Pairs(Source):
 
     @cached_property
     def spec(self) -> dict:
-        """The builder's positional arguments.
+        """The positional arguments of a network's builder.
 
         Raises:
             UserError: the tokenizer knows too few tokens, or too many.
@@ -143,7 +143,7 @@ class Pairs(Source):
 
     @property
     def vocabulary_size(self) -> int:
-        """Numbers that tokens can have.
+        """The size of the vocabulary, counting numbers that no token has.
 
         Raises:
             UserError: the tokenizer knows too few tokens, or too many.
@@ -170,7 +170,7 @@ class Pairs(Source):
         return codec
 
     def of_run(self, folder: Path, labels: Sequence[str]) -> Pairs:
-        """The same with the tokenizer that a run's folder keeps."""
+        """This source with the tokenizer in the run's folder."""
         return replace(self, tokenizer=folder / TOKENIZER)
 
     def beside(self, folder: Path, spec: dict) -> Pairs:
@@ -179,12 +179,12 @@ class Pairs(Source):
         return replace(other, tokenizer=folder / TOKENIZER)
 
     def files(self) -> dict[str, str]:
-        """What a run keeps of the data, by name, for later verbs."""
+        """Text files that a run keeps for later verbs, by name."""
         return {TOKENIZER: self.codec.to_str()}
 
     @cached_property
     def splits(self) -> dict[str, str]:
-        """Names of train, validation and test, and where they come from."""
+        """The splits train, validation and test, and what each consists of."""
         if self.file is not None:
             return {"train": "eight tenths of the sources", "validation": "a tenth", "test": "a tenth"}
         return split_names(self._prepared, self.title)
@@ -195,7 +195,7 @@ class Pairs(Source):
         Raises:
             UserError: there are none, or a line of the file lacks its tab.
         """
-        cache = self.__dict__.setdefault("_pairs", {})  # a frozen record; what it names never changes
+        cache = self.__dict__.setdefault("_pairs", {})  # the record is frozen, and so are the data it names
         if split not in cache:
             cache[split] = part_of(self._own, split) if self.file else self._of_tfds(split)
             if not cache[split]:
@@ -226,7 +226,7 @@ class Pairs(Source):
         return cache[split]
 
     def count(self, split: str) -> int:
-        """Pairs of train, validation or test."""
+        """The number of pairs of a split."""
         return len(self.numbers(split))
 
     @property
@@ -246,7 +246,7 @@ class Pairs(Source):
             split: train (for ever, each pair once an epoch), validation or test (one pass; whatever is longer than the
                 limit too).
             seed: decides the order of train.
-            step: at which of its batches train starts.
+            step: index of the batch with which train starts.
             stopwatch: see `zoo.data.pipeline.training_stream`.
         """
         train, numbers = lengths_of(self.numbers("train")), self.numbers(split)

@@ -22,7 +22,7 @@ class Ptb(tfds.core.GeneratorBasedBuilder):
     """Each part as one text, its sentences as lines."""
 
     VERSION = tfds.core.Version("1.0.0")
-    # In place of TFDS's table of checksums: by it a download is checked.
+    # Used in place of TFDS's table of checksums to verify downloads.
     url_infos: ClassVar[dict] = {
         PLACE + name: UrlInfo(size=size, checksum=checksum, filename=name) for name, (size, checksum) in FILES.items()
     }

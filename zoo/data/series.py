@@ -44,7 +44,7 @@ class Series(Source):
     scale: Path | None = None
     """A scale.json of another run instead of the mean and deviation of the training part."""
     directory: Path | None = field(default=None, metadata={"local": True})
-    """Where TFDS keeps data; TFDS_DATA_DIR or ~/tensorflow_datasets if not given."""
+    """Where TFDS stores data; by default TFDS_DATA_DIR, or else ~/tensorflow_datasets."""
     window: int = 11
     """Steps that are seen at once."""
     horizon: int = 1
@@ -68,12 +68,12 @@ class Series(Source):
 
     @property
     def title(self) -> str:
-        """What the data are called in a report."""
+        """The name of the data in reports."""
         return self.csv.name if self.csv else self.name
 
     @property
     def summary(self) -> str:
-        """What `fit` says of the data at its end besides the counts."""
+        """What `fit` prints about the data at its end, besides the counts."""
         return (
             f"windows of {self.window} steps to predict the next {self.horizon}; "
             f"mean {self.moments[0]:.6g}, deviation {self.moments[1]:.6g}"
@@ -91,7 +91,7 @@ class Series(Source):
 
     @property
     def spec(self) -> dict:
-        """The builder's positional arguments.
+        """The positional arguments of a network's builder.
 
         Raises:
             UserError: the data cannot be learned from, which is said before anything is built.
@@ -101,7 +101,7 @@ class Series(Source):
 
     @property
     def splits(self) -> dict[str, str]:
-        """Names of train, validation and test, and where they come from."""
+        """The splits train, validation and test, and what each consists of."""
         return {"train": "the first eight tenths", "validation": "the ninth tenth", "test": "the last tenth"}
 
     @property
@@ -202,12 +202,12 @@ class Series(Source):
         return Series(window=self.window, horizon=self.horizon, season=self.season, batch=self.batch)
 
     def files(self) -> dict[str, str]:
-        """What a run keeps of the data, by name, for later verbs."""
+        """Text files that a run keeps for later verbs, by name."""
         mean, deviation = self.moments
         return {SCALE: json.dumps({"column": self.variable, "mean": mean, "deviation": deviation}) + "\n"}
 
     def count(self, split: str) -> int:
-        """Windows of train, validation or test."""
+        """The number of windows of a split."""
         return len(self.starts(split))
 
     @property
@@ -221,7 +221,7 @@ class Series(Source):
         Args:
             split: train (for ever, in a new order each pass), validation or test (one pass in the order of time).
             seed: decides the orders of train.
-            step: at which of its batches train starts.
+            step: index of the batch with which train starts.
             stopwatch: see `zoo.data.pipeline.training_stream`.
         """
         numbers, starts = self.scaled(self.series), self.starts(split)
@@ -231,7 +231,7 @@ class Series(Source):
         return single_pass(len(starts), self._windows(numbers, starts[0]), batch=EVALUATED)
 
     def synthetic(self, count: int, stopwatch: tf.Variable | None = None) -> tf.data.Dataset:
-        """The training stream of `count` windows of random numbers, to time what takes it."""
+        """The training stream of `count` windows of random numbers, to time training on it."""
         numbers = np.random.default_rng(0).standard_normal(count + self.window + self.horizon - 1, np.float32)
         return self._stream(numbers, seed=0, step=0, stopwatch=stopwatch)
 

@@ -52,7 +52,7 @@ class Speech(Source):
     folder: Path | None = None
     """Own WAV files instead, one sub-folder a class."""
     directory: Path | None = field(default=None, metadata={"local": True})
-    """Where TFDS keeps data; TFDS_DATA_DIR or ~/tensorflow_datasets if not given."""
+    """Where TFDS stores data; by default TFDS_DATA_DIR, or else ~/tensorflow_datasets."""
     rate: int = 8000
     """Samples a second to bring sounds to: twice the highest pitch that is heard."""
     steps: int = 100
@@ -92,12 +92,12 @@ class Speech(Source):
 
     @property
     def title(self) -> str:
-        """What the data are called in a report."""
+        """The name of the data in reports."""
         return self.folder.name if self.folder else self.name
 
     @property
     def summary(self) -> str:
-        """What `fit` says of the data at its end besides the counts."""
+        """What `fit` prints about the data at its end, besides the counts."""
         apart = f", test speakers {' '.join(self._parts['test'])}" if self.speakers == "apart" else ""
         return f"{len(self.labels)} classes{apart}"
 
@@ -133,7 +133,7 @@ class Speech(Source):
 
     @property
     def spec(self) -> dict:
-        """The builder's positional arguments, known before anything is downloaded."""
+        """The positional arguments of a network's builder, known before anything is downloaded."""
         return {"input_shape": (self.steps, self.mels), "classes": len(self.labels)}
 
     @cached_property
@@ -143,13 +143,13 @@ class Speech(Source):
 
     @cached_property
     def splits(self) -> dict[str, str]:
-        """Names of train, validation and test, and where they come from."""
+        """The splits train, validation and test, and what each consists of."""
         if self.speakers == "apart":
             return {split: f"the speakers {' '.join(names)}" for split, names in self._parts.items()}
         return split_names(self._prepared, self.title)
 
     def count(self, split: str) -> int:
-        """Examples of train, validation or test."""
+        """The number of examples of a split."""
         if self.speakers == "apart":
             return len(self.arrays(split)[1])
         return self._prepared.info.splits[self.splits[split]].num_examples
@@ -160,7 +160,7 @@ class Speech(Source):
         return self.count("train")
 
     def of_run(self, folder: Path, labels: Sequence[str]) -> Speech:
-        """The same with the run's labels; its folder keeps nothing of the data."""
+        """This source with the run's labels; a run keeps no files of the data."""
         return knowing(self, labels=list(labels))
 
     def beside(self, folder: Path, spec: dict) -> Speech:
@@ -168,7 +168,7 @@ class Speech(Source):
         return replace(Speech(batch=32), rate=self.rate, steps=self.steps, mels=self.mels, centred=self.centred)
 
     def files(self) -> dict[str, str]:
-        """What a run keeps of the data for later verbs besides its record: nothing."""
+        """None: of the data, later verbs need only what the run's record holds."""
         return {}
 
     def find(self, folder: Path) -> list[Path]:
@@ -198,7 +198,7 @@ class Speech(Source):
         Args:
             split: train (for ever, shuffled, varied), validation or test (one pass, as they are).
             seed: decides the order and the variation of train.
-            step: at which of its batches train starts.
+            step: index of the batch with which train starts.
             stopwatch: see `zoo.data.pipeline.training_stream`.
         """
         frames, labels = self.arrays(split)
@@ -207,7 +207,7 @@ class Speech(Source):
         return self._stream(frames, labels, seed=seed, step=step, stopwatch=stopwatch)
 
     def synthetic(self, count: int, stopwatch: tf.Variable | None = None) -> tf.data.Dataset:
-        """The training stream of `count` random sounds of the right shape, to time what takes it."""
+        """The training stream of `count` random sounds of the right shape, to time training on it."""
         random = np.random.default_rng(0)
         frames = random.random((count, self.steps, self.mels), np.float32)
         labels = random.integers(0, len(self.labels), count)
@@ -228,7 +228,7 @@ class Speech(Source):
         return hashlib.sha256(whole.encode()).hexdigest()[:12]
 
     def _heard(self, split: str) -> Heard:
-        cache = self.__dict__.setdefault("_parts_heard", {})  # a frozen record; what it names never changes
+        cache = self.__dict__.setdefault("_parts_heard", {})  # the record is frozen, and so are the data it names
         if split not in cache:
             if self.speakers == "apart":
                 chosen = np.isin(self._everything.speakers, self._parts[split])

@@ -41,13 +41,13 @@ class Text(Source):
     file: Path | None = None
     """Own UTF-8 text instead: its last tenth is for the test, the tenth before that for validation."""
     directory: Path | None = field(default=None, metadata={"local": True})
-    """Where TFDS keeps data; TFDS_DATA_DIR or ~/tensorflow_datasets if not given."""
+    """Where TFDS stores data; by default TFDS_DATA_DIR, or else ~/tensorflow_datasets."""
     tokens: Kind = "characters"
-    """characters, words, or bpe: byte-pair encoding."""
+    """Kind of tokens: characters, words, or bpe, which is byte-pair encoding."""
     vocabulary: int = 10_000
-    """Tokens at most, of words and bpe."""
+    """Largest number of tokens; for words and bpe."""
     tokenizer: Path | None = None
-    """A tokenizer.json instead of learning one from the training part."""
+    """A tokenizer.json to use instead of learning one from the training split."""
     context: int = 64
     """Tokens in a window: this many are seen at once."""
     batch: int = 12
@@ -76,12 +76,12 @@ class Text(Source):
 
     @property
     def title(self) -> str:
-        """What the data are called in a report."""
+        """The name of the data in reports."""
         return self.file.name if self.file else self.name
 
     @property
     def summary(self) -> str:
-        """What `fit` says of the data at its end besides the counts."""
+        """What `fit` prints about the data at its end, besides the counts."""
         return f"windows of {self.context} tokens, a vocabulary of {self.spec['vocabulary']}"
 
     @property
@@ -96,7 +96,7 @@ class Text(Source):
 
     @cached_property
     def spec(self) -> dict:
-        """The builder's positional arguments.
+        """The positional arguments of a network's builder.
 
         Raises:
             UserError: the tokenizer knows too few tokens, or too many.
@@ -106,7 +106,7 @@ class Text(Source):
 
     @property
     def vocabulary_size(self) -> int:
-        """Numbers that tokens can have.
+        """The size of the vocabulary, counting numbers that no token has.
 
         Raises:
             UserError: the tokenizer knows too few tokens, or too many.
@@ -115,7 +115,7 @@ class Text(Source):
 
     @cached_property
     def codec(self) -> Tokenizer:
-        """The tokenizer: the one that is given, or one learned from the training part.
+        """The tokenizer: the given one, or one learned from the training split.
 
         Raises:
             UserError: the file is not a tokenizer.
@@ -125,7 +125,7 @@ class Text(Source):
         return read_tokenizer(self.tokenizer)
 
     def of_run(self, folder: Path, labels: Sequence[str]) -> Text:
-        """The same with the tokenizer that a run's folder keeps."""
+        """This source with the tokenizer in the run's folder."""
         return replace(self, tokenizer=folder / TOKENIZER)
 
     def beside(self, folder: Path, spec: dict) -> Text:
@@ -133,12 +133,12 @@ class Text(Source):
         return replace(self, name=Text.name, file=None, directory=None, windows=None, tokenizer=folder / TOKENIZER)
 
     def files(self) -> dict[str, str]:
-        """What a run keeps of the data, by name, for later verbs."""
+        """Text files that a run keeps for later verbs, by name."""
         return {TOKENIZER: self.codec.to_str()}
 
     @cached_property
     def splits(self) -> dict[str, str]:
-        """Names of train, validation and test, and where they come from."""
+        """The splits train, validation and test, and what each consists of."""
         if self.file is not None:
             return {"train": "the first eight tenths", "validation": "the ninth tenth", "test": "the last tenth"}
         return split_names(self._prepared, self.title)
@@ -161,7 +161,7 @@ class Text(Source):
         Raises:
             UserError: they do not fill a window, or the tokenizer does not know some of it.
         """
-        cache = self.__dict__.setdefault("_numbers", {})  # a frozen record; what it names never changes
+        cache = self.__dict__.setdefault("_numbers", {})  # the record is frozen, and so are the data it names
         if split not in cache:
             text = self.text(split)
             cache[split] = np.array(encode(self.codec, text, f"the {split} part of {self.title}"), np.int32)
@@ -190,7 +190,7 @@ class Text(Source):
                 a third element, weights (B, context), 0 there and 1 elsewhere). For a carried state the rows of a batch
                 read parts of the same length side by side.
             seed: decides the windows of train.
-            step: at which of its batches train starts.
+            step: index of the batch with which train starts.
             stopwatch: see `zoo.data.pipeline.training_stream`.
         """
         if split == "train":
@@ -210,7 +210,7 @@ class Text(Source):
         return single_pass(count, read, batch=max(1, EVALUATED // self.context))
 
     def synthetic(self, count: int, stopwatch: tf.Variable | None = None) -> tf.data.Dataset:
-        """The training stream of random tokens that fill `count` windows, to time what takes it."""
+        """The training stream of random tokens that fill `count` windows, to time training on it."""
         random = np.random.default_rng(0)
         numbers = random.integers(0, self.spec["vocabulary"], count * self.context + 1, np.int32)
         return self._stream(numbers, seed=0, step=0, stopwatch=stopwatch)

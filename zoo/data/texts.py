@@ -35,11 +35,11 @@ class Texts(Source):
     name: str = "languages"
     """TFDS name of a set with a `text` and a `label`: languages (needs no network), imdb_reviews, ..."""
     directory: Path | None = field(default=None, metadata={"local": True})
-    """Where TFDS keeps data; TFDS_DATA_DIR or ~/tensorflow_datasets if not given."""
+    """Where TFDS stores data; by default TFDS_DATA_DIR, or else ~/tensorflow_datasets."""
     tokens: Kind = "characters"
-    """characters, words, or bpe: byte-pair encoding."""
+    """Kind of tokens: characters, words, or bpe, which is byte-pair encoding."""
     vocabulary: int = 20_000
-    """Tokens at most, of words and bpe."""
+    """Largest number of tokens; for words and bpe."""
     tokenizer: Path | None = None
     """A tokenizer.json instead of learning one from the training part; its token 0 is <pad>."""
     length: int = 64
@@ -61,12 +61,12 @@ class Texts(Source):
 
     @property
     def title(self) -> str:
-        """What the data are called in a report."""
+        """The name of the data in reports."""
         return self.name
 
     @property
     def summary(self) -> str:
-        """What `fit` says of the data at its end besides the counts."""
+        """What `fit` prints about the data at its end, besides the counts."""
         longer = sum(len(tokens) > self.length for tokens in self._read("train")[0])
         cut = f"; {longer} longer texts of training are cut there" if longer else ""
         return f"{len(self.labels)} classes, a vocabulary of {self.vocabulary_size}, {self.length} tokens at most{cut}"
@@ -83,12 +83,12 @@ class Texts(Source):
 
     @cached_property
     def spec(self) -> dict:
-        """The builder's positional arguments."""
+        """The positional arguments of a network's builder."""
         return {"vocabulary": self.vocabulary_size, "classes": len(self.labels)}
 
     @property
     def vocabulary_size(self) -> int:
-        """Numbers that tokens can have.
+        """The size of the vocabulary, counting numbers that no token has.
 
         Raises:
             UserError: the tokenizer knows too few tokens, or too many.
@@ -97,7 +97,7 @@ class Texts(Source):
 
     @cached_property
     def codec(self) -> Tokenizer:
-        """The tokenizer: the one that is given, or one learned from the training part.
+        """The tokenizer: the given one, or one learned from the training split.
 
         Raises:
             UserError: the file is not a tokenizer, or none of ours.
@@ -111,11 +111,11 @@ class Texts(Source):
 
     @cached_property
     def splits(self) -> dict[str, str]:
-        """TFDS's words for train, validation and test; what a set does not have is cut from train."""
+        """TFDS's expressions for train, validation and test; splits that the set lacks are taken from train."""
         return split_names(self._prepared, self.title)
 
     def count(self, split: str) -> int:
-        """Texts of train, validation or test."""
+        """The number of texts of a split."""
         return self._prepared.info.splits[self.splits[split]].num_examples
 
     @property
@@ -136,7 +136,7 @@ class Texts(Source):
         return self._stream(tokens, labels, seed=seed, step=step, stopwatch=stopwatch)
 
     def synthetic(self, count: int, stopwatch: tf.Variable | None = None) -> tf.data.Dataset:
-        """The training stream of `count` random texts, to time what takes it."""
+        """The training stream of `count` random texts, to time training on it."""
         random = np.random.default_rng(0)
         tokens = random.integers(1, self.vocabulary_size, (count, self.length), np.int32)
         return self._stream(tokens, random.integers(0, len(self.labels), count), seed=0, step=0, stopwatch=stopwatch)
@@ -221,7 +221,7 @@ class Texts(Source):
 
     def _stored(self, split: str) -> tuple[list[str], np.ndarray]:
         """The texts of the split and their labels, in TFDS's order."""
-        cache = self.__dict__.setdefault("_texts", {})  # a frozen record; what it names never changes
+        cache = self.__dict__.setdefault("_texts", {})  # the record is frozen, and so are the data it names
         if split not in cache:
             pairs = list(examples(self._prepared, self.splits[split], "text", "label"))
             if not pairs:

@@ -35,7 +35,7 @@ def read_pairs(path: Path) -> list[tuple[str, str]]:
 def part_of(pairs: list[tuple[str, str]], split: str) -> list[tuple[str, str]]:
     """The pairs of train, validation or test; all pairs of one source are in the same part."""
     sources = list(dict.fromkeys(source for source, _ in pairs))
-    # RandomState's numbers never change between NumPy versions, so neither do the parts.
+    # RandomState draws the same numbers in every NumPy version, so the splits never change.
     order, tenth = np.random.RandomState(0).permutation(len(sources)), -(-len(sources) // 10)
     start, end = {"test": (0, tenth), "validation": (tenth, 2 * tenth), "train": (2 * tenth, None)}[split]
     chosen = {sources[place] for place in order[start:end]}

@@ -1,4 +1,4 @@
-"""Networks that zoo 0.4 saved, in the names that their parts have had since 0.5."""
+"""Conversion of networks that zoo 0.4 saved: some of their layers and arguments have other names since 0.5."""
 
 import contextlib
 import io
@@ -9,16 +9,16 @@ from pathlib import Path
 
 import h5py
 
-PARTS = {"widen": "mlp_in", "narrow": "mlp_out"}  # the dense layers in a Transformer's block
-ARGUMENTS = {b'"seen"': b'"mask"'}  # of a block's call
+PARTS = {"widen": "mlp_in", "narrow": "mlp_out"}  # the dense layers of a Transformer block
+ARGUMENTS = {b'"seen"': b'"mask"'}  # an argument of a block's `call`
 
 
 @contextlib.contextmanager
 def renamed(path: Path) -> Iterator[Path]:
-    """A copy of a saved network whose parts have today's names, as long as it is needed.
+    """Yields the path of a temporary copy of a saved network, with the current names.
 
     Args:
-        path: a whole .keras archive.
+        path: a complete .keras archive.
     """
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / path.name
@@ -35,7 +35,7 @@ def renamed(path: Path) -> Iterator[Path]:
 
 
 def with_parts_renamed(weights: bytes) -> bytes:
-    """The HDF5 file with its groups under today's names."""
+    """The HDF5 file with its groups under their current names."""
     content, found = io.BytesIO(weights), []
     with h5py.File(content, "r+") as file:
         file.visit(lambda name: found.append(name) if name.rpartition("/")[2] in PARTS else None)

@@ -1,4 +1,4 @@
-"""The training itself: a recipe's network is built, compiled, trained to its end and summed up."""
+"""The training itself: building a recipe's network, compiling it, training it to the end and summarising the run."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from zoo.training.recipe import Recipe
 from zoo.training.resume import Resume, create_variables, signals
 from zoo.training.runs import Run
 
-FEW = 100  # a training of fewer steps deserves a word
-EXECUTION = 32  # steps, at most, that TensorFlow runs before Python looks in again
+FEW = 100  # steps below which a training prints a warning
+EXECUTION = 32  # the most steps that TensorFlow runs before control returns to Python
 
 
 def build(recipe: Recipe) -> keras.Model:
@@ -28,14 +28,14 @@ def build(recipe: Recipe) -> keras.Model:
         UserError: the hyperparameters do not fit the data.
     """
     spec, labels = recipe.data.spec, recipe.data.labels
-    # Once more: to prepare data draws numbers, so that a first fit would begin with other weights than the second.
+    # Seed again: preparing data draws random numbers, so the first fit would get other initial weights than the second.
     keras.utils.set_random_seed(recipe.seed)
     try:
-        strange = spec.keys() - inspect.signature(recipe.model).parameters.keys()
-        if strange:
-            flags = " ".join(f"--data.{name}" for name in sorted(strange))
+        unexpected = spec.keys() - inspect.signature(recipe.model).parameters.keys()
+        if unexpected:
+            flags = " ".join(f"--data.{name}" for name in sorted(unexpected))
             raise ValueError(
-                f"it does not take {', '.join(sorted(strange))}, which the data give it: leave out {flags}"
+                f"it does not take {', '.join(sorted(unexpected))}, which the data give it: leave out {flags}"
             )
         model = recipe.method.wrap(recipe.model(**spec))
         recipe.task.check(model, spec, labels)
@@ -47,7 +47,7 @@ def build(recipe: Recipe) -> keras.Model:
 
 
 def compile_model(model: keras.Model, recipe: Recipe, steps: int, per_execution: int) -> None:
-    """Joins the network with its loss, metrics and optimizer for trainings of `steps` an epoch."""
+    """Compiles the network with its loss, metrics and optimizer, for epochs of `steps` steps."""
     model.compile(
         optimizer=recipe.method.optimizer(recipe.optimizer, model, steps=steps, epochs=recipe.epochs),
         loss=recipe.task.loss(),
@@ -58,9 +58,9 @@ def compile_model(model: keras.Model, recipe: Recipe, steps: int, per_execution:
 
 
 def epoch_steps(examples: int, batch: int) -> tuple[int, int]:
-    """Steps of an epoch, and how many of them TensorFlow runs at once.
+    """Steps per epoch, and how many of them TensorFlow runs in one execution.
 
-    Keras wants the first to be a multiple of the second; the epoch is rounded to that by 2.5 % at most.
+    Keras requires the first to be a multiple of the second, so the epoch is rounded to one, by at most 2.5 %.
     """
     steps = max(1, round(examples / batch))
     per_execution = max(1, min(EXECUTION, steps // 20))
@@ -75,20 +75,20 @@ def train(
     profile: tuple[int, int] | None = None,
     own: Sequence[keras.callbacks.Callback] = (),
 ) -> None:
-    """Trains from where the run stands to its end.
+    """Trains from where the run stopped to its end.
 
     Args:
-        model: what `build` made.
-        recipe: of it.
-        run: written down already.
+        model: as returned by `build`.
+        recipe: the one that the model was built from.
+        run: its run.json has been written.
         profile: first and last step to profile for TensorBoard.
-        own: callbacks of a person; they act before the state is saved, and what they remember is in no saved state.
+        own: the user's callbacks; they are called before the state is saved, but their own state is not part of it.
     """
     source = recipe.data
     batch = min(source.batch, source.count("train"))
     steps, per_execution = epoch_steps(source.epoch_size, batch)
     resume = Resume(run, steps)
-    # Both an epoch and the rest of a cut one must be a whole number of executions.
+    # An epoch, and what is left of an interrupted one, must each be a whole number of executions.
     resume.per_execution = 1 if profile else math.gcd(per_execution, resume.unfinished)
     compile_model(model, recipe, steps, resume.per_execution)
     stopwatch = tf.Variable(0.0, dtype=tf.float64)
@@ -107,7 +107,7 @@ def train(
         fresh=resume.step == 0,
         profile=profile,
     )
-    chosen = resume.after([*callbacks.standard(recipe, run, steps), board], own)
+    all_callbacks = resume.after([*callbacks.standard(recipe, run, steps), board], own)
     if resume.step:
         print(f"resuming {run.path} after {resume.epoch} epoch{'s' * (resume.epoch != 1)}, at step {resume.step}")
     else:
@@ -117,7 +117,7 @@ def train(
             print(f"so few steps may teach it little: give it more --epochs{smaller}")
     weights = recipe.task.weights(source)
     with signals(resume):
-        # Where a stop cut an epoch short, one `fit` ends that epoch and the next goes on from there.
+        # If an epoch was interrupted, one call of `fit` completes it and the next continues from there.
         while resume.epoch < recipe.epochs and not resume.stopped:
             model.fit(
                 source.load("train", seed=recipe.seed, step=resume.step, stopwatch=stopwatch),
@@ -125,9 +125,9 @@ def train(
                 initial_epoch=resume.epoch,
                 epochs=recipe.epochs,
                 validation_data=validation,
-                callbacks=chosen,
+                callbacks=all_callbacks,
                 class_weight=weights,
-                shuffle=False,  # the source has done that
+                shuffle=False,  # the source shuffles
                 verbose=1 if sys.stdout.isatty() else 2,
             )
     files.write_json(run.path / "history.json", resume.state["history"])
@@ -136,7 +136,7 @@ def train(
 
 
 def describe(recipe: Recipe, precision: str, command: str | None) -> dict:
-    """What a run writes down when it begins."""
+    """What a new run stores in run.json."""
     source = recipe.data
     return {
         "recipe": recipe.record(),
@@ -153,7 +153,7 @@ def describe(recipe: Recipe, precision: str, command: str | None) -> dict:
 
 
 def summarize(recipe: Recipe, resume: Resume, steps: int) -> dict:
-    """How the run ended."""
+    """What a finished run stores in summary.json."""
     history = resume.state["history"]
     if recipe.monitor == "last":
         best = history[-1]
