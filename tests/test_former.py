@@ -8,14 +8,14 @@ import keras
 import numpy as np
 
 from zoo.opened import opened
-from zoo.training.former import renamed
+from zoo.training.former import network
 
 FORMER = Path(__file__).parent / "former"  # made by zoo 0.4.0
 
 
 def test_a_network_of_another_time_gives_the_same_numbers():
     kept = json.loads((FORMER / "transformer.json").read_text(encoding="utf-8"))
-    with renamed(FORMER / "transformer.keras") as path:
+    with network(FORMER / "transformer.keras", {"versions": {"zoo": "0.4.0"}}) as path:
         model = keras.saving.load_model(path, safe_mode=True)
     found = model([np.array(kept["source"]), np.array(kept["target"])])
     np.testing.assert_allclose(keras.ops.convert_to_numpy(found), kept["logits"], rtol=1e-5, atol=1e-6)

@@ -79,13 +79,13 @@ def test_whole_path(run, zoo_here):
     assert json.loads(done.stdout)["top"][0]["label"] == "el", done.stderr
     assert (run.path / "features" / "rows.tsv").read_text(encoding="utf-8").startswith("class\tsaid\ttext\n")
     assert_complaint(zoo_here("predict", run.path), "give either --text TEXT or --file FILE")
-    assert_complaint(zoo_here("generate", run.path), "makes nothing new, it answers", "--text TEXT")
+    assert_complaint(zoo_here("generate", run.path), "does not generate: try", "--text TEXT")
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--data.length", "1"), "--data.length came as 1, but must be from 2 to 10000"),
+        (("--data.length", "0"), "--data.length came as 0, but must be from 1 to 10000"),
         (("--data.tokens", "bpe", "--data.vocabulary", "100"), "--data.vocabulary came as 100, but must be from 257"),
         (("--data.name", "mnist"), "mnist does not hold texts with one class each: its features are image, label"),
         (("--data.name", "langages"), "no data set is called 'langages'; nearest: languages"),

@@ -185,7 +185,7 @@ def test_characters_that_were_not_learned(file, tmp_path):
     first, second = predict(made, ["one ZEBRA", "one two"])
     assert first["error"].startswith("it holds 'Z' 'E' 'B' 'R' 'A', for which the run has no token")
     assert "translation" in second
-    with pytest.raises(UserError, match=r"makes nothing new, it answers: try `python -m zoo\.predict"):
+    with pytest.raises(UserError, match=r"does not generate: try `python -m zoo\.predict"):
         next(generate(made, prompt="one"))
 
 

@@ -63,6 +63,15 @@ keras.config.set_floatx("float32")
 keras.config.set_image_data_format("channels_last")
 
 
+def check_tensorflow() -> None:
+    """Raises UserError where Keras' backend is not TensorFlow, on whose data and compiled functions a verb relies."""
+    if keras.backend.backend() != "tensorflow":
+        raise UserError(
+            f"Keras' backend is {keras.backend.backend()}, but training, and whatever writes token by token, want "
+            "tensorflow: unset KERAS_BACKEND, or fix ~/.keras/keras.json"
+        )
+
+
 def fused_batch_norm(x, scale, offset, *, mean, variance, epsilon: float) -> tuple:
     """TensorFlow's batch normalisation over the last axis, in one operation instead of a dozen passes over memory.
 

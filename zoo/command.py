@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import docstring_parser
 import tyro
 
-from zoo.errors import Ended, Stopped, UserError, disk_is_full, ended, nearest
+from zoo.errors import Ended, Stopped, UserError, disk_is_full, ended, has_undecoded, nearest
 from zoo.recipes import RECIPES
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def parse_for(recipe: Recipe, verb: str, argv: list[str], options: type[Options]
         SystemExit: a flag is wrong (2), or help was asked for (0).
     """
     for word in argv:
-        if any("\ud800" <= letter <= "\udfff" for letter in word):
+        if has_undecoded(word):
             raise UserError(f"{word} has letters that are not UTF-8, which TensorFlow cannot write down: rename it")
     registry = tyro.constructors.ConstructorRegistry()
     registry.struct_rule(hyperparameters)

@@ -33,6 +33,11 @@ def disk_is_full(error: BaseException) -> bool:
     return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
 
 
+def has_undecoded(text: str) -> bool:
+    """Whether the text holds what Python makes of bytes that are not UTF-8."""
+    return any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
 def nearest(word: str, known: list[str]) -> str:
     """'; nearest: a, b' with the known words most like `word`, or all of them where none is alike and they are few."""
     like = difflib.get_close_matches(word, known, n=3, cutoff=0.5)

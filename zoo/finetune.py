@@ -68,12 +68,12 @@ def recipe_for(base: Run | Path | str, weights: str | None = None) -> Recipe:
     from zoo.training import Optimizer, Recipe, Thaw
 
     base = str(getattr(base, "path", base))
-    if not weights:
+    if weights is None:
         base = short(Path(base))
     elif weights != "imagenet":
         weights = short(Path(weights))
     model = load(base, weights)
-    if weights:
+    if weights is not None:
         name, task, data = base, Classification(), Images(size=model.input_shape[1:3], batch=32)
     else:
         found = opened(base)
@@ -107,7 +107,7 @@ def transferred(
     classes: int | None = None,
     vocabulary: int | None = None,
     context: int | None = None,
-    batch: int | None = None,
+    carried: int | None = None,
     *,
     base: Annotated[str, tyro.conf.Suppress],
     weights: Annotated[str | None, tyro.conf.Suppress] = None,
@@ -120,7 +120,7 @@ def transferred(
         classes: labels to tell apart, or numbers to predict.
         vocabulary: of text, the number of tokens; the new layer predicts one of them if there are no classes.
         context: of text, the tokens of a window.
-        batch: of text that is carried from window to window, how many texts are read side by side.
+        carried: of text that is carried from window to window, how many texts are read side by side.
         base: folder of a run, or with `weights` the name of a network.
         weights: "imagenet" or a file in that format.
         digest: of the base's weights below its head: other weights make another recipe.
@@ -145,9 +145,9 @@ def transferred(
             f"pictures are {given[0]}x{given[1]} pixels, but {base} was trained on {wanted[0]}x{wanted[1]}: "
             f"give --data.size {wanted[0]} {wanted[1]}"
         )
-    if (not pictures and tuple(given) != wanted) or trained.input.shape[0] not in (None, batch):
-        raise ValueError(f"inputs are {(batch, *given)}, but {base} was trained on {trained.input.shape}")
-    inputs = keras.Input(batch_shape=(batch, *given), dtype=trained.input.dtype, name=trained.input.name)
+    if (not pictures and tuple(given) != wanted) or trained.input.shape[0] not in (None, carried):
+        raise ValueError(f"inputs are {(carried, *given)}, but {base} was trained on {trained.input.shape}")
+    inputs = keras.Input(batch_shape=(carried, *given), dtype=trained.input.dtype, name=trained.input.name)
 
     def call(layer, *given, **named):
         return layer(*(with_channels(x, wanted[-1]) if pictures and x is inputs else x for x in given), **named)
@@ -186,7 +186,7 @@ def load(base: str, weights: str | None, size: tuple[int, int] | None = None) ->
     Raises:
         UserError: there is none, or it does not end in a layer called "logits".
     """
-    if weights:
+    if weights is not None:
         from zoo.pretrained.applications import pretrained
 
         return pretrained(base, weights=weights, input_shape=size and (*size, 3), new_head=size is not None)

@@ -88,17 +88,18 @@ def run_command(argv: list[str]) -> int:
 
 def summary(recipe: Recipe, run: Run) -> str:
     """How a finished run went, and what to do with it, for a person to read."""
-    end, best = run.summary, run.summary["best"]
+    end = run.summary
+    best = end["best"]
     values = ", ".join(f"{name[4:]} {value:.4f}" for name, value in best.items() if name.startswith("val_"))
     data = ", ".join(f"{run.record['data'][split]} {split}" for split in ("train", "validation", "test"))
     path = shlex.quote(str(run.path))
     return f"""
-{recipe.data.title}: {data}, {recipe.data.summary}
+{run.record["title"]}: {data}, {run.record["summary"]}
 {end["epochs"]} epoch{"s" * (end["epochs"] > 1)} in {end["seconds"]:.0f} s
 {"last" if recipe.monitor == "last" else "best"}: epoch {best["epoch"]}, validation {values}
 next:
   python -m zoo.evaluate {path}
-  python -m zoo.{recipe.task.usage.format(run=path, inputs=recipe.data.usage)}
+  python -m zoo.{recipe.task.verb} {recipe.task.usage.format(run=path, inputs=recipe.data.usage)}
   tensorboard --logdir {shlex.quote(str(run.path.parent))}
 run: {run.path}"""
 

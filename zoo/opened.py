@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zoo.errors import UserError, check_contract
 from zoo.pretrained import HUB, IMAGENET
@@ -86,6 +86,25 @@ def opened(
         return found.model(lambda model: task.check(model, record["spec"], record["labels"]))
 
     return Opened(str(path), record["spec"], source, task, load, found)
+
+
+def check_answers_to(found: Opened, verb: str) -> None:
+    """Raises UserError, which names the right verb, where a network does not answer to that one."""
+    if found.task.verb != verb:
+        other = f"{found.task.verb} {found.task.usage.format(run=found.name, inputs=found.source.usage)}"
+        raise UserError(f"{found.name} does not {verb}: try `python -m zoo.{other}`")
+
+
+def asked(found: Opened, fields: dict) -> Any:
+    """What a person asks of a network in Python, as the task's record of it.
+
+    Raises:
+        UserError: the task has no such field, or does not take the value.
+    """
+    try:
+        return found.task.Ask(**fields)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{found.name} cannot be asked that: {error}") from error
 
 
 def check_is_run(path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.command import Weights, apart, first_word, joined, main, read
 from zoo.errors import UserError
-from zoo.opened import Opened, check_is_run, opened
+from zoo.opened import Opened, asked, check_answers_to, check_is_run, opened
 
 if TYPE_CHECKING:
     from zoo.data import Source
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 USAGE = "RUN INPUT... [OPTIONS]"
 ABOUT = """RUN is a folder that fit named last, such as logs/cnn-1f3a9c; or with --weights imagenet a published network.
-Inputs are files for runs on pictures, sounds and series, and --text or --file for runs on sentences.
+Inputs are files and folders, or for a run on texts --text TEXT or --file FILE, which has a text on each line.
 `python -m zoo.predict RUN --help` shows the options of one."""
 
 
@@ -41,7 +41,7 @@ def predict(
     weights: str | None = None,
     source: Source | None = None,
     task: Task | None = None,
-    **asked: Any,
+    **fields: Any,
 ) -> Iterator[dict]:
     """For each input, in order, what it was and either what the task answers or its `error`.
 
@@ -51,30 +51,15 @@ def predict(
         weights: of a published network: imagenet, or a file in that format.
         source: the run's data, where they are of a person's own kind.
         task: the run's task, where it is a person's own.
-        asked: fields of the task's `Ask`, such as top=3 or beam=4.
+        fields: of the task's `Ask`, such as top=3 or beam=4.
 
     Raises:
         UserError: the run is missing, damaged, of another version or answers about no inputs, the weights cannot be
             had, or what is asked is not known to the task.
     """
-    found = answering(opened(run, weights=weights, source=source, task=task))
-    try:
-        ask = found.task.Ask(**asked)
-    except TypeError as error:
-        raise UserError(f"{found.name} cannot be asked that: {error}") from error
-    yield from answers(found, ask, found.source.Inputs.of(inputs))
-
-
-def answering(found: Opened) -> Opened:
-    """The same.
-
-    Raises:
-        UserError: it answers about no inputs.
-    """
-    if found.task.verb != "predict":
-        other = found.task.usage.format(run=found.name, inputs="")
-        raise UserError(f"{found.name} does not answer about inputs: try `python -m zoo.{other}`")
-    return found
+    found = opened(run, weights=weights, source=source, task=task)
+    check_answers_to(found, "predict")
+    return answers(found, asked(found, fields), found.source.Inputs.of(inputs))
 
 
 def answers(found: Opened, ask: Any, given: Any) -> Iterator[dict]:
@@ -93,7 +78,8 @@ def run_command(argv: list[str]) -> int:
     if weights is None:
         check_is_run(Path(name))
     check_one_is_there(words)
-    found = answering(opened(name, weights=weights))
+    found = opened(name, weights=weights)
+    check_answers_to(found, "predict")
     command = joined(given=found.source.Inputs(), ask=found.task.Ask(), options=Options(), weights=Weights(weights))
     chosen = read(command, f"predict {name}", words, description=__doc__.split(":")[0])
     failed = False
@@ -112,7 +98,8 @@ def check_one_is_there(words: list[str]) -> None:
     """Raises UserError where words follow the run and none of them is a file: said before anything large is loaded."""
     named = list(takewhile(lambda word: not word.startswith("-"), words))
     if named and not any(map(os.path.lexists, named)):
-        raise UserError(f"there is no file {', '.join(named[:3])}{' ...' * (len(named) > 3)}")
+        gone = f"{', '.join(named[:3])}{' ...' * (len(named) > 3)}"
+        raise UserError(f"there is no file {gone} (a text, for a run on texts, follows --text)")
 
 
 if __name__ == "__main__":

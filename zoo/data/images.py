@@ -236,7 +236,7 @@ class Images(Source):
 
     @cached_property
     def _prepared(self) -> tfds.core.DatasetBuilder:
-        return prepare(self.builder)
+        return prepare(self.builder, "digits")
 
     def _read(self, split: str) -> tuple[np.ndarray, np.ndarray]:
         count, shape = self._prepared.info.splits[self.splits[split]].num_examples, self.spec["input_shape"]

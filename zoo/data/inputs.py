@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from zoo.errors import UserError
+from zoo.errors import UserError, has_undecoded
 
 AT_ONCE = 64  # inputs per batch
 NAMED = 10  # unknown words that are listed at most
@@ -26,8 +26,7 @@ class Files:
     """Files and folders of files."""
 
     files: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
-    """Files, and folders of files: pictures of any size in a format that Pillow reads, WAV files for a run on sounds,
-    CSV files for a run on a series."""
+    """Files of the kind that the run is about, and folders of them."""
 
     @classmethod
     def of(cls, paths: Iterable[Path | str]) -> Files:
@@ -42,7 +41,7 @@ class Files:
         """
         if not self.files:
             raise UserError(f"no {source.kind}s were named: wanted {source.usage} after the run")
-        yield from in_batches((read(source, path, problem, spec) for path, problem in self.found(source)), AT_ONCE)
+        yield from in_batches((read_file(source, path, problem, spec) for path, problem in self.found(source)), AT_ONCE)
 
     def found(self, source) -> Iterator[tuple[Path, str | None]]:
         """Yields each file and None, or a path and what is wrong with it."""
@@ -64,7 +63,7 @@ class Files:
         return []
 
 
-def read(source, path: Path, problem: str | None, spec: dict) -> Read:
+def read_file(source, path: Path, problem: str | None, spec: dict) -> Read:
     """One file, read by the source."""
     about = {"file": str(path)}
     if problem is None:
@@ -85,10 +84,13 @@ class Lines:
     file: Path | None = None
     """A UTF-8 file with one text per line, instead of --text; - for standard input."""
 
+    texts: Annotated[Iterable[str] | None, tyro.conf.Suppress] = None
+    """Texts from Python instead."""
+
     @classmethod
-    def of(cls, lines: Iterable[str]) -> Given:
+    def of(cls, lines: Iterable[str]) -> Lines:
         """A record of these texts."""
-        return Given(lines)
+        return cls(texts=lines)
 
     def read(self, source, spec: dict) -> Iterator[list[Read]]:
         """Reads the lines in batches; those of standard input one by one, to answer each as soon as it is typed.
@@ -96,6 +98,9 @@ class Lines:
         Raises:
             UserError: neither or both of text and file are given, the one text cannot be read, or the file cannot.
         """
+        if self.texts is not None:
+            yield from in_batches((read_line(source, line, spec) for line in self.texts), AT_ONCE)
+            return
         if (self.text is None) == (self.file is None):
             raise UserError(f"give either --text {source.kind.upper()} or --file FILE (- for standard input)")
         if self.text is None:
@@ -133,22 +138,11 @@ class Lines:
     def remarks(self, number: int, answer: dict) -> list[str]:
         """What to print about the answer to the text of that number, counted from 1, besides its line."""
         what = "the text" if self.file is None else f"line {number}"
-        remarks = [f"{what} cannot be answered: {answer['error']}"] if "error" in answer else []
+        remarks = [f"{what} cannot be answered: {answer['error']}"] if "error" in answer else []  # of a file alone
         if "unknown" in answer:
             words = " ".join(map(repr, answer["unknown"][:NAMED]))
             remarks.append(f"{what} is answered, but words that the run does not know are read as unknown: {words}")
         return remarks
-
-
-@dataclass(frozen=True)
-class Given:
-    """Texts that are passed from Python."""
-
-    lines: Iterable[str]
-
-    def read(self, source, spec: dict) -> Iterator[list[Read]]:
-        """Reads the texts in batches."""
-        yield from in_batches((read_line(source, line, spec) for line in self.lines), AT_ONCE)
 
 
 def read_line(source, line: str, spec: dict) -> Read:
@@ -159,13 +153,8 @@ def read_line(source, line: str, spec: dict) -> Read:
             raise OSError("it came with bytes that are not UTF-8: give it as UTF-8 text")
         value, more = source.read(line, spec)
         return {"source": line} | more, value
-    except OSError as error:
+    except (OSError, UserError) as error:
         return {"source": line, "error": str(error)}, None
-
-
-def has_undecoded(text: str) -> bool:
-    """Whether the text contains surrogates, which Python substitutes for bytes that are not UTF-8."""
-    return any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def in_batches(inputs: Iterator[Read], size: int) -> Iterator[list[Read]]:

@@ -274,17 +274,14 @@ class Pairs(Source):
         """The tokens of a sentence; where words are tokens also those words, `unknown`, that have none.
 
         Raises:
-            OSError: it holds characters that have no token, or is too long.
+            UserError: it holds characters that have no token, or is too long.
         """
         unknown = out_of_vocabulary(self.codec, given)
         if unknown and self.tokens == "characters":
-            raise OSError(f"it holds {' '.join(map(repr, unknown[:10]))}, for which the run has no token")
-        try:
-            tokens = self.encode(given)
-        except UserError as error:
-            raise OSError(str(error)) from error
+            raise UserError(f"it holds {' '.join(map(repr, unknown[:10]))}, for which the run has no token")
+        tokens = self.encode(given, "it")
         if len(tokens) > self.limit:
-            raise OSError(
+            raise UserError(
                 f"it has {len(tokens)} tokens, but the network learned from sentences of at most {self.limit}: cut it"
             )
         return tokens, {"unknown": unknown} if unknown else {}
@@ -326,7 +323,7 @@ class Pairs(Source):
 
     @cached_property
     def _prepared(self) -> tfds.core.DatasetBuilder:
-        return prepare(self.builder)
+        return prepare(self.builder, "dates")
 
     def _of_tfds(self, split: str) -> list[tuple[str, str]]:
         """The pairs of the set; one whose other side is empty teaches nothing."""

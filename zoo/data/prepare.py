@@ -28,7 +28,7 @@ def place_of(directory: Path | None) -> Path | str | None:
     return directory or os.environ.get("TFDS_DATA_DIR") or None
 
 
-def prepare(builder: tfds.core.DatasetBuilder) -> tfds.core.DatasetBuilder:
+def prepare(builder: tfds.core.DatasetBuilder, ours: str) -> tfds.core.DatasetBuilder:
     """Downloads and prepares the data set, if that has not been done before.
 
     Raises:
@@ -37,7 +37,7 @@ def prepare(builder: tfds.core.DatasetBuilder) -> tfds.core.DatasetBuilder:
     if builder.is_prepared():
         return report_skipped(builder)
     directory = Path(builder.data_path).parents[builder.info.full_name.count("/")]
-    out_of_reach(builder, directory)
+    out_of_reach(builder, directory, ours)
     print(f"preparing {builder.name} in {directory} (once)", file=sys.stderr)
     if not sys.stderr.isatty():
         tfds.disable_progress_bar()
@@ -160,7 +160,7 @@ def report_skipped(builder: tfds.core.DatasetBuilder) -> tfds.core.DatasetBuilde
     return builder
 
 
-def out_of_reach(builder: tfds.core.DatasetBuilder, directory: Path) -> None:
+def out_of_reach(builder: tfds.core.DatasetBuilder, directory: Path, ours: str) -> None:
     """Raises UserError if a file is neither downloaded nor on a server that answers: TFDS would retry for minutes."""
     downloads = directory / "downloads"
     for url, info in (builder.url_infos or {}).items():
@@ -172,14 +172,6 @@ def out_of_reach(builder: tfds.core.DatasetBuilder, directory: Path) -> None:
             raise UserError(
                 f"{builder.name} is not in {directory} and its server {urlsplit(url).hostname} cannot be reached "
                 f"({problem}): type the same command once where there is a network and copy the folder {builder.name}, "
-                f"or use --data.name {without_network(builder)}, which needs no network"
+                f"or use --data.name {ours}, which needs no network"
             )
         return  # One server that answers is enough; TFDS reports other failures.
-
-
-def without_network(builder: tfds.core.DatasetBuilder) -> str:
-    """The name of a data set of the same kind that needs no network."""
-    features = builder.info.features
-    if isinstance(features, tfds.features.Translation) or "source_sentence" in features:
-        return "dates"
-    return next((name for feature, name in (("text", "pydocs"), ("audio", "dtmf")) if feature in features), "digits")

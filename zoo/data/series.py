@@ -125,7 +125,7 @@ class Series(Source):
             name = table.find(self.column)
             return name, table.numbers(name)
         directory = place_of(self.directory)
-        stored = examples(prepare(builder_of(Sunspots, directory)), "train", self.name)
+        stored = examples(prepare(builder_of(Sunspots, directory), "sunspots"), "train", self.name)
         return self.name, np.array([number for (number,) in stored])
 
     def part(self, split: str) -> slice:

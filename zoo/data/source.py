@@ -6,6 +6,7 @@ import dataclasses
 import typing
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -121,7 +122,7 @@ class Source(ABC):
             The network's input, and entries to add to the answer.
 
         Raises:
-            OSError: the input cannot be read; the message says why.
+            OSError, UserError: the input cannot be read; the message says why.
         """
 
 
@@ -136,6 +137,9 @@ def as_paths(record: Any) -> None:
 
 def knowing(source: Any, **known: Any) -> Any:
     """A copy of a frozen record in which cached properties have the given values, so that they are never computed."""
+    computed = [name for name in known if isinstance(getattr(type(source), name, None), cached_property)]
+    if len(computed) < len(known):
+        raise TypeError(f"{type(source).__name__} does not cache all of {', '.join(known)}")
     copy = dataclasses.replace(source)
     copy.__dict__.update(known)
     return copy

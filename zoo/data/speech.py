@@ -263,7 +263,7 @@ class Speech(Source):
         with warnings.catch_warnings():
             # pydub, by which TFDS reads sounds, misses a program that WAV files don't need.
             warnings.filterwarnings("ignore", "Couldn't find ffmpeg", RuntimeWarning)
-            return prepare(self.builder)
+            return prepare(self.builder, "dtmf")
 
     @cached_property
     def _everything(self) -> Heard:

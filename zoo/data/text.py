@@ -17,14 +17,14 @@ from tokenizers import Tokenizer
 
 from zoo.data.carried import ring, rows
 from zoo.data.files import from_utf8
-from zoo.data.inputs import Lines, has_undecoded
+from zoo.data.inputs import Lines
 from zoo.data.pipeline import single_pass, training_stream
 from zoo.data.prepare import builder_of, examples, known_builder, place_of, prepare, split_names
 from zoo.data.ptb import Ptb
 from zoo.data.pydocs import PyDocs
 from zoo.data.source import Source, as_paths
 from zoo.data.tokens import VOCABULARY, Kind, encode, learn, out_of_vocabulary, read_tokenizer, size_of_vocabulary
-from zoo.errors import UserError
+from zoo.errors import UserError, has_undecoded
 
 EVALUATED = 4096  # tokens that go through the network at once where nothing is learned
 MANY = 2**31  # one more than the largest int32
@@ -102,7 +102,7 @@ class Text(Source):
             UserError: the tokenizer knows too few tokens, or too many.
         """
         spec = {"vocabulary": self.vocabulary_size, "context": self.context}
-        return spec | {"batch": min(self.batch, self.count("train"))} if self.carried else spec
+        return spec | {"carried": min(self.batch, self.count("train"))} if self.carried else spec
 
     @property
     def vocabulary_size(self) -> int:
@@ -197,7 +197,7 @@ class Text(Source):
             return self._stream(self.numbers("train"), seed=seed, step=step, stopwatch=stopwatch)
         count, numbers = self.count(split), self.numbers(split)
         if self.carried:
-            return rows(numbers, batch=self.spec["batch"], context=self.context)
+            return rows(numbers, batch=self.spec["carried"], context=self.context)
         missing = count * self.context + 1 - len(numbers)
         held = tf.constant(np.pad(numbers, (0, missing)))
         weights = tf.constant(np.pad(np.ones(len(numbers) - 1, np.float32), (0, missing)))
@@ -234,12 +234,9 @@ class Text(Source):
         """The tokens of a text.
 
         Raises:
-            OSError: the tokenizer cannot read it.
+            UserError: the tokenizer cannot read it.
         """
-        try:
-            return encode(self.codec, given, "it"), {}
-        except UserError as error:
-            raise OSError(str(error)) from error
+        return encode(self.codec, given, "it"), {}
 
     def prompt(self, text: str | None) -> list[int]:
         """The tokens of a text to be continued, at least one.
@@ -278,7 +275,7 @@ class Text(Source):
 
     def _stream(self, numbers: np.ndarray, *, seed: int, step: int, stopwatch):
         if self.carried:
-            batch = self.spec["batch"]
+            batch = self.spec["carried"]
             return ring(numbers, batch=batch, context=self.context, seed=seed, step=step, stopwatch=stopwatch)
         held, last = tf.constant(numbers), len(numbers) - self.context - 1
         inside = tf.range(self.context + 1, dtype=tf.int64)
@@ -319,7 +316,7 @@ class Text(Source):
 
     @cached_property
     def _prepared(self) -> tfds.core.DatasetBuilder:
-        return prepare(self.builder)
+        return prepare(self.builder, "pydocs")
 
     @cached_property
     def _own_text(self) -> str:

@@ -53,11 +53,10 @@ class Texts(Source):
 
     def __post_init__(self):
         as_paths(self)
-        for name, most in (("length", LONGEST), ("batch", None), ("vocabulary", VOCABULARY)):
-            value, least = getattr(self, name), 257 if (name, self.tokens) == ("vocabulary", "bpe") else 2
-            if value < least or (most is not None and value > most):
-                wanted = f"at least {least}" if most is None else f"from {least} to {most}"
-                raise ValueError(f"--data.{name} came as {value}, but must be {wanted}")
+        least = len(SPECIAL) + (256 if self.tokens == "bpe" else 1)
+        for name, low, high in (("length", 1, LONGEST), ("batch", 1, LONGEST), ("vocabulary", least, VOCABULARY)):
+            if not low <= getattr(self, name) <= high:
+                raise ValueError(f"--data.{name} came as {getattr(self, name)}, but must be from {low} to {high}")
 
     @property
     def title(self) -> str:
@@ -166,14 +165,11 @@ class Texts(Source):
         """The tokens (length,) of a text; `unknown` are the words and characters that have none, if there are any.
 
         Raises:
-            OSError: it is empty, or the tokenizer cannot read it.
+            UserError: it is empty, or the tokenizer cannot read it.
         """
-        try:
-            tokens = encode(self.codec, given, "it")
-        except UserError as error:
-            raise OSError(str(error)) from error
+        tokens = encode(self.codec, given, "it")
         if not tokens:
-            raise OSError("it is empty")
+            raise UserError("it is empty")
         unknown = out_of_vocabulary(self.codec, given)
         return self.filled(tokens), {"unknown": unknown} if unknown else {}
 
@@ -217,7 +213,7 @@ class Texts(Source):
 
     @cached_property
     def _prepared(self) -> tfds.core.DatasetBuilder:
-        return prepare(self.builder)
+        return prepare(self.builder, "languages")
 
     def _stored(self, split: str) -> tuple[list[str], np.ndarray]:
         """The texts of the split and their labels, in TFDS's order."""

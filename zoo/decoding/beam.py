@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from zoo.backend import check_tensorflow
 from zoo.models import writer_of
 
 SENTENCES = 64  # that are written at once
@@ -46,6 +47,7 @@ def decode(
     Raises:
         ValueError: sources has another rank, or limit, beam or length_penalty is too small.
     """
+    check_tensorflow()
     sources = np.asarray(sources, np.int32)
     if sources.ndim != 2:
         raise ValueError(f"sources came with shape {sources.shape}, but must be (sentences, places)")

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from zoo.backend import check_tensorflow
 from zoo.models import Writer
 
 COLD = 1e-6  # a temperature below which nothing but the likeliest token is left
@@ -116,6 +117,7 @@ def written(writer: Writer, vocabulary: int, prompt: list[int], sampling: Sampli
         prompt: at least one token; of a long one the last that fill the memory.
         sampling: how the next token is chosen.
     """
+    check_tensorflow()
     noise = gumbel(vocabulary, sampling)
     if writer.context is None:
         return write_on(*on_and_on(writer, sampling, noise), prompt)

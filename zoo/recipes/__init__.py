@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from zoo.training import Recipe
 
-__all__ = ["RECIPES", "SUMMARIES"]
+__all__ = ["RECIPES", "SUMMARIES", "TABLES"]
 
 
 def images() -> tuple[Recipe, ...]:
@@ -102,10 +102,10 @@ class Recipes(Mapping):
     """Recipes by name; to list the names imports nothing."""
 
     def __getitem__(self, name: str) -> Recipe:
-        table = next(table for table, lines in TABLES.items() if name in lines) if name in SUMMARIES else None
-        if table is None:
-            raise KeyError(name)
-        return next(recipe for recipe in table() if recipe.name == name)
+        for table, lines in TABLES.items():
+            if name in lines:
+                return next(recipe for recipe in table() if recipe.name == name)
+        raise KeyError(name)
 
     def __iter__(self) -> Iterator[str]:
         return iter(SUMMARIES)

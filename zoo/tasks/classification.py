@@ -14,7 +14,7 @@ from tensorboard.plugins.pr_curve import summary as pr_curve
 
 from zoo import metrics
 from zoo.tasks import figures
-from zoo.tasks.task import Panel, Task, shapes
+from zoo.tasks.task import Panel, Task, check_inputs, check_smoothing, shapes
 
 BATCH = 64  # inputs that go through the network at once when it is asked
 CURVES = 20  # classes with a precision-recall curve of their own
@@ -42,9 +42,9 @@ class Classification(Task):
     each), and `arrays("train")`, whose second part are the labels, for balanced weights.
     """
 
-    monitors: ClassVar[tuple[str, ...]] = ("val_loss", "val_accuracy")
+    monitors: ClassVar[dict[str, str]] = {"val_loss": "min", "val_accuracy": "max"}
     verb: ClassVar[str] = "predict"
-    usage: ClassVar[str] = "predict {run} {inputs}"
+    usage: ClassVar[str] = "{run} {inputs}"
     wants: ClassVar[tuple[str, ...]] = ("views", "arrays")
     Ask: ClassVar[type] = Top
 
@@ -54,17 +54,13 @@ class Classification(Task):
     """balanced: an example of a rare class counts more, so that all classes count the same."""
 
     def __post_init__(self):
-        if not 0 <= self.label_smoothing < 1:
-            raise ValueError(
-                f"--task.label-smoothing came as {self.label_smoothing}, but must be from 0 to less than 1"
-            )
+        check_smoothing(self.label_smoothing)
 
     def check(self, model: keras.Model, spec: dict, labels: Sequence[str]) -> None:
         """Raises ValueError unless the network gives one number a class for inputs of the data's shape."""
         if spec["classes"] != len(labels):
             raise ValueError(f"there are {len(labels)} labels, but {spec['classes']} classes")
-        if "input_shape" in spec and shapes(model.inputs) != [list(spec["input_shape"])]:
-            raise ValueError(f"its inputs are {shapes(model.inputs)}, but the data have {list(spec['input_shape'])}")
+        check_inputs(model, spec)
         if shapes(model.outputs)[0] != [spec["classes"]]:
             raise ValueError(f"its outputs are {shapes(model.outputs)[0]}, but the data have {spec['classes']} classes")
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from zoo.tasks import figures
-from zoo.tasks.task import Panel, Task, shapes
+from zoo.tasks.task import Panel, Task, check_inputs, shapes
 
 DRAWN = 150  # steps of a split, at most, that a picture shows: its first ones
 
@@ -43,16 +43,15 @@ class Forecast(Task):
     arXiv:1108.3259); the figures are then over all of them together, and by how far ahead.
     """
 
-    monitors: ClassVar[tuple[str, ...]] = ("val_loss",)
+    monitors: ClassVar[dict[str, str]] = {"val_loss": "min"}
     verb: ClassVar[str] = "predict"
-    usage: ClassVar[str] = "predict {run} {inputs}"
+    usage: ClassVar[str] = "{run} {inputs}"
     wants: ClassVar[tuple[str, ...]] = ("series", "starts", "horizon", "season", "variable", "unscaled")
     Ask: ClassVar[type] = Nothing
 
     def check(self, model: keras.Model, spec: dict, labels: Sequence[str]) -> None:
         """Raises ValueError unless the network gives the steps of the horizon for windows of the data's shape."""
-        if shapes(model.inputs) != [list(spec["input_shape"])]:
-            raise ValueError(f"its inputs are {shapes(model.inputs)}, but the data have {list(spec['input_shape'])}")
+        check_inputs(model, spec)
         if shapes(model.outputs)[0] != [spec["classes"]]:
             raise ValueError(f"its outputs are {shapes(model.outputs)[0]}, but the data need {[spec['classes']]}")
 

@@ -22,7 +22,7 @@ from zoo.layers.carry import forget
 from zoo.metrics import perplexity
 from zoo.models import writer_of
 from zoo.tasks import figures
-from zoo.tasks.task import Panel, Task, shapes
+from zoo.tasks.task import Panel, Task, check_tokenizer, shapes
 
 WIDE = 100  # letters of a line in TensorBoard
 SAMPLE = 200  # tokens that the network writes after each epoch
@@ -49,9 +49,9 @@ class Writing(Sampling):
 class LanguageModel(Task):
     """The next token at each place: mean softmax cross entropy of float32 logits (B, T, vocabulary)."""
 
-    monitors: ClassVar[tuple[str, ...]] = ("val_loss",)
+    monitors: ClassVar[dict[str, str]] = {"val_loss": "min"}
     verb: ClassVar[str] = "generate"
-    usage: ClassVar[str] = "generate {run} --prompt TEXT"
+    usage: ClassVar[str] = "{run} --prompt TEXT"
     wants: ClassVar[tuple[str, ...]] = ("context", "numbers", "characters", "prompt", "decode", "vocabulary_size")
     Ask: ClassVar[type] = Writing
 
@@ -105,7 +105,7 @@ class LanguageModel(Task):
             "tokens": int(tokens),
             "characters": characters,
             "context": source.context,
-            "rows": source.spec.get("batch"),
+            "rows": source.spec.get("carried"),
             "loss_by_place": (places[0] / np.maximum(places[2], 1)).tolist(),
         }
 
@@ -139,18 +139,13 @@ class LanguageModel(Task):
             writer = writer_of(model)
         except ValueError as error:
             raise UserError(f"{error}: only these can write token by token") from error
-        vocabulary = model.output_shape[-1]
-        if source.vocabulary_size > vocabulary:
-            raise UserError(
-                f"the tokenizer knows {source.vocabulary_size} tokens and the network {vocabulary}: it is not the "
-                "tokenizer of this run, so put that back or train the run again"
-            )
+        check_tokenizer(model, source)
         prompt = source.prompt(ask.prompt)
         if writer.context is not None and len(prompt) > writer.context:
             seen = f"the network sees the last {writer.context} of them"
             print(f"the prompt has {len(prompt)} tokens; {seen}", file=sys.stderr)
         before, new, times = prompt[-1:], [], []
-        for token in islice(written(writer, vocabulary, prompt, ask), ask.tokens):
+        for token in islice(written(writer, model.output_shape[-1], prompt, ask), ask.tokens):
             if token < 0:
                 raise UserError("the predictions of the network are not numbers: train it again, with a lower rate")
             times.append(time.perf_counter())

@@ -39,12 +39,12 @@ class Task(ABC):
     network that passed `check`.
     """
 
-    monitors: ClassVar[tuple[str, ...]]
-    """The values by which an epoch can be called the best: val_loss, or val_ and the name of a metric."""
+    monitors: ClassVar[dict[str, Literal["min", "max"]]]
+    """The values by which an epoch can be called the best, val_loss or val_ and the name of a metric, and which way."""
     verb: ClassVar[Literal["predict", "generate"]]
     """Which verb a trained network answers to: predict, about inputs that exist, or generate, which makes new ones."""
     usage: ClassVar[str]
-    """That verb's words for a person to type, with `{run}` and `{inputs}` to be filled in."""
+    """What a person types after that verb, with `{run}` and `{inputs}` to be filled in."""
     wants: ClassVar[tuple[str, ...]]
     """What it asks of the data besides what every source has: names of attributes and methods."""
     Ask: ClassVar[type]
@@ -118,6 +118,28 @@ def check_goes_with(task: Task, source) -> None:
     if lacking:
         raise UserError(
             f"{type(task).__name__} wants {', '.join(lacking)} of its data, which {type(source).__name__} lacks"
+        )
+
+
+def check_smoothing(label_smoothing: float) -> None:
+    """Raises ValueError where a task's label smoothing is no share of a label."""
+    if not 0 <= label_smoothing < 1:
+        raise ValueError(f"--task.label-smoothing came as {label_smoothing}, but must be from 0 to less than 1")
+
+
+def check_inputs(model: keras.Model, spec: dict) -> None:
+    """Raises ValueError where a network takes other inputs than those of the data, if these have one shape."""
+    if "input_shape" in spec and shapes(model.inputs) != [list(spec["input_shape"])]:
+        raise ValueError(f"its inputs are {shapes(model.inputs)}, but the data have {list(spec['input_shape'])}")
+
+
+def check_tokenizer(model: keras.Model, source) -> None:
+    """Raises UserError where a tokenizer knows more tokens than the network: it is not the run's own."""
+    known, vocabulary = source.vocabulary_size, model.output_shape[-1]
+    if known > vocabulary:
+        raise UserError(
+            f"the tokenizer knows {known} tokens and the network {vocabulary}: it is not the tokenizer of this run, so "
+            "put that back or train the run again"
         )
 
 

@@ -14,11 +14,10 @@ import tensorflow as tf
 from keras import ops
 
 from zoo.decoding import decode
-from zoo.errors import UserError
 from zoo.metrics import perplexity
 from zoo.models import writer_of
 from zoo.tasks import figures
-from zoo.tasks.task import Panel, Task, shapes
+from zoo.tasks.task import Panel, Task, check_smoothing, check_tokenizer, shapes
 
 GROUPS = 8  # of sentences of like length, in the picture
 EXAMPLES = 20  # translations in the report
@@ -43,9 +42,9 @@ class Beam:
 class Translation(Task):
     """The next token of the target, by the source and the target so far: cross entropy of float32 logits (B, T, V)."""
 
-    monitors: ClassVar[tuple[str, ...]] = ("val_loss", "val_accuracy")
+    monitors: ClassVar[dict[str, str]] = {"val_loss": "min", "val_accuracy": "max"}
     verb: ClassVar[str] = "predict"
-    usage: ClassVar[str] = "predict {run} {inputs}"
+    usage: ClassVar[str] = "{run} {inputs}"
     wants: ClassVar[tuple[str, ...]] = ("pairs", "numbers", "decode", "bos", "eos", "limit", "vocabulary_size")
     Ask: ClassVar[type] = Beam
 
@@ -55,10 +54,7 @@ class Translation(Task):
     """Translations that evaluation follows at once for a sentence; 1: always the likeliest token."""
 
     def __post_init__(self):
-        if not 0 <= self.label_smoothing < 1:
-            raise ValueError(
-                f"--task.label-smoothing came as {self.label_smoothing}, but must be from 0 to less than 1"
-            )
+        check_smoothing(self.label_smoothing)
         if not 1 <= self.beam <= BEAM:
             raise ValueError(f"--task.beam came as {self.beam}, but must be from 1 to {BEAM}")
 
@@ -170,12 +166,7 @@ class Translation(Task):
 
     def answers(self, model: keras.Model, source, ask: Beam, inputs: list) -> Iterator[dict]:
         """For each sentence, a list of tokens, its `translation`; that of an empty one is empty."""
-        vocabulary = model.output_shape[-1]
-        if source.vocabulary_size != vocabulary:
-            raise UserError(
-                f"the tokenizer knows {source.vocabulary_size} tokens and the network {vocabulary}: it is not the "
-                "tokenizer of this run, so put that back or train the run again"
-            )
+        check_tokenizer(model, source)
         numbers = [tokens for tokens in inputs if tokens]
         texts = iter(translations(model, source, numbers, ask.beam) if numbers else ())
         for tokens in inputs:

@@ -31,3 +31,8 @@ class Auxiliary(keras.Model):
 def trainable(model: keras.Model) -> keras.Model:
     """The network itself; if it has several outputs, the same graph as an `Auxiliary`."""
     return model if len(model.outputs) == 1 else Auxiliary(model.inputs, model.outputs, name=model.name)
+
+
+def without_heads(model: keras.Model) -> keras.Model:
+    """The network with only its first output: auxiliary heads serve training only."""
+    return keras.Model(model.input, model.outputs[0], name=model.name)

@@ -1,4 +1,6 @@
-"""The callbacks of every fit besides Keras' own: one stops a diverging training, one saves the best epoch."""
+"""The callbacks of every fit: Keras' early stopping, falling rate and averaged weights, and two of ours: one stops a
+diverging training, one saves the best epoch.
+"""
 
 import math
 
@@ -6,6 +8,7 @@ import keras
 
 from zoo.errors import UserError
 from zoo.layers.carry import Forget
+from zoo.training.auxiliary import without_heads
 from zoo.training.files import replacing
 from zoo.training.method import Method
 from zoo.training.recipe import Recipe
@@ -48,7 +51,7 @@ class KeepBest(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         if self.stopping is None or self.stopping.best_epoch == epoch:
-            finished = self.method.finish(self.model)
+            finished = self.method.finish(without_heads(self.model))
             with replacing(self.run.path / "model.keras") as part:
                 finished.save(part)
 
@@ -60,7 +63,7 @@ def standard(recipe: Recipe, run: Run, steps: int) -> list[keras.callbacks.Callb
         needed.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
     if recipe.monitor == "last":
         return [*needed, KeepBest(run, recipe.method, None)]
-    watched = {"monitor": recipe.monitor, "mode": "min" if recipe.monitor.endswith("loss") else "max"}
+    watched = {"monitor": recipe.monitor, "mode": recipe.task.monitors[recipe.monitor]}
     # Without patience it never stops a training, but still tracks which epoch is the best.
     stopping = keras.callbacks.EarlyStopping(patience=recipe.patience or recipe.epochs + 1, **watched)
     if recipe.optimizer.schedule == "plateau":

@@ -9,7 +9,7 @@ import psutil
 import tensorflow as tf
 
 from zoo import __version__
-from zoo.errors import UserError
+from zoo.backend import check_tensorflow
 
 PACKAGES = ("tensorflow", "keras", "tensorflow-datasets", "numpy")
 
@@ -20,7 +20,7 @@ def configure(seed: int, precision: str) -> str:
     Raises:
         UserError: Keras' backend is not TensorFlow, on which the pipelines and the training loop depend.
     """
-    check_backend()
+    check_tensorflow()
     keras.utils.set_random_seed(seed)
     if tf.config.list_physical_devices("GPU"):
         tf.config.experimental.enable_op_determinism()
@@ -28,15 +28,6 @@ def configure(seed: int, precision: str) -> str:
         precision = automatic_precision()
     keras.config.set_dtype_policy(precision)
     return precision
-
-
-def check_backend() -> None:
-    """Raises UserError if Keras' backend is not TensorFlow."""
-    if keras.backend.backend() != "tensorflow":
-        raise UserError(
-            f"Keras' backend is {keras.backend.backend()}, but training and generate want tensorflow: "
-            "unset KERAS_BACKEND, or fix ~/.keras/keras.json"
-        )
 
 
 def automatic_precision() -> str:

@@ -1,4 +1,4 @@
-"""Conversion of networks that zoo 0.4 saved: some of their layers and arguments have other names since 0.5."""
+"""What zoo 0.4 left, read as if this version had written it: its networks and its run.json."""
 
 import contextlib
 import io
@@ -9,17 +9,29 @@ from pathlib import Path
 
 import h5py
 
-PARTS = {"widen": "mlp_in", "narrow": "mlp_out"}  # the dense layers of a Transformer block
-ARGUMENTS = {b'"seen"': b'"mask"'}  # an argument of a block's `call`
+PARTS = {"widen": "mlp_in", "narrow": "mlp_out"}  # the dense layers in a Transformer's block
+ARGUMENTS = {b'"seen"': b'"mask"'}  # of a block's call
+
+
+def upgraded(record):
+    """The content of a run.json under today's names: the size of the outputs was called so until 0.4."""
+    spec = record.get("spec") if isinstance(record, dict) else None
+    if isinstance(spec, dict) and "outputs" in spec:
+        record["spec"] = {"classes" if name == "outputs" else name: value for name, value in spec.items()}
+    return record
 
 
 @contextlib.contextmanager
-def renamed(path: Path) -> Iterator[Path]:
-    """Yields the path of a temporary copy of a saved network, with the current names.
+def network(path: Path, record: dict) -> Iterator[Path]:
+    """The saved network of a run; of a run of 0.4 a copy whose parts have today's names, as long as it is needed.
 
     Args:
-        path: a complete .keras archive.
+        path: a whole .keras archive.
+        record: of the run.
     """
+    if record["versions"].get("zoo") != "0.4.0":
+        yield path
+        return
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / path.name
         with zipfile.ZipFile(path) as old, zipfile.ZipFile(copy, "w") as new:
@@ -35,7 +47,7 @@ def renamed(path: Path) -> Iterator[Path]:
 
 
 def with_parts_renamed(weights: bytes) -> bytes:
-    """The HDF5 file with its groups under their current names."""
+    """The HDF5 file with its groups under today's names."""
     content, found = io.BytesIO(weights), []
     with h5py.File(content, "r+") as file:
         file.visit(lambda name: found.append(name) if name.rpartition("/")[2] in PARTS else None)

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from zoo.errors import UserError
 from zoo.training import callbacks, devices, files, runs
+from zoo.training.auxiliary import trainable
 from zoo.training.board import Board
 from zoo.training.recipe import Recipe
 from zoo.training.resume import Resume, create_variables, signals
@@ -37,7 +38,7 @@ def build(recipe: Recipe) -> keras.Model:
             raise ValueError(
                 f"it does not take {', '.join(sorted(unexpected))}, which the data give it: leave out {flags}"
             )
-        model = recipe.method.wrap(recipe.model(**spec))
+        model = trainable(recipe.method.wrap(recipe.model(**spec)))
         recipe.task.check(model, spec, labels)
         return model
     except (ValueError, TypeError, ArithmeticError, tf.errors.OpError) as error:
@@ -142,6 +143,8 @@ def describe(recipe: Recipe, precision: str, command: str | None) -> dict:
         "recipe": recipe.record(),
         "id": recipe.id(),
         "command": command,
+        "title": source.title,
+        "summary": source.summary,
         "precision": precision,
         "spec": source.spec,
         "labels": list(source.labels),
@@ -158,5 +161,6 @@ def summarize(recipe: Recipe, resume: Resume, steps: int) -> dict:
     if recipe.monitor == "last":
         best = history[-1]
     else:
-        best = (min if recipe.monitor.endswith("loss") else max)(history, key=lambda epoch: epoch[recipe.monitor])
+        direction = {"min": min, "max": max}[recipe.task.monitors[recipe.monitor]]
+        best = direction(history, key=lambda epoch: epoch[recipe.monitor])
     return {"epochs": len(history), "steps": steps * len(history), "seconds": resume.seconds, "best": best}

@@ -1,4 +1,4 @@
-"""Methods: the ways of training a network, from plain fitting to those that change network, optimizer or callbacks."""
+"""Methods: the ways of training a network. Here are the contract and plain fitting; thaw.py has gradual unfreezing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import keras
 
-from zoo.training.auxiliary import trainable
 from zoo.training.optimizer import Optimizer
 
 
@@ -50,8 +49,8 @@ class Whole(Method):
     """Plain fitting: all weights are trained from the first step to the last."""
 
     def wrap(self, model: keras.Model) -> keras.Model:
-        """The network itself; if it has auxiliary heads, one whose loss includes theirs."""
-        return trainable(model)
+        """The network itself."""
+        return model
 
     def optimizer(self, chosen: Optimizer, model: keras.Model, *, steps: int, epochs: int) -> keras.Optimizer:
         """The recipe's optimizer, unchanged."""
@@ -62,8 +61,8 @@ class Whole(Method):
         return [Follow(steps)]
 
     def finish(self, model: keras.Model) -> keras.Model:
-        """The network without its auxiliary heads."""
-        return without_heads(model)
+        """The network itself."""
+        return model
 
 
 class Follow(keras.callbacks.Callback):
@@ -86,8 +85,3 @@ class Follow(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         for layer, momentum in self.built:  # restored, so that the saved network is as it was built
             layer.momentum = momentum
-
-
-def without_heads(model: keras.Model) -> keras.Model:
-    """The network with only its first output: auxiliary heads serve training only."""
-    return keras.Model(model.input, model.outputs[0], name=model.name)

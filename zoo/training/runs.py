@@ -13,11 +13,12 @@ from pathlib import Path
 import filelock
 import keras
 import numpy as np
+import tensorflow as tf
 
 from zoo.data.source import Source
-from zoo.errors import UserError
+from zoo.errors import UserError, disk_is_full
+from zoo.training import former
 from zoo.training.files import kept, read_json, replacing, write_json
-from zoo.training.former import renamed
 from zoo.training.recipe import NAME, Recipe
 
 FORMAT = 1  # of a run's files; other formats are refused
@@ -35,7 +36,7 @@ class Run:
     @cached_property
     def record(self) -> dict:
         """The record that was written when the run was created (run.json); it never changes, so it is read once."""
-        return read_json(self.path / "run.json")
+        return former.upgraded(read_json(self.path / "run.json"))
 
     @property
     def summary(self) -> dict | None:
@@ -74,8 +75,7 @@ class Run:
         try:
             if not zipfile.is_zipfile(path):  # Keras would report it as missing
                 raise ValueError("not a whole archive")
-            former = self.record["versions"].get("zoo") == "0.4.0"
-            with renamed(path) if former else contextlib.nullcontext(path) as named:
+            with former.network(path, self.record) as named:
                 model = keras.saving.load_model(named, compile=False, safe_mode=True)
             if isinstance(model, keras.Sequential):
                 raise ValueError("it is not a functional network")
@@ -86,6 +86,8 @@ class Run:
                 check(model)
             return model
         except Exception as error:
+            if disk_is_full(error) or isinstance(error, UserError | MemoryError | tf.errors.ResourceExhaustedError):
+                raise
             reason = " ".join(str(error).split())
             if "safe_mode" in reason or "unsafe" in reason.lower():
                 raise UserError(f"refused {path}: it asks to run code that came with the file") from error
@@ -108,18 +110,12 @@ def open_for_reading(path: Path) -> Run:
         UserError: the folder is not a run, is damaged, or was made by another version.
     """
     run = Run(Path(path))
-    if not run.path.is_dir():
-        raise UserError(f"no run at {path}: give the folder that fit named last, such as logs/cnn-1f3a9c")
-    if not (run.path / "run.json").exists():
-        raise UserError(f"{path} is not a run, it has no run.json: give the folder that fit named last")
     record = run.record
     found = record.get("format") if isinstance(record, dict) else None
     if found == FORMAT and not record.keys() >= RECORD:
         raise UserError(f"{path / 'run.json'} is damaged: it lacks {', '.join(sorted(RECORD - record.keys()))}")
     if found != FORMAT:
         raise UserError(f"{path} was made by another version of zoo (format {found}, this one reads {FORMAT})")
-    if isinstance(record["spec"], dict) and "outputs" in record["spec"]:  # the name until zoo 0.4
-        record["spec"]["classes"] = record["spec"].pop("outputs")
     if not is_record(record):
         raise UserError(f"{path / 'run.json'} is damaged: its recipe, data or labels are not what fit writes")
     return run

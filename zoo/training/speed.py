@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from zoo.errors import UserError
 from zoo.training import devices
+from zoo.training.auxiliary import without_heads
 from zoo.training.loop import build, compile_model, epoch_steps
 from zoo.training.recipe import Recipe
 
@@ -45,7 +46,7 @@ def measure(recipe: Recipe, seconds: float) -> dict:
     times = repeat(execute, seconds, per_execution)
     flop, step = training_flop(model, next(iterator)), median(times)
     inputs = next(iterator)[0]
-    kept = recipe.method.finish(model)
+    kept = recipe.method.finish(without_heads(model))
     forward = tf.function(lambda x: kept(x, training=False), jit_compile=devices.compiled(recipe.xla))
     first_of_all = tf.nest.map_structure(lambda x: x[:1], inputs)
     at_once, alone = (

@@ -7,8 +7,7 @@ from itertools import chain
 
 import keras
 
-from zoo.training.auxiliary import trainable
-from zoo.training.method import Method, without_heads
+from zoo.training.method import Method
 from zoo.training.optimizer import UNDECAYED, Optimizer
 
 
@@ -33,8 +32,8 @@ class Thaw(Method):
             raise ValueError(f"--method.decay came as {self.decay}, but must be above 0 and at most 1")
 
     def wrap(self, model: keras.Model) -> keras.Model:
-        """The network itself; if it has auxiliary heads, one whose loss includes theirs."""
-        return trainable(model)
+        """The network itself."""
+        return model
 
     def optimizer(self, chosen: Optimizer, model: keras.Model, *, steps: int, epochs: int) -> keras.Optimizer:
         """The recipe's optimizer, with a lower rate for each lower group of the body, and no weight decay there.
@@ -52,8 +51,8 @@ class Thaw(Method):
         return [Thawing(self)]
 
     def finish(self, model: keras.Model) -> keras.Model:
-        """The network without its auxiliary heads."""
-        return without_heads(model)
+        """The network itself."""
+        return model
 
     def parts(self, model: keras.Model) -> list[list[keras.Layer]]:
         """The body's layers that have weights, in groups of about equal size, the topmost group first."""
