@@ -193,7 +193,7 @@ def test_generation_is_the_likeliest_text(run):
 
 
 def test_commands(run, zoo_here):
-    done = zoo_here("generate", run.path, "--prompt", "a cat", "--tokens", 20)
+    done = zoo_here("generate", run.path, "--prompt", "a cat", "--tokens", 20, "--top-k", 3)
     assert done.returncode == 0, done.stderr
     assert len(done.stdout) == 21
     done = zoo_here("generate", run.path, "--tokens", 5, "--json", "--prompt", "a cat and a dog sat on the mat")
@@ -249,7 +249,7 @@ def test_bpe_and_words(file, tmp_path):
         report = evaluate(made)
         text = Text(file=file).text("test")
         assert len(text) - 10 < report["characters"] < len(text)
-        said = text_of(generate(made, prompt="the cat", tokens=10))
+        said = text_of(generate(made, prompt="the cat", tokens=10, temperature=0))
         assert said.strip()
         assert kind == "bpe" or said[0] in " \n"
 

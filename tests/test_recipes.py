@@ -116,7 +116,7 @@ def test_preparing_the_data_changes_no_weight(name, tmp_path):
 
 
 def test_it_learns(tiny, data_directory, tmp_path, unshown):
-    recipe = dataclasses.replace(small(RECIPES["cnn"], tiny, data_directory), epochs=30)
+    recipe = dataclasses.replace(small(RECIPES["cnn"], tiny, data_directory), epochs=20)
     assert evaluate(fit(recipe, logs=tmp_path))["accuracy"] == 1.0
 
 
