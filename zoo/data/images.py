@@ -190,9 +190,9 @@ class Images(Source):
 
     def arrays(self, split: str) -> tuple[np.ndarray, np.ndarray]:
         """All pixels (N, H, W, C) uint8, in memory or memory-mapped, and all labels (N,) int64."""
-        cache = self.__dict__.setdefault("_arrays", {})  # the record is frozen, and so are the data it names
+        cache = self.__dict__.setdefault("_arrays", {})  # the record is frozen, and its data never change
         if split not in cache:
-            pixels, labels = self._chosen(split, *self._read(split))
+            pixels, labels = self._selected(split, *self._read(split))
             self._check_some(split, len(labels))
             if split == "train" and self.folder:
                 refuse_absent(labels, self.labels, self.kind)
@@ -270,7 +270,7 @@ class Images(Source):
         if not count:
             raise UserError(f"{self.title} has no {split} pictures: give it more")
 
-    def _chosen(self, split: str, pixels: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _selected(self, split: str, pixels: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The examples of the requested classes, up to the limit, with labels that index the requested classes."""
         limit = self.limit if split == "train" else None
         if not self.only and limit is None:
