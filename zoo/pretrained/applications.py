@@ -280,7 +280,7 @@ def layers_with_weights(output) -> Iterator[keras.Layer]:
 
 @contextlib.contextmanager
 def impatient() -> Iterator[None]:
-    """Sets a timeout for downloads, for which Keras would wait for ever, and sends what it prints to standard error."""
+    """Sets a timeout for downloads, for which Keras has none, and redirects what they print to standard error."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(PATIENCE)
     try:

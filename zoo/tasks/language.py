@@ -47,7 +47,7 @@ class Writing(Sampling):
 
 @dataclass(frozen=True)
 class LanguageModel(Task):
-    """The next token at each place: mean softmax cross entropy of float32 logits (B, T, vocabulary)."""
+    """The next token at each position: mean softmax cross entropy of float32 logits (B, T, vocabulary)."""
 
     monitors: ClassVar[tuple[str, ...]] = ("val_loss",)
     verb: ClassVar[str] = "generate"
