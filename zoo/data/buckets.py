@@ -71,7 +71,7 @@ def tables(numbers: Numbers, edges: np.ndarray, longest: np.ndarray) -> tuple[Ca
         rows = tf.minimum(indices, count)
         size = tf.gather(sizes, tf.reduce_max(tf.gather(edge_of, rows)))
         source = tf.gather(sources, rows)[:, : size[0]]
-        target, label = (tf.gather(held, rows)[:, : size[1]] for held in (targets, labels))
+        target, label = (tf.gather(table, rows)[:, : size[1]] for table in (targets, labels))
         return (source, target), label, tf.cast(label != PADDING, tf.float32)
 
     def alike(indices):

@@ -22,13 +22,13 @@ def ring(
         step: the global step at which the stream starts.
         stopwatch: see `zoo.data.pipeline.training_stream`.
     """
-    held, count = tf.constant(numbers), len(numbers)
+    tokens, count = tf.constant(numbers), len(numbers)
     first = np.random.default_rng(seed).integers(count)
     starts = tf.constant(first + np.arange(batch, dtype=np.int64) * count // batch)[:, None]
     inside = tf.range(context + 1, dtype=tf.int64)
 
     def read(at):
-        text = tf.gather(held, (starts + at * context + inside) % count)
+        text = tf.gather(tokens, (starts + at * context + inside) % count)
         return text[:, :-1], text[:, 1:]
 
     data = tf.data.Dataset.range(step, np.iinfo(np.int64).max // context)
@@ -50,7 +50,7 @@ def rows(numbers: np.ndarray, *, batch: int, context: int) -> tf.data.Dataset:
     """
     predicted = len(numbers) - 1
     length = -(-predicted // batch)
-    held = tf.constant(numbers)
+    tokens = tf.constant(numbers)
     starts = tf.range(batch, dtype=tf.int64)[:, None] * length
     inside = tf.range(context, dtype=tf.int64)
 
@@ -59,7 +59,7 @@ def rows(numbers: np.ndarray, *, batch: int, context: int) -> tf.data.Dataset:
         places = starts + along
         weights = tf.cast((along < length) & (places < predicted), tf.float32)
         places = tf.minimum(places, predicted - 1)
-        return tf.gather(held, places), tf.gather(held, places + 1), weights
+        return tf.gather(tokens, places), tf.gather(tokens, places + 1), weights
 
     data = tf.data.Dataset.range(-(-length // context))
     return data.map(read, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)

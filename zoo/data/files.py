@@ -8,8 +8,8 @@ from zoo.errors import UserError
 
 def files_below(folder: Path, endings: Collection[str]) -> list[Path]:
     """All files below `folder` with such a suffix (.csv, for example), in a fixed order; hidden files are left out."""
-    found = (path for path in folder.rglob("*") if path.suffix.lower() in endings and path.is_file())
-    return sorted(p for p in found if not any(x.startswith(".") for x in p.relative_to(folder).parts))
+    paths = (path for path in folder.rglob("*") if path.suffix.lower() in endings and path.is_file())
+    return sorted(p for p in paths if not any(x.startswith(".") for x in p.relative_to(folder).parts))
 
 
 def from_utf8(written: bytes, path: Path, wanted: str) -> str:

@@ -36,13 +36,13 @@ def picture_folder(folder: Path, size: tuple[int, int] | None, data_dir: Path | 
     Raises:
         UserError: see `classes_of`.
     """
-    found = classes_of(folder, find_pictures, "picture", "1.jpg")
-    shape = shape_of(list(chain(*found.values())), size)
+    classes = classes_of(folder, find_pictures, "picture", "1.jpg")
+    shape = shape_of(list(chain(*classes.values())), size)
     kind = partial(
         ClassFolder,
         "picture",
         folder,
-        found,
+        classes,
         form=shape,
         content=("image", tfds.features.Image(shape=shape, encoding_format="png")),
         read=lambda path: read_picture(path, shape),
@@ -61,12 +61,12 @@ def sound_folder(folder: Path, rate: int, data_dir: Path | str | None) -> ClassF
     Raises:
         UserError: see `classes_of`.
     """
-    found = classes_of(folder, find_sounds, "sound", "1.wav")
+    classes = classes_of(folder, find_sounds, "sound", "1.wav")
     kind = partial(
         ClassFolder,
         "sound",
         folder,
-        found,
+        classes,
         form=rate,
         content=("audio", tfds.features.Tensor(shape=(None,), dtype=np.float32, encoding="bytes")),
         read=lambda path: read_sound(path, rate),
@@ -80,7 +80,7 @@ class ClassFolder(tfds.core.GeneratorBasedBuilder):
     Args:
         kind: what a file is called, such as picture.
         folder: has the files.
-        found: each class with its files.
+        classes: each class with its files.
         form: the form to which they are converted, which is part of the data set's identity.
         content: the name of the feature that holds a file's content, and the feature.
         read: returns a file's content in that form; raises OSError if the file is broken.
@@ -93,7 +93,7 @@ class ClassFolder(tfds.core.GeneratorBasedBuilder):
         self,
         kind: str,
         folder: Path,
-        found: dict[str, list[Path]],
+        classes: dict[str, list[Path]],
         *,
         form: object,
         content: tuple[str, tfds.features.FeatureConnector],
@@ -101,9 +101,9 @@ class ClassFolder(tfds.core.GeneratorBasedBuilder):
         data_dir: Path | str | None,
     ):
         self.name = f"{kind}_folder"  # also the name of the folder in which TFDS stores the data
-        self.kind, self.folder, self.found, self.content, self.read = kind, folder, found, content, read
+        self.kind, self.folder, self.classes, self.content, self.read = kind, folder, classes, content, read
         self.skipped = []
-        config = tfds.core.BuilderConfig(name=digest_of(folder, form, found), description=f"{kind}s of {folder.name}")
+        config = tfds.core.BuilderConfig(name=digest_of(folder, form, classes), description=f"{kind}s of {folder.name}")
         super().__init__(config=config, data_dir=data_dir)
 
     def _info(self):
@@ -112,14 +112,14 @@ class ClassFolder(tfds.core.GeneratorBasedBuilder):
             builder=self,
             description=f"{self.kind.capitalize()}s of one folder, one sub-folder a class.",
             features=tfds.features.FeaturesDict(
-                {name: feature, "label": tfds.features.ClassLabel(names=list(self.found))}
+                {name: feature, "label": tfds.features.ClassLabel(names=list(self.classes))}
             ),
             supervised_keys=(name, "label"),
             metadata=tfds.core.MetadataDict(),
         )
 
     def _split_generators(self, dl_manager):
-        return {name: self._generate_examples(files) for name, files in parts_of(self.found).items()}
+        return {name: self._generate_examples(files) for name, files in parts_of(self.classes).items()}
 
     def _generate_examples(self, files):
         for label, path in files:
@@ -154,23 +154,23 @@ def classes_of(folder: Path, find: Callable[[Path], list[Path]], kind: str, exam
             f"the sub-folders of {folder} are {', '.join(names)}, which are parts, not classes: "
             f"give the training part, {folder / max(names, key='train'.__eq__)}; validation and test are cut from it"
         )
-    found = {name: find(folder / name) for name in names}
-    if not any(found.values()):
+    classes = {name: find(folder / name) for name in names}
+    if not any(classes.values()):
         raise UserError(f"no {kind}s in {folder}: wanted one sub-folder a class, such as {folder / 'cat' / example}")
     if len(names) == 1:
         raise UserError(f"{folder} has one class, {names[0]}: a classifier needs a sub-folder for each of 2 or more")
-    for path in chain(*found.values()):
+    for path in chain(*classes.values()):
         try:
             str(path).encode()
         except UnicodeEncodeError:  # a name from an old ZIP file, for example
             raise UserError(f"{path} has letters in its name that are not UTF-8: rename it") from None
-    for name, files in found.items():
+    for name, files in classes.items():
         if len(files) < 3:
             raise UserError(
                 f"class {name} in {folder} has {len(files)} {kind}s: at least 3 are needed, "
                 "one each to train, to validate and to test"
             )
-    return found
+    return classes
 
 
 def refuse_absent(labels: np.ndarray, names: list[str], kind: str) -> None:
@@ -187,24 +187,24 @@ def refuse_absent(labels: np.ndarray, names: list[str], kind: str) -> None:
         raise UserError(f"no {kind} to train on could be read of {listed}: see what was skipped above")
 
 
-def parts_of(found: dict[str, list[Path]]) -> dict[str, list[tuple[str, Path]]]:
+def parts_of(classes: dict[str, list[Path]]) -> dict[str, list[tuple[str, Path]]]:
     """The files, each with its class, in three splits: a tenth of each class for validation, a tenth for the test."""
     parts = {"train": [], "validation": [], "test": []}
-    for label, paths in found.items():
+    for label, paths in classes.items():
         # Shuffled by a hash of the name, so that the splits do not depend on the order of the names.
         ranked = sorted(paths, key=lambda path: hashlib.sha256(path.name.encode()).digest())
-        held = max(1, len(ranked) // 10)
-        parts["test"] += [(label, path) for path in ranked[:held]]
-        parts["validation"] += [(label, path) for path in ranked[held : 2 * held]]
-        parts["train"] += [(label, path) for path in ranked[2 * held :]]
+        held_out = max(1, len(ranked) // 10)
+        parts["test"] += [(label, path) for path in ranked[:held_out]]
+        parts["validation"] += [(label, path) for path in ranked[held_out : 2 * held_out]]
+        parts["train"] += [(label, path) for path in ranked[2 * held_out :]]
     return parts
 
 
-def digest_of(folder: Path, form: object, found: dict[str, list[Path]]) -> str:
+def digest_of(folder: Path, form: object, classes: dict[str, list[Path]]) -> str:
     """Twelve hexadecimal digits that change with the folder, its files and the form to which they are converted."""
     stamps = [
         (path.relative_to(folder).as_posix(), path.stat().st_size, path.stat().st_mtime_ns)
-        for paths in found.values()
+        for paths in classes.values()
         for path in paths
     ]
     return hashlib.sha256(json.dumps([str(folder.resolve()), form, stamps]).encode()).hexdigest()[:12]

@@ -43,7 +43,7 @@ class Images(Source):
     """Height and width in pixels to which pictures are resized; by default their own size if all share one of at
     most 96 pixels, else 64 64."""
     only: tuple[str, ...] = ()
-    """Names of the classes to use, which are then held in memory; by default all."""
+    """Names of the classes to use, which are then tensor in memory; by default all."""
     limit: int | None = None
     """Largest number of training pictures per class; the first ones are used."""
     batch: int = 64
@@ -227,10 +227,10 @@ class Images(Source):
                 read = tf.numpy_function(lambda i: np.asarray(pixels[i]), [indices], tf.uint8, stateful=False)
                 return tf.ensure_shape(read, (None, *pixels.shape[1:]))
         else:
-            held = tf.constant(pixels)
+            tensor = tf.constant(pixels)
 
             def pictures(indices):
-                return tf.gather(held, indices)
+                return tf.gather(tensor, indices)
 
         return lambda indices: (pictures(indices), tf.one_hot(tf.gather(targets, indices), classes))
 

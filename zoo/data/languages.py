@@ -53,10 +53,10 @@ class Languages(tfds.core.GeneratorBasedBuilder):
 
 def names() -> dict[str, str]:
     """Each name that occurs in only one of the languages, with that language."""
-    found: dict[str, str | None] = {}
+    languages: dict[str, str | None] = {}
     for language in LANGUAGES:
         locale = babel.Locale(language)
         own = {name for kind in KINDS for code, name in getattr(locale, kind).items() if not code.isdigit()}
         own |= {zone["city"] for zone in locale.time_zones.values() if "city" in zone}
-        found |= {name: None if name in found else language for name in own}
-    return {name: language for name, language in found.items() if language is not None}
+        languages |= {name: None if name in languages else language for name in own}
+    return {name: language for name, language in languages.items() if language is not None}

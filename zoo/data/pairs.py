@@ -58,7 +58,7 @@ class Pairs(Source):
     directory: Path | None = field(default=None, metadata={"local": True})
     """Where TFDS stores data; by default TFDS_DATA_DIR, or else ~/tensorflow_datasets."""
     tokens: Kind = "characters"
-    """Kind of tokens: characters, words, or bpe, which is byte-pair encoding."""
+    """Kind of tokens: characters, words, or bpe (byte-pair encoding)."""
     vocabulary: int = 8000
     """Largest number of tokens; for words and bpe."""
     tokenizer: Path | None = None

@@ -265,11 +265,11 @@ class Series(Source):
 
     def _windows(self, numbers: np.ndarray, first: int):
         """A function for tf.data from indices of windows to inputs and targets; `first`: index of the first target."""
-        held = tf.constant(numbers)
+        values = tf.constant(numbers)
         inside = tf.range(-self.window, self.horizon, dtype=tf.int64)
 
         def read(windows):
-            steps = tf.gather(held, windows[:, None] + int(first) + inside)  # (B, window + horizon)
+            steps = tf.gather(values, windows[:, None] + int(first) + inside)  # (B, window + horizon)
             return steps[:, : self.window, None], steps[:, self.window :]
 
         return read

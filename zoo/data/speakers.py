@@ -36,5 +36,5 @@ def parts_apart(speakers: np.ndarray, fold: int, title: str) -> dict[str, list[s
         raise UserError(f"--data.speakers came as apart, but {title} has {len(names)} speakers: wanted 3")
     if fold >= len(names):
         raise UserError(f"--data.fold came as {fold}, but {title} has {len(names)} speakers")
-    names, held = names[fold:] + names[:fold], max(1, len(names) // 10)
-    return {"train": names[2 * held :], "validation": names[held : 2 * held], "test": names[:held]}
+    names, held_out = names[fold:] + names[:fold], max(1, len(names) // 10)
+    return {"train": names[2 * held_out :], "validation": names[held_out : 2 * held_out], "test": names[:held_out]}

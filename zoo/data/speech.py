@@ -56,8 +56,8 @@ class Speech(Source):
     rate: int = 8000
     """Sampling rate in hertz to which sounds are resampled: twice the highest frequency that is kept."""
     steps: int = 100
-    """Number of frames, one every 10 ms: the loudest stretch of a longer sound; a shorter one is padded with silence
-    at its start."""
+    """Number of frames, one every 10 ms. A longer sound is cut to its loudest stretch; a shorter one is padded with
+    silence at its start."""
     mels: int = 64
     """Number of mel bands."""
     centred: bool = False
@@ -258,8 +258,8 @@ class Speech(Source):
 
     def _reader(self, frames: np.ndarray, labels: np.ndarray):
         """A function for tf.data from (batch,) indices to their frames and one-hot labels."""
-        held, targets, classes = tf.constant(frames), tf.constant(labels), len(self.labels)
-        return lambda indices: (tf.gather(held, indices), tf.one_hot(tf.gather(targets, indices), classes))
+        inputs, targets, classes = tf.constant(frames), tf.constant(labels), len(self.labels)
+        return lambda indices: (tf.gather(inputs, indices), tf.one_hot(tf.gather(targets, indices), classes))
 
     @cached_property
     def _prepared(self) -> tfds.core.DatasetBuilder:

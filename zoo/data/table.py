@@ -50,7 +50,7 @@ class Table:
         Raises:
             UserError: a cell is empty, or not a finite number.
         """
-        at, found = self.names.index(name), []
+        at, values = self.names.index(name), []
         for number, row in enumerate(self.rows, 1):
             cell = row[at].strip() if at < len(row) else ""
             where = f"row {number} below the names in {self.path}"
@@ -64,8 +64,8 @@ class Table:
                 ) from None
             if not math.isfinite(value):
                 raise UserError(f"{where} has {cell!r} in the column {name}: wanted a finite number")
-            found.append(value)
-        return np.array(found)
+            values.append(value)
+        return np.array(values)
 
 
 def read_table(path: Path) -> Table:

@@ -39,11 +39,11 @@ class Text(Source):
     name: str = "pydocs"
     """Name of a TFDS data set with a `text`: pydocs (needs no network), ptb, tiny_shakespeare, ..."""
     file: Path | None = None
-    """Your own text instead, in UTF-8; its last tenth is the test split, the tenth before that is for validation."""
+    """Your own text instead, in UTF-8; its last tenth is the test split, the tenth before that the validation split."""
     directory: Path | None = field(default=None, metadata={"local": True})
     """Where TFDS stores data; by default TFDS_DATA_DIR, or else ~/tensorflow_datasets."""
     tokens: Kind = "characters"
-    """Kind of tokens: characters, words, or bpe, which is byte-pair encoding."""
+    """Kind of tokens: characters, words, or bpe (byte-pair encoding)."""
     vocabulary: int = 10_000
     """Largest number of tokens; for words and bpe."""
     tokenizer: Path | None = None
@@ -199,13 +199,13 @@ class Text(Source):
         if self.carried:
             return rows(numbers, batch=self.spec["batch"], context=self.context)
         missing = count * self.context + 1 - len(numbers)
-        held = tf.constant(np.pad(numbers, (0, missing)))
+        tokens = tf.constant(np.pad(numbers, (0, missing)))
         weights = tf.constant(np.pad(np.ones(len(numbers) - 1, np.float32), (0, missing)))
         inside = tf.range(self.context, dtype=tf.int64)
 
         def read(windows):
             places = windows[:, None] * self.context + inside
-            return tf.gather(held, places), tf.gather(held, places + 1), tf.gather(weights, places)
+            return tf.gather(tokens, places), tf.gather(tokens, places + 1), tf.gather(weights, places)
 
         return single_pass(count, read, batch=max(1, EVALUATED // self.context))
 
@@ -280,14 +280,14 @@ class Text(Source):
         if self.carried:
             batch = self.spec["batch"]
             return ring(numbers, batch=batch, context=self.context, seed=seed, step=step, stopwatch=stopwatch)
-        held, last = tf.constant(numbers), len(numbers) - self.context - 1
+        tokens, last = tf.constant(numbers), len(numbers) - self.context - 1
         inside = tf.range(self.context + 1, dtype=tf.int64)
 
         def cut(windows, seed, step):
             # Start at a random place within the window, so that each epoch cuts the text differently.
             key = tf.random.experimental.stateless_fold_in(tf.cast([seed, 0], tf.int64), step)
             shift = tf.random.stateless_uniform(tf.shape(windows), key, maxval=self.context, dtype=tf.int64)
-            text = tf.gather(held, tf.minimum(windows * self.context + shift, last)[:, None] + inside)
+            text = tf.gather(tokens, tf.minimum(windows * self.context + shift, last)[:, None] + inside)
             return text[:, :-1], text[:, 1:]
 
         count = -(-(len(numbers) - 1) // self.context)

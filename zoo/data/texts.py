@@ -37,7 +37,7 @@ class Texts(Source):
     directory: Path | None = field(default=None, metadata={"local": True})
     """Where TFDS stores data; by default TFDS_DATA_DIR, or else ~/tensorflow_datasets."""
     tokens: Kind = "characters"
-    """Kind of tokens: characters, words, or bpe, which is byte-pair encoding."""
+    """Kind of tokens: characters, words, or bpe (byte-pair encoding)."""
     vocabulary: int = 20_000
     """Largest number of tokens; for words and bpe."""
     tokenizer: Path | None = None
@@ -194,8 +194,8 @@ class Texts(Source):
 
     def _reader(self, tokens: np.ndarray, labels: np.ndarray):
         """A function for tf.data from (batch,) indices to their tokens and one-hot labels."""
-        held, targets, classes = tf.constant(tokens), tf.constant(labels), len(self.labels)
-        return lambda indices: (tf.gather(held, indices), tf.one_hot(tf.gather(targets, indices), classes))
+        inputs, targets, classes = tf.constant(tokens), tf.constant(labels), len(self.labels)
+        return lambda indices: (tf.gather(inputs, indices), tf.one_hot(tf.gather(targets, indices), classes))
 
     @cached_property
     def builder(self) -> tfds.core.DatasetBuilder:
