@@ -53,7 +53,7 @@ def decode(
         if not value >= least:
             raise ValueError(f"{name} came as {value}, but must be at least {least}")
     start, step = compiled(model, beam, limit, frozenset({0, bos} - {eos}))
-    found: list[list[int]] = [[]] * len(sources)
+    results: list[list[int]] = [[]] * len(sources)
     # Batches have sentences of similar length, so that there is little padding and they end at about the same time.
     order = np.argsort(-(sources != 0).sum(1), kind="stable")
     for first in range(0, len(order), SENTENCES):
@@ -62,8 +62,8 @@ def decode(
         likeliest = remembering(step, start(tf.constant(sources[rows, :longest])))
         texts = search(likeliest, len(rows), bos=bos, eos=eos, limit=limit, beam=beam, length_penalty=length_penalty)
         for row, tokens in zip(rows, texts, strict=True):
-            found[row] = tokens
-    return found
+            results[row] = tokens
+    return results
 
 
 def compiled(model: keras.Model, beam: int, limit: int, never: frozenset[int]) -> tuple[Callable, Callable]:
@@ -151,7 +151,7 @@ def search(
     scores = np.where(np.arange(beam) > 0, -np.inf, np.zeros((sentences, 1)))  # at first there is only one text
     texts = np.zeros((sentences * beam, limit), np.int32)
     tokens, rows = np.full(sentences * beam, bos, np.int32), np.arange(sentences * beam, dtype=np.int32)
-    best, found = np.full(sentences, -np.inf), [[] for _ in range(sentences)]
+    best, results = np.full(sentences, -np.inf), [[] for _ in range(sentences)]
     candidates, done = np.zeros(sentences, int), np.zeros(sentences, bool)
     for place in range(limit):
         log_probabilities, next_tokens = likeliest(tokens, place, rows)
@@ -165,7 +165,7 @@ def search(
             candidates[sentence] += 1
             score = extended[sentence, rank] / lengths[place + 1]
             if score > best[sentence]:
-                best[sentence], found[sentence] = score, texts[parents[sentence, rank], :place].tolist()
+                best[sentence], results[sentence] = score, texts[parents[sentence, rank], :place].tolist()
         extended = np.where(ending, -np.inf, extended)
         kept = np.argsort(-extended, axis=1, kind="stable")[:, :beam]
         scores = np.take_along_axis(extended, kept, 1)
@@ -178,5 +178,5 @@ def search(
         if done.all():
             break
     for sentence in np.flatnonzero(np.isneginf(best)):
-        found[sentence] = texts[beam * sentence].tolist()
-    return found
+        results[sentence] = texts[beam * sentence].tolist()
+    return results

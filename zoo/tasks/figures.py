@@ -79,18 +79,18 @@ def draw_confusion(axes, counts: np.ndarray, labels: list[str]) -> None:
                 axes.text(column, row, str(count), ha="center", va="center", color=colour, fontsize=7)
 
 
-def report(found: dict, path: Path) -> None:
+def report(result: dict, path: Path) -> None:
     """Writes a classification's confusion matrix and reliability diagram as a PNG file."""
-    labels = [row["name"] for row in found["classes"]]
+    labels = [row["name"] for row in result["classes"]]
     figure = Figure(figsize=(11, 5.5), dpi=100, layout="constrained")
     left, right = figure.subplots(1, 2)
-    draw_confusion(left, np.array(found["confusion"]), labels)
-    left.set_title(f"accuracy {found['accuracy']:.2%}, {found['examples']} examples")
-    confidences, hits, counts = zip(*found["calibration"], strict=True)
+    draw_confusion(left, np.array(result["confusion"]), labels)
+    left.set_title(f"accuracy {result['accuracy']:.2%}, {result['examples']} examples")
+    confidences, hits, counts = zip(*result["calibration"], strict=True)
     right.plot([0, 1], [0, 1], color="gray", linestyle="--", label="calibrated")
     right.scatter(confidences, hits, s=10 + 190 * np.array(counts) / max(counts), label="examples (area: how many)")
     right.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1.02), ylim=(-0.02, 1.02))
-    right.set_title(f"calibration error {found['calibration_error']:.4f}")
+    right.set_title(f"calibration error {result['calibration_error']:.4f}")
     right.legend(loc="upper left")
     figure.savefig(path)
 
@@ -179,20 +179,20 @@ def attention(weights: np.ndarray, across: list[str], down: list[str]) -> np.nda
         return pixels(figure)
 
 
-def forecast(found: dict, size: tuple[float, float]) -> Figure:
+def forecast(result: dict, size: tuple[float, float]) -> Figure:
     """A plot of a forecast's report: the series, its forecast and the seasonal naive forecast.
 
     Args:
-        found: the report.
+        result: the report.
         size: width and height in inches, at 80 dpi.
     """
     figure = Figure(figsize=size, dpi=80, layout="constrained")
-    axes, drawn = figure.add_subplot(), found["drawn"]
+    axes, drawn = figure.add_subplot(), result["drawn"]
     steps = range(drawn["first"], drawn["first"] + len(drawn["truth"]))
-    axes.plot(steps, drawn["seasonal"], color="tab:orange", linewidth=1, label=f"{found['season']} steps before")
+    axes.plot(steps, drawn["seasonal"], color="tab:orange", linewidth=1, label=f"{result['season']} steps before")
     axes.plot(steps, drawn["truth"], color="black", label="truth")
     axes.plot(steps, drawn["network"], color="tab:blue", linestyle="--", label="network")
-    axes.set(xlabel="step of the series", ylabel=literal(found["variable"]))
+    axes.set(xlabel="step of the series", ylabel=literal(result["variable"]))
     figure.legend(ncols=3, loc="outside upper center", fontsize="small")
     return figure
 

@@ -98,8 +98,8 @@ class Translation(Task):
         nats, hits, count = 0.0, 0, 0
         for inputs, labels, weights in source.load(split):
             logits, real = model.predict_on_batch(inputs), weights.numpy() > 0
-            found = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
-            nats += float(np.float64(ops.convert_to_numpy(found))[real].sum())
+            losses = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+            nats += float(np.float64(ops.convert_to_numpy(losses))[real].sum())
             hits += int((logits.argmax(-1) == labels.numpy())[real].sum())
             count += int(real.sum())
         sources, references = zip(*source.pairs(split), strict=True)
@@ -206,10 +206,10 @@ class TranslationPanel(Panel):
         """Shows sources, references and translations, and the attention of the decoder's last block to the source."""
         source, pairs = self.source, self.source.pairs("validation")[:SHOWN]
         numbers = [tokens for tokens, _ in source.numbers("validation")[:SHOWN]]
-        found = translated(model, source, numbers)
-        rows = [shown(*pair, source.decode(written)) for pair, written in zip(pairs, found, strict=True)]
+        outputs = translated(model, source, numbers)
+        rows = [shown(*pair, source.decode(written)) for pair, written in zip(pairs, outputs, strict=True)]
         tf.summary.text("translations", rows, step=step)
-        for number, (tokens, written) in enumerate(zip(numbers[:MAPPED], found[:MAPPED], strict=True), 1):
+        for number, (tokens, written) in enumerate(zip(numbers[:MAPPED], outputs[:MAPPED], strict=True), 1):
             weights = attention_map(model, tokens, written, bos=source.bos)
             across, down = ([source.decode([token]) for token in side] for side in (tokens, written))
             picture = figures.attention(weights, across, [*down, "(end)"])
