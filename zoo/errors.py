@@ -1,4 +1,4 @@
-"""How a command ends early: the one error that a person sees without a traceback, and stops."""
+"""The ways in which a command ends early: the error that users see without a traceback, and stops by a signal."""
 
 import dataclasses
 import difflib
@@ -8,11 +8,11 @@ import signal
 
 
 class UserError(ValueError):
-    """The input or the machine is at fault: one line that says what came, what was wanted and what to do."""
+    """The input or the machine is at fault: the message is one line with what came, what was wanted and what to do."""
 
 
 class Stopped(Exception):
-    """Ctrl-C or SIGTERM came during a training; its state is saved."""
+    """Ctrl-C or SIGTERM during a training, whose state has been saved."""
 
     def __init__(self, number: int):
         super().__init__(f"stopped by {signal.Signals(number).name}")
@@ -20,7 +20,7 @@ class Stopped(Exception):
 
 
 class Ended(SystemExit):
-    """SIGTERM came where nothing had to be saved, or a second signal, which does not wait for a save."""
+    """SIGTERM when there was nothing to save, or a second signal, which does not wait for a save."""
 
 
 def ended(number: int, frame) -> None:
@@ -29,7 +29,7 @@ def ended(number: int, frame) -> None:
 
 
 def disk_is_full(error: BaseException) -> bool:
-    """Whether that is what an error of Python, HDF5, TFDS or TensorFlow means; each says it in its own way."""
+    """Whether an error of Python, HDF5, TFDS or TensorFlow means that the disk is full; each reports it differently."""
     return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
 
 
@@ -39,7 +39,7 @@ def has_undecoded(text: str) -> bool:
 
 
 def nearest(word: str, known: list[str]) -> str:
-    """'; nearest: a, b' with the known words most like `word`, or all of them where none is alike and they are few."""
+    """'; nearest: a, b' with the known words most similar to `word`; if none is, all known words if they are few."""
     like = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
     if not like and len(known) <= 12:
         return f"; known: {', '.join(known)}"
@@ -47,12 +47,12 @@ def nearest(word: str, known: list[str]) -> str:
 
 
 def check_contract(thing: object, contract: type, what: str) -> None:
-    """Names what an object lacks of an abstract class, whether or not it is a subclass.
+    """Checks that an object has everything an abstract class declares, whether or not it is a subclass.
 
     Args:
-        thing: a record of the package, or one that a person wrote.
+        thing: a record of this package or of the user.
         contract: the abstract class, such as `zoo.data.Source`.
-        what: the argument as which it came, such as "data".
+        what: the name of the argument, such as "data".
 
     Raises:
         UserError: it lacks something, or is not a frozen dataclass.

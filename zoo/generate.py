@@ -38,18 +38,18 @@ def generate(
     task: Task | None = None,
     **fields: Any,
 ) -> Iterator[dict]:
-    """What the network makes, piece by piece, each under `text`.
+    """Yields what the network generates, piece by piece, each as `text` in a dict.
 
     Args:
-        run: what fit made, or with `weights` the name of a published network.
+        run: what `fit` returned, its folder, or with `weights` the name of a published network.
         weights: of a published network: hub, or a folder.
-        source: the run's data, where they are of a person's own kind.
-        task: the run's task, where it is a person's own.
+        source: the run's data, if their class is the user's own.
+        task: the run's task, if its class is the user's own.
         fields: of the task's `Ask`, such as prompt="The " or tokens=100.
 
     Raises:
-        UserError: the run is missing, damaged, of another version or makes nothing new, the weights cannot be had, or
-            what is asked cannot be done.
+        UserError: the run is missing, damaged, of another version or not for generate, the weights cannot be
+            downloaded, or the request cannot be answered.
     """
     found = opened(run, weights=weights, source=source, task=task)
     check_answers_to(found, "generate")
@@ -57,18 +57,18 @@ def generate(
 
 
 def run_command(argv: list[str]) -> int:
-    """Prints what the network makes."""
+    """Prints what the network generates."""
     name = first_word("generate", argv, USAGE, ABOUT)
     weights, words = apart(argv[1:])
     found = opened(name, weights=weights)
     check_answers_to(found, "generate")
     command = joined(ask=found.task.Ask(), options=Options(), weights=Weights(weights))
-    chosen = read(command, f"generate {name}", words, description=__doc__.split(":")[0])
-    pieces = found.task.answers(found.model, found.source, chosen.ask, [])
-    if chosen.options.json:
+    parsed = read(command, f"generate {name}", words, description=__doc__.split(":")[0])
+    pieces = found.task.answers(found.model, found.source, parsed.ask, [])
+    if parsed.options.json:
         made = list(pieces)
         text = "".join(piece["text"] for piece in made)
-        print(json.dumps({"run": name} | asdict(chosen.ask) | made[-1] | {"text": text}))
+        print(json.dumps({"run": name} | asdict(parsed.ask) | made[-1] | {"text": text}))
         return 0
     for piece in pieces:
         print(found.task.line(piece), end="", flush=True)

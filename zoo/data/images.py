@@ -43,7 +43,7 @@ class Images(Source):
     """Height and width in pixels to which pictures are resized; by default their own size if all share one of at
     most 96 pixels, else 64 64."""
     only: tuple[str, ...] = ()
-    """Names of the classes to use, which are then held in memory; by default all."""
+    """Names of the classes to use, which are then tensor in memory; by default all."""
     limit: int | None = None
     """Largest number of training pictures per class; the first ones are used."""
     batch: int = 64
@@ -190,9 +190,9 @@ class Images(Source):
 
     def arrays(self, split: str) -> tuple[np.ndarray, np.ndarray]:
         """All pixels (N, H, W, C) uint8, in memory or memory-mapped, and all labels (N,) int64."""
-        cache = self.__dict__.setdefault("_arrays", {})  # the record is frozen, and so are the data it names
+        cache = self.__dict__.setdefault("_arrays", {})  # the record is frozen, and its data never change
         if split not in cache:
-            pixels, labels = self._chosen(split, *self._read(split))
+            pixels, labels = self._selected(split, *self._read(split))
             self._check_some(split, len(labels))
             if split == "train" and self.folder:
                 refuse_absent(labels, self.labels, self.kind)
@@ -227,10 +227,10 @@ class Images(Source):
                 read = tf.numpy_function(lambda i: np.asarray(pixels[i]), [indices], tf.uint8, stateful=False)
                 return tf.ensure_shape(read, (None, *pixels.shape[1:]))
         else:
-            held = tf.constant(pixels)
+            tensor = tf.constant(pixels)
 
             def pictures(indices):
-                return tf.gather(held, indices)
+                return tf.gather(tensor, indices)
 
         return lambda indices: (pictures(indices), tf.one_hot(tf.gather(targets, indices), classes))
 
@@ -270,7 +270,7 @@ class Images(Source):
         if not count:
             raise UserError(f"{self.title} has no {split} pictures: give it more")
 
-    def _chosen(self, split: str, pixels: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _selected(self, split: str, pixels: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The examples of the requested classes, up to the limit, with labels that index the requested classes."""
         limit = self.limit if split == "train" else None
         if not self.only and limit is None:

@@ -1,7 +1,7 @@
-"""Names in 26 languages that need no network: which language is it?
+"""Names in 26 languages, which need no network: which language is a name in?
 
-What territories, languages, currencies, scripts and cities are called is what Babel knows of Unicode's Common Locale
-Data Repository. Names that two of the languages share are left out, so that each has one right answer.
+The names of territories, languages, currencies, scripts and cities are those that Babel includes from Unicode's Common
+Locale Data Repository. Names that several of the languages share are left out, so that each has one right answer.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ KINDS = ("territories", "languages", "currencies", "scripts")
 
 
 class Languages(tfds.core.GeneratorBasedBuilder):
-    """About 26,000 names, each with its language; a tenth each to validate and test."""
+    """About 26,000 names, each with its language; a tenth each is for validation and the test."""
 
     VERSION = tfds.core.Version("1.0.0")
     # Each version of Babel has its own version of the repository.
@@ -41,22 +41,22 @@ class Languages(tfds.core.GeneratorBasedBuilder):
     def _split_generators(self, dl_manager):
         parts: dict[str, list] = {"train": [], "validation": [], "test": []}
         for name, language in sorted(names().items()):
-            # By the hash of the name: a mix that does not change when others are added.
+            # Split by a hash of the name, so that adding names does not move others to another split.
             tenth = hashlib.sha256(name.encode()).digest()[0] % 10
             parts["test" if tenth == 0 else "validation" if tenth == 1 else "train"].append((name, language))
-        return {part: self._generate_examples(chosen) for part, chosen in parts.items()}
+        return {part: self._generate_examples(pairs) for part, pairs in parts.items()}
 
-    def _generate_examples(self, chosen):
-        for name, language in chosen:
+    def _generate_examples(self, pairs):
+        for name, language in pairs:
             yield name, {"text": name, "label": language}
 
 
 def names() -> dict[str, str]:
-    """Each name that one of the languages has alone, with that language."""
-    found: dict[str, str | None] = {}
+    """Each name that occurs in only one of the languages, with that language."""
+    languages: dict[str, str | None] = {}
     for language in LANGUAGES:
         locale = babel.Locale(language)
         own = {name for kind in KINDS for code, name in getattr(locale, kind).items() if not code.isdigit()}
         own |= {zone["city"] for zone in locale.time_zones.values() if "city" in zone}
-        found |= {name: None if name in found else language for name in own}
-    return {name: language for name, language in found.items() if language is not None}
+        languages |= {name: None if name in languages else language for name in own}
+    return {name: language for name, language in languages.items() if language is not None}

@@ -1,4 +1,4 @@
-"""Running text for language models, by TFDS name or from a person's file."""
+"""Running text for language models, by TFDS name or from a user's file."""
 
 from __future__ import annotations
 
@@ -26,36 +26,36 @@ from zoo.data.source import Source, as_paths
 from zoo.data.tokens import VOCABULARY, Kind, encode, learn, out_of_vocabulary, read_tokenizer, size_of_vocabulary
 from zoo.errors import UserError, has_undecoded
 
-EVALUATED = 4096  # tokens that go through the network at once where nothing is learned
+EVALUATED = 4096  # tokens per batch of validation and test
 MANY = 2**31  # one more than the largest int32
-TOKENIZER = "tokenizer.json"  # the file of it in a run's folder
+TOKENIZER = "tokenizer.json"  # file in a run's folder that holds the tokenizer
 OURS = {"pydocs": PyDocs, "ptb": Ptb}
 
 
 @dataclass(frozen=True)
 class Text(Source):
-    """Text to continue: the inputs are windows of it, the targets the same windows a token later."""
+    """Text to continue: the inputs are windows of it, the targets the same windows one token later."""
 
     name: str = "pydocs"
-    """TFDS name of a set with a `text`: pydocs (needs no network), ptb, tiny_shakespeare, ..."""
+    """Name of a TFDS data set with a `text`: pydocs (needs no network), ptb, tiny_shakespeare, ..."""
     file: Path | None = None
-    """Own UTF-8 text instead: its last tenth is for the test, the tenth before that for validation."""
+    """Your own text instead, in UTF-8; its last tenth is the test split, the tenth before that the validation split."""
     directory: Path | None = field(default=None, metadata={"local": True})
     """Where TFDS stores data; by default TFDS_DATA_DIR, or else ~/tensorflow_datasets."""
     tokens: Kind = "characters"
-    """Kind of tokens: characters, words, or bpe, which is byte-pair encoding."""
+    """Kind of tokens: characters, words, or bpe (byte-pair encoding)."""
     vocabulary: int = 10_000
     """Largest number of tokens; for words and bpe."""
     tokenizer: Path | None = None
     """A tokenizer.json to use instead of learning one from the training split."""
     context: int = 64
-    """Tokens in a window: this many are seen at once."""
+    """Tokens per window, which is all that the network sees at once."""
     batch: int = 12
-    """Windows a training step."""
+    """Windows per training step."""
     windows: int | None = None
-    """Windows that count as an epoch; as many as hold each token once if not given."""
+    """Windows per epoch; by default as many as are needed to contain each token once."""
     carried: bool = False
-    """Each row of a batch goes on where that row ended in the batch before, for networks that carry a state."""
+    """Whether each row of a batch continues where that row of the previous batch ended, for stateful networks."""
 
     kind: ClassVar[str] = "text"
     Inputs: ClassVar[type] = Lines
@@ -129,7 +129,7 @@ class Text(Source):
         return replace(self, tokenizer=folder / TOKENIZER)
 
     def beside(self, folder: Path, spec: dict) -> Text:
-        """Another text, in the same tokens and windows."""
+        """Another text, with the same tokenizer and windows."""
         return replace(self, name=Text.name, file=None, directory=None, windows=None, tokenizer=folder / TOKENIZER)
 
     def files(self) -> dict[str, str]:
@@ -144,10 +144,10 @@ class Text(Source):
         return split_names(self._prepared, self.title)
 
     def text(self, split: str) -> str:
-        """All text of the split.
+        """The whole text of the split.
 
         Raises:
-            UserError: there is none, or it is not text.
+            UserError: there is none, or the file is not text.
         """
         if self.file is None:
             return "\n\n".join(text.decode() for (text,) in examples(self._prepared, self.splits[split], "text"))
@@ -156,12 +156,12 @@ class Text(Source):
         return text[len(text) * at[0] // 10 : len(text) * at[1] // 10]
 
     def numbers(self, split: str) -> np.ndarray:
-        """All tokens (N,) int32 of the split.
+        """All tokens of the split, (N,) int32.
 
         Raises:
-            UserError: they do not fill a window, or the tokenizer does not know some of it.
+            UserError: they do not fill a window, or part of the text is unknown to the tokenizer.
         """
-        cache = self.__dict__.setdefault("_numbers", {})  # the record is frozen, and so are the data it names
+        cache = self.__dict__.setdefault("_numbers", {})  # the record is frozen, and its data never change
         if split not in cache:
             text = self.text(split)
             cache[split] = np.array(encode(self.codec, text, f"the {split} part of {self.title}"), np.int32)
@@ -173,23 +173,23 @@ class Text(Source):
         return cache[split]
 
     def count(self, split: str) -> int:
-        """Windows of train, validation or test; the last may be shorter."""
+        """The number of windows of a split; the last may be shorter."""
         return -(-(len(self.numbers(split)) - 1) // self.context)
 
     @property
     def epoch_size(self) -> int:
-        """Windows that count as an epoch."""
+        """The number of windows that make an epoch."""
         return self.windows or self.count("train")
 
     def load(self, split: str, *, seed: int = 0, step: int = 0, stopwatch: tf.Variable | None = None):
         """Batches of (int32 tokens, the tokens after them), both (B, context), as a tf.data.Dataset.
 
         Args:
-            split: train (for ever, windows that begin anywhere), validation or test
-                (one pass; each token but the first is predicted once. The last window is padded: each batch has
-                a third element, weights (B, context), 0 there and 1 elsewhere). For a carried state the rows of a batch
-                read parts of the same length side by side.
-            seed: decides the windows of train.
+            split: train (endless, windows that start at random places), validation or test (one pass, in which each
+                token but the first is predicted once; the last window is padded, so batches have a third element,
+                weights (B, context), which are 0 for padding and 1 elsewhere). If `carried`, the rows of a batch read
+                consecutive parts of the text, of equal length, side by side.
+            seed: of the windows of train.
             step: index of the batch with which train starts.
             stopwatch: see `zoo.data.pipeline.training_stream`.
         """
@@ -199,26 +199,26 @@ class Text(Source):
         if self.carried:
             return rows(numbers, batch=self.spec["carried"], context=self.context)
         missing = count * self.context + 1 - len(numbers)
-        held = tf.constant(np.pad(numbers, (0, missing)))
+        tokens = tf.constant(np.pad(numbers, (0, missing)))
         weights = tf.constant(np.pad(np.ones(len(numbers) - 1, np.float32), (0, missing)))
         inside = tf.range(self.context, dtype=tf.int64)
 
         def read(windows):
             places = windows[:, None] * self.context + inside
-            return tf.gather(held, places), tf.gather(held, places + 1), tf.gather(weights, places)
+            return tf.gather(tokens, places), tf.gather(tokens, places + 1), tf.gather(weights, places)
 
         return single_pass(count, read, batch=max(1, EVALUATED // self.context))
 
     def synthetic(self, count: int, stopwatch: tf.Variable | None = None) -> tf.data.Dataset:
-        """The training stream of random tokens that fill `count` windows, to time training on it."""
+        """The training stream of `count` windows of random tokens, to time training on it."""
         random = np.random.default_rng(0)
         numbers = random.integers(0, self.spec["vocabulary"], count * self.context + 1, np.int32)
         return self._stream(numbers, seed=0, step=0, stopwatch=stopwatch)
 
     def characters(self, split: str) -> int | None:
-        """Characters of the tokens that are predicted in `load`; None where the tokens lose some of the text.
+        """The number of characters of the tokens predicted in `load`; None if tokenizing loses part of the text.
 
-        Of tokens that are characters an unknown one counts as one.
+        If the tokens are characters, an unknown token counts as one character.
         """
         text, numbers = self.text(split), self.numbers(split)
         if len(text) == len(numbers):
@@ -239,13 +239,13 @@ class Text(Source):
         return encode(self.codec, given, "it"), {}
 
     def prompt(self, text: str | None) -> list[int]:
-        """The tokens of a text to be continued, at least one.
+        """The tokens of a text to continue, at least one.
 
         Args:
-            text: None: a new line, or the first token where the tokenizer has none.
+            text: the prompt; None: a newline, or token 0 if the tokenizer has no newline.
 
         Raises:
-            UserError: it is empty, not UTF-8, or holds what the tokenizer does not know.
+            UserError: the text is empty, is not UTF-8, or contains something unknown to the tokenizer.
         """
         if text is None:
             text = self.decode([0]) if out_of_vocabulary(self.codec, "\n") else "\n"
@@ -277,14 +277,14 @@ class Text(Source):
         if self.carried:
             batch = self.spec["carried"]
             return ring(numbers, batch=batch, context=self.context, seed=seed, step=step, stopwatch=stopwatch)
-        held, last = tf.constant(numbers), len(numbers) - self.context - 1
+        tokens, last = tf.constant(numbers), len(numbers) - self.context - 1
         inside = tf.range(self.context + 1, dtype=tf.int64)
 
         def cut(windows, seed, step):
-            # From anywhere within the window, so that another epoch cuts the text elsewhere.
+            # Start at a random place within the window, so that each epoch cuts the text differently.
             key = tf.random.experimental.stateless_fold_in(tf.cast([seed, 0], tf.int64), step)
             shift = tf.random.stateless_uniform(tf.shape(windows), key, maxval=self.context, dtype=tf.int64)
-            text = tf.gather(held, tf.minimum(windows * self.context + shift, last)[:, None] + inside)
+            text = tf.gather(tokens, tf.minimum(windows * self.context + shift, last)[:, None] + inside)
             return text[:, :-1], text[:, 1:]
 
         count = -(-(len(numbers) - 1) // self.context)
@@ -303,7 +303,7 @@ class Text(Source):
         """The TFDS builder; nothing is downloaded yet.
 
         Raises:
-            UserError: there is no such data set, or it does not hold text.
+            UserError: there is no such data set, or it does not contain text.
         """
         directory = place_of(self.directory)
         if self.name in OURS:
@@ -324,10 +324,10 @@ class Text(Source):
 
 
 def read_text(path: Path) -> str:
-    """A person's file, with the line ends of Unix.
+    """The text of a user's file, with Unix line endings.
 
     Raises:
-        UserError: it is missing, empty or not UTF-8 text.
+        UserError: the file is missing, empty or not UTF-8 text.
     """
     try:
         written = path.read_bytes()

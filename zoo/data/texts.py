@@ -23,29 +23,29 @@ from zoo.data.text import TOKENIZER
 from zoo.data.tokens import VOCABULARY, Kind, encode, learn, out_of_vocabulary, read_tokenizer, size_of_vocabulary
 from zoo.errors import UserError
 
-EVALUATED = 500  # texts that go through the network at once where nothing is learned
-SPECIAL = ("<pad>",)  # token 0, which fills texts up
-LONGEST = 10_000  # tokens of a text
+EVALUATED = 500  # texts per batch of validation and test
+SPECIAL = ("<pad>",)  # token 0, the padding
+LONGEST = 10_000  # largest number of tokens of a text
 
 
 @dataclass(frozen=True)
 class Texts(Source):
-    """Texts with one class each, as tokens, padded with 0 to one length."""
+    """Texts with one class each, as tokens, all padded with 0 to the same length."""
 
     name: str = "languages"
-    """TFDS name of a set with a `text` and a `label`: languages (needs no network), imdb_reviews, ..."""
+    """Name of a TFDS data set with a `text` and a `label`: languages (needs no network), imdb_reviews, ..."""
     directory: Path | None = field(default=None, metadata={"local": True})
     """Where TFDS stores data; by default TFDS_DATA_DIR, or else ~/tensorflow_datasets."""
     tokens: Kind = "characters"
-    """Kind of tokens: characters, words, or bpe, which is byte-pair encoding."""
+    """Kind of tokens: characters, words, or bpe (byte-pair encoding)."""
     vocabulary: int = 20_000
     """Largest number of tokens; for words and bpe."""
     tokenizer: Path | None = None
-    """A tokenizer.json instead of learning one from the training part; its token 0 is <pad>."""
+    """A tokenizer.json to use instead of learning one from the training split; its token 0 must be <pad>."""
     length: int = 64
-    """Tokens of a text that are read: of a longer one the first."""
+    """Number of tokens to read of each text; longer texts are truncated."""
     batch: int = 64
-    """Texts a training step; at most all there are."""
+    """Texts per training step; all of them if there are fewer."""
 
     kind: ClassVar[str] = "text"
     Inputs: ClassVar[type] = Lines
@@ -99,7 +99,7 @@ class Texts(Source):
         """The tokenizer: the given one, or one learned from the training split.
 
         Raises:
-            UserError: the file is not a tokenizer, or none of ours.
+            UserError: the file is not a tokenizer, or its token 0 is not <pad>.
         """
         if self.tokenizer is None:
             return learn(self.tokens, "\n".join(self._stored("train")[0]), self.vocabulary, SPECIAL)
@@ -119,7 +119,7 @@ class Texts(Source):
 
     @property
     def epoch_size(self) -> int:
-        """Texts that count as an epoch: all."""
+        """An epoch is all training texts."""
         return self.count("train")
 
     def arrays(self, split: str) -> tuple[np.ndarray, np.ndarray]:
@@ -128,7 +128,7 @@ class Texts(Source):
         return np.stack([self.filled(row) for row in tokens]), labels
 
     def load(self, split: str, *, seed: int = 0, step: int = 0, stopwatch: tf.Variable | None = None):
-        """Batches of (tokens (B, length) int32, one-hot labels) as a tf.data.Dataset; arguments as of `Source.load`."""
+        """Batches of (tokens (B, length) int32, one-hot labels) as a tf.data.Dataset; see `Source.load`."""
         tokens, labels = self.arrays(split)
         if split != "train":
             return single_pass(len(labels), self._reader(tokens, labels), batch=EVALUATED)
@@ -146,15 +146,15 @@ class Texts(Source):
         return hashlib.sha256(tokens.tobytes() + labels.tobytes()).hexdigest()[:12]
 
     def files(self) -> dict[str, str]:
-        """What a run keeps of the data: the tokenizer."""
+        """The file that a run keeps: the tokenizer."""
         return {TOKENIZER: self.codec.to_str()}
 
     def of_run(self, folder: Path, labels: Sequence[str]) -> Texts:
-        """The same with the tokenizer that a run's folder keeps, and the run's labels."""
+        """This source with the tokenizer in the run's folder and the run's labels."""
         return knowing(replace(self, tokenizer=folder / TOKENIZER), labels=list(labels))
 
     def beside(self, folder: Path, spec: dict) -> Texts:
-        """Other texts, in the same tokens."""
+        """Other texts, with the same tokenizer."""
         return replace(self, name=Texts.name, directory=None, tokenizer=folder / TOKENIZER)
 
     def find(self, folder: Path) -> list[Path]:
@@ -162,10 +162,10 @@ class Texts(Source):
         return []
 
     def read(self, given: str, spec: dict) -> tuple[np.ndarray, dict]:
-        """The tokens (length,) of a text; `unknown` are the words and characters that have none, if there are any.
+        """The tokens (length,) of a text, and if there are any, the words or characters that have none as `unknown`.
 
         Raises:
-            UserError: it is empty, or the tokenizer cannot read it.
+            UserError: the text is empty, or the tokenizer cannot read it.
         """
         tokens = encode(self.codec, given, "it")
         if not tokens:
@@ -174,11 +174,11 @@ class Texts(Source):
         return self.filled(tokens), {"unknown": unknown} if unknown else {}
 
     def views(self, inputs: np.ndarray) -> list[str]:
-        """What a person sees of inputs (N, length): the texts."""
+        """The inputs (N, length) in the form in which they are shown: as texts."""
         return [self.codec.decode([int(token) for token in row if token]) for row in inputs]
 
     def filled(self, tokens: Sequence[int]) -> np.ndarray:
-        """The first tokens of a text with padding after them: (length,) int32."""
+        """The tokens of a text, truncated or padded at the end to (length,) int32."""
         row = np.zeros(self.length, np.int32)
         row[: len(tokens)] = tokens[: self.length]
         return row
@@ -189,16 +189,16 @@ class Texts(Source):
         return training_stream(len(labels), reader, batch=batch, seed=seed, step=step, stopwatch=stopwatch)
 
     def _reader(self, tokens: np.ndarray, labels: np.ndarray):
-        """(batch,) indices to their tokens and one-hot labels, within tf.data."""
-        held, targets, classes = tf.constant(tokens), tf.constant(labels), len(self.labels)
-        return lambda indices: (tf.gather(held, indices), tf.one_hot(tf.gather(targets, indices), classes))
+        """A function for tf.data from (batch,) indices to their tokens and one-hot labels."""
+        inputs, targets, classes = tf.constant(tokens), tf.constant(labels), len(self.labels)
+        return lambda indices: (tf.gather(inputs, indices), tf.one_hot(tf.gather(targets, indices), classes))
 
     @cached_property
     def builder(self) -> tfds.core.DatasetBuilder:
         """The TFDS builder; nothing is downloaded yet.
 
         Raises:
-            UserError: there is no such data set, or it does not hold texts with a class.
+            UserError: there is no such data set, or it does not contain texts with one class each.
         """
         directory = place_of(self.directory)
         if self.name == "languages":
@@ -207,8 +207,8 @@ class Texts(Source):
         features = dict(builder.info.features.items())
         texts, labels = isinstance(features.get("text"), tfds.features.Text), features.get("label")
         if not (texts and isinstance(labels, tfds.features.ClassLabel)):
-            held = ", ".join(features)
-            raise UserError(f"{self.name} does not hold texts with one class each: its features are {held}")
+            names = ", ".join(features)
+            raise UserError(f"{self.name} does not hold texts with one class each: its features are {names}")
         return builder
 
     @cached_property
@@ -217,7 +217,7 @@ class Texts(Source):
 
     def _stored(self, split: str) -> tuple[list[str], np.ndarray]:
         """The texts of the split and their labels, in TFDS's order."""
-        cache = self.__dict__.setdefault("_texts", {})  # the record is frozen, and so are the data it names
+        cache = self.__dict__.setdefault("_texts", {})  # the record is frozen, and its data never change
         if split not in cache:
             pairs = list(examples(self._prepared, self.splits[split], "text", "label"))
             if not pairs:
@@ -226,7 +226,7 @@ class Texts(Source):
         return cache[split]
 
     def _read(self, split: str) -> tuple[list[list[int]], np.ndarray]:
-        """The tokens of the texts, of whatever length, and their labels."""
+        """The tokens of the texts, at their full lengths, and the labels."""
         cache = self.__dict__.setdefault("_tokens", {})
         if split not in cache:
             texts, labels = self._stored(split)

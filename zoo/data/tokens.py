@@ -33,8 +33,8 @@ def learn(kind: Kind, text: str, vocabulary: int, special: tuple[str, ...] = ())
         tokenizer.decoder = decoders.Fuse()
     elif kind == "words":
         counts = Counter(text.replace("\n", f" {LINE_END} ").split())
-        found = (word for word, _ in counts.most_common() if word not in special)
-        known = [*special, *found][:vocabulary]
+        words = (word for word, _ in counts.most_common() if word not in special)
+        known = [*special, *words][:vocabulary]
         if UNKNOWN not in known:
             known[vocabulary - 1 :] = [UNKNOWN]
         tokenizer = of_words(known)

@@ -1,4 +1,4 @@
-"""From what a network predicts to tokens: writing on and on, and searching for the best sentence."""
+"""Decoding, from a network's predictions to tokens: sampling an endless text, and beam search for a sentence."""
 
 import zoo.backend  # first: it loads Keras quietly and sets it
 from zoo.decoding.beam import decode

@@ -3,7 +3,7 @@
 Each filter looks for a phrase of three, four or five words anywhere in the text, and the most that it found anywhere is
 what the last layer sees. So the order of words counts within a phrase and not beyond it, which is enough for a mood or
 a topic, and cheap.
-This is CNN-rand of section 3.1, whose word vectors begin at random.
+This is CNN-rand of section 3.1, whose word vectors are initialised at random.
 Departs from the paper: padding (token 0) after a text changes nothing here, and weights are not rescaled to a norm.
 Checked against: the number of weights of table 1's settings; padding and phrases by hand.
 """
@@ -49,7 +49,7 @@ def textcnn(
     found = []
     for window in windows:
         y = layers.Conv1D(filters, window, activation="relu", name=f"window{window}")(x)  # (B, T - window + 1, F)
-        # What begins in the padding is no phrase. ReLU is never below 0, so 0 hides nothing.
+        # A window that starts in the padding is not a phrase. ReLU is never below 0, so 0 hides nothing.
         y = y * ops.cast(real[:, : 1 - window or None], y.dtype)
         found.append(layers.GlobalMaxPooling1D(name=f"most{window}")(y))  # (B, F)
     x = layers.Concatenate(name="features")(found) if len(found) > 1 else found[0]

@@ -1,4 +1,4 @@
-"""The recipes by name, a line each. What a recipe joins is imported when it is asked for, since that takes seconds."""
+"""The recipes by name, one line each. A recipe's parts are imported only when it is used, since that takes seconds."""
 
 from __future__ import annotations
 
@@ -12,48 +12,48 @@ __all__ = ["RECIPES", "SUMMARIES", "TABLES"]
 
 
 def images() -> tuple[Recipe, ...]:
-    """Those for pictures."""
+    """The recipes for pictures."""
     from zoo.recipes.images import IMAGES
 
     return IMAGES
 
 
 def audio() -> tuple[Recipe, ...]:
-    """Those for sounds."""
+    """The recipes for sounds."""
     from zoo.recipes.audio import AUDIO
 
     return AUDIO
 
 
 def series() -> tuple[Recipe, ...]:
-    """Those for time series."""
+    """The recipes for time series."""
     from zoo.recipes.series import SERIES
 
     return SERIES
 
 
 def text() -> tuple[Recipe, ...]:
-    """Those for text."""
+    """The recipes for language models."""
     from zoo.recipes.text import TEXT
 
     return TEXT
 
 
 def texts() -> tuple[Recipe, ...]:
-    """Those for texts with a class."""
+    """The recipes for texts with one class each."""
     from zoo.recipes.texts import TEXTS
 
     return TEXTS
 
 
 def translation() -> tuple[Recipe, ...]:
-    """Those for pairs of sentences."""
+    """The recipes for translation."""
     from zoo.recipes.translation import TRANSLATION
 
     return TRANSLATION
 
 
-# What each recipe trains on and what, for `python -m zoo`; in the order of the records.
+# For `python -m zoo`: the data of each recipe and what is trained, in the order of the records.
 TABLES: dict[Callable[[], tuple[Recipe, ...]], dict[str, str]] = {
     images: {
         "cnn": "digits; the chapters' small convolutional network",
@@ -99,7 +99,7 @@ SUMMARIES = {name: line for lines in TABLES.values() for name, line in lines.ite
 
 
 class Recipes(Mapping):
-    """Recipes by name; to list the names imports nothing."""
+    """The recipes by name; listing the names imports nothing."""
 
     def __getitem__(self, name: str) -> Recipe:
         for table, lines in TABLES.items():

@@ -1,4 +1,4 @@
-"""Recipes for texts with a class. `python -m zoo.fit NAME`."""
+"""Recipes for texts with one class each. `python -m zoo.fit NAME`."""
 
 from functools import partial
 
@@ -11,7 +11,7 @@ TEXTS = (
     # python -m zoo.fit textcnn                  (languages, no network)
     Recipe(
         name="textcnn",
-        # Characters need less room than words: 64 numbers each. Names are short, so little is dropped.
+        # Characters need smaller vectors than words: 64 numbers each. Names are short, so there is little dropout.
         model=partial(textcnn, width=64, windows=(2, 3, 4, 5), dropout=0.2),
         data=Texts("languages"),
         task=Classification(),

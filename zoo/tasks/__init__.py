@@ -1,4 +1,4 @@
-"""Tasks: what a network is trained to do, how that is measured and shown, and how a trained one answers."""
+"""Tasks: what a network is trained to do, how that is measured and shown, and how a trained network is used."""
 
 import zoo.backend  # first: it loads Keras quietly and sets it
 from zoo.tasks.classification import Classification

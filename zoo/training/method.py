@@ -25,11 +25,11 @@ class Method(ABC):
         """
 
     @abstractmethod
-    def optimizer(self, chosen: Optimizer, model: keras.Model, *, steps: int, epochs: int) -> keras.Optimizer:
+    def optimizer(self, settings: Optimizer, model: keras.Model, *, steps: int, epochs: int) -> keras.Optimizer:
         """The optimizer for a wrapped network that is trained for `epochs` epochs of `steps` steps each.
 
         Args:
-            chosen: the recipe's optimizer.
+            settings: the recipe's optimizer.
             model: the wrapped network.
             steps: per epoch.
             epochs: in all.
@@ -52,9 +52,9 @@ class Whole(Method):
         """The network itself."""
         return model
 
-    def optimizer(self, chosen: Optimizer, model: keras.Model, *, steps: int, epochs: int) -> keras.Optimizer:
+    def optimizer(self, settings: Optimizer, model: keras.Model, *, steps: int, epochs: int) -> keras.Optimizer:
         """The recipe's optimizer, unchanged."""
-        return chosen.build(steps * epochs)
+        return settings.build(steps * epochs)
 
     def callbacks(self, steps: int) -> list[keras.callbacks.Callback]:
         """Only `Follow`."""

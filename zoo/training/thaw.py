@@ -35,13 +35,13 @@ class Thaw(Method):
         """The network itself."""
         return model
 
-    def optimizer(self, chosen: Optimizer, model: keras.Model, *, steps: int, epochs: int) -> keras.Optimizer:
+    def optimizer(self, settings: Optimizer, model: keras.Model, *, steps: int, epochs: int) -> keras.Optimizer:
         """The recipe's optimizer, with a lower rate for each lower group of the body, and no weight decay there.
 
         Decay would pull the pretrained weights towards 0.
         """
         parts = self.parts(model)
-        optimizer = chosen.build(steps * epochs, lambda kind: slowed(kind, parts, self.decay, self.frozen, steps))
+        optimizer = settings.build(steps * epochs, lambda kind: slowed(kind, parts, self.decay, self.frozen, steps))
         body = [variable for part in parts for layer in part for variable in layer.weights]
         optimizer.exclude_from_weight_decay(var_list=body, var_names=UNDECAYED)
         return optimizer
