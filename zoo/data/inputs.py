@@ -38,7 +38,7 @@ class Files:
         """Reads the files that the source can read, in batches; those of a folder in the order of their names.
 
         Raises:
-            UserError: nothing was named.
+            UserError: no file was named.
         """
         if not self.files:
             raise UserError(f"no {source.kind}s were named: wanted {source.usage} after the run")
@@ -94,7 +94,7 @@ class Lines:
         """Reads the lines in batches; those of standard input one by one, to answer each as soon as it is typed.
 
         Raises:
-            UserError: neither or both of text and file are given, the one text cannot be read, or the file cannot.
+            UserError: neither or both of text and file are given, or the given one cannot be read.
         """
         if (self.text is None) == (self.file is None):
             raise UserError(f"give either --text {source.kind.upper()} or --file FILE (- for standard input)")
