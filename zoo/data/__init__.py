@@ -1,6 +1,6 @@
 """Sources of real data, built on tensorflow-datasets, and the one pipeline that feeds them to a network."""
 
-import zoo.backend  # first: it loads Keras quietly and sets it
+import zoo.backend  # first: it imports Keras without noise and configures it
 from zoo.data.augment import Augment
 from zoo.data.images import Images
 from zoo.data.pairs import Pairs

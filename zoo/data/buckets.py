@@ -37,7 +37,7 @@ def endless(
     read, alike = tables(numbers, edges, longest)
 
     def arrange(indices, key):
-        # Shuffle the batches: if short ones always came first, each epoch would end on long pairs only.
+        # Shuffle the batches: if short ones always came first, each epoch would end on long pairs and forget the short.
         rows = tf.reshape(alike(indices), (-1, batch))
         key = tf.random.experimental.stateless_fold_in(tf.cast(key, tf.int64), 1)
         return tf.reshape(tf.random.experimental.stateless_shuffle(rows, seed=key), (-1,))
@@ -47,7 +47,7 @@ def endless(
 
 
 def once(numbers: Numbers, edges: np.ndarray, longest: np.ndarray, *, batch: int) -> tf.data.Dataset:
-    """The pairs once, in ascending order of length, in batches like those of `endless`."""
+    """The pairs once, the short ones first, in batches like those of `endless`."""
     batch = min(batch, len(numbers))
     read, alike = tables(numbers, edges, longest)
     order = alike(tf.range(padded(len(numbers), batch), dtype=tf.int64))

@@ -37,7 +37,7 @@ class Files:
         """Reads the files that the source can read, in batches; those of a folder in the order of their names.
 
         Raises:
-            UserError: nothing was named.
+            UserError: no file was named.
         """
         if not self.files:
             raise UserError(f"no {source.kind}s were named: wanted {source.usage} after the run")
@@ -96,7 +96,7 @@ class Lines:
         """Reads the lines in batches; those of standard input one by one, to answer each as soon as it is typed.
 
         Raises:
-            UserError: neither or both of text and file are given, the one text cannot be read, or the file cannot.
+            UserError: neither or both of text and file are given, or the given one cannot be read.
         """
         if self.texts is not None:
             yield from in_batches((read_line(source, line, spec) for line in self.texts), AT_ONCE)

@@ -81,7 +81,7 @@ class Series(Source):
 
     @property
     def selection(self) -> dict:
-        """All of the series is taken."""
+        """The whole series is used."""
         return {}
 
     @property

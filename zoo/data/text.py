@@ -86,7 +86,7 @@ class Text(Source):
 
     @property
     def selection(self) -> dict:
-        """All of the text is taken."""
+        """The whole text is used."""
         return {}
 
     @property

@@ -72,7 +72,7 @@ class Texts(Source):
 
     @property
     def selection(self) -> dict:
-        """All of the texts are taken."""
+        """All texts are used."""
         return {}
 
     @cached_property

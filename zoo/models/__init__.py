@@ -2,7 +2,7 @@
 
 import keras
 
-import zoo.backend  # first: it loads Keras quietly and sets it
+import zoo.backend  # first: it imports Keras without noise and configures it
 from zoo.models.alexnet import alexnet
 from zoo.models.bigmodel import bigmodel
 from zoo.models.cnn import cnn

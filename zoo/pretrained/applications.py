@@ -23,7 +23,7 @@ import keras
 import numpy as np
 from keras import applications
 
-import zoo.backend  # noqa: F401 - first: it loads Keras quietly and sets it
+import zoo.backend  # noqa: F401 - first: it imports Keras without noise and configures it
 from zoo.data import Images
 from zoo.data.network import silence_of
 from zoo.errors import UserError, nearest

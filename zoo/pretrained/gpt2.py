@@ -14,7 +14,7 @@ import numpy as np
 from safetensors import safe_open
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-import zoo.backend  # noqa: F401 - first: it loads Keras quietly and sets it
+import zoo.backend  # noqa: F401 - first: it imports Keras without noise and configures it
 from zoo.data import checked_tokenizer, read_tokenizer
 from zoo.errors import UserError
 from zoo.models.gpt import VARIANTS, Block, gpt

@@ -148,11 +148,11 @@ class ClassificationPanel(Panel):
         self.truth = np.concatenate([targets.numpy().argmax(-1) for _, targets in validation])
 
     def inputs(self, sample: tuple) -> None:
-        """A training batch as the network sees it."""
+        """Shows a training batch as the network sees it."""
         figures.show("inputs", self.views(sample[0][:SHOWN].numpy()), step=0)
 
     def epoch(self, model: keras.Model, step: int) -> None:
-        """The network's predictions for the validation split."""
+        """Shows the network's results on the validation split."""
         probabilities = metrics.softmax(model.predict(self.validation, verbose=0))
         predicted = probabilities.argmax(-1)
         confusion = np.zeros((len(self.labels),) * 2, int)
@@ -168,7 +168,7 @@ class ClassificationPanel(Panel):
             tf.summary.experimental.write_raw_pb(proto.SerializeToString(), step=step)
 
     def finish(self, model: keras.Model, path: Path) -> None:
-        """Features that the best network computes for the validation split, for the projector."""
+        """Writes the features that the best network computes for the validation split, for the projector."""
         count = min(FEATURES, len(self.truth))
         inside = keras.Model(model.input, [model.layers[-1].input, model.output])
         inputs = self._examples(np.arange(count))

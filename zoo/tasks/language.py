@@ -187,7 +187,7 @@ class LanguagePanel(Panel):
         self.forward = None
 
     def inputs(self, sample: tuple) -> None:
-        """The first windows of a training batch."""
+        """Shows the first windows of a training batch."""
         tf.summary.text("inputs", [self.shown(row) for row in sample[0][:4].numpy()], step=0)
 
     def epoch(self, model: keras.Model, step: int) -> None:

@@ -188,7 +188,7 @@ class TranslationPanel(Panel):
         self.source = source
 
     def inputs(self, sample: tuple) -> None:
-        """The first pairs of a training batch."""
+        """Shows the first pairs of a training batch."""
         (sources, _), labels, _ = sample
         pairs = zip(sources[:SHOWN].numpy(), labels[:SHOWN].numpy(), strict=True)
         tf.summary.text("inputs", [shown(*map(self.source.decode, pair)) for pair in pairs], step=0)

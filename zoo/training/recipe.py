@@ -1,4 +1,4 @@
-"""A recipe: everything that decides a result, as one frozen record that each run stores and that can be read back."""
+"""A recipe: everything that determines a result, as one frozen record that a run stores and that can be read back."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NAME = re.compile(r"\w[\w.+-]*")  # what a recipe may be called: the folders of 
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """Everything that decides a result."""
+    """Everything that determines a result."""
 
     name: Annotated[str, tyro.conf.Suppress]
     """The name under which its runs are stored."""

@@ -231,7 +231,7 @@ def read_state(path: Path) -> tuple[dict[str, np.ndarray], dict]:
             if array.dtype.kind not in "biuf" or not is_finite(array):
                 raise ValueError(f"its {key} is not what a training saves")
         return arrays, state
-    except Exception as error:  # zip, NumPy and JSON each have errors of their own for a damaged file
+    except Exception as error:  # zipfile, NumPy and JSON raise many different errors for a damaged file
         raise UserError(f"{path} is damaged ({error}): start anew with --fresh") from error
 
 
