@@ -96,7 +96,7 @@ def test_damaged_model(run, copy, zoo_here):
     wrong = {
         r"outputs are \[3\], but the data have 10 classes": fewer,
         r"inputs are \[\[28, 28, 3\]\]": other,
-        "features/bias holds what is not a number": nan,
+        "features/bias contains NaN or infinity": nan,
         "is not a functional network": row,
     }
     for words, model in wrong.items():

@@ -153,10 +153,10 @@ def main(verb: Callable[[list[str]], int]) -> int:
         say(f"\nstopped; {what}")
         return 128 + getattr(stop, "number", signal.SIGINT)
     except Ended as stop:
-        say("\nstopped at once; what was saved before is whole: type the same command to go on")
+        say("\nstopped at once; the last saved state is intact: type the same command to resume")
         return stop.code
     except BrokenPipeError:  # the reader has gone, as with `| head`
-        say("zoo: the reader of the output has gone; type the same command to go on")
+        say("zoo: the output was closed; type the same command to resume")
         return 141
     except Exception as error:
         text = in_a_line(error)
@@ -188,11 +188,12 @@ def in_a_line(error: Exception) -> str | None:
     if isinstance(error, UserError):
         return " ".join(str(error).split())
     if disk_is_full(error):
-        return "the disk is full; what was saved is whole: make room and type the same command again, without --fresh"
+        return "the disk is full; what was saved is intact: make room and type the same command again, without --fresh"
     if isinstance(error, OSError):
         if error.errno not in OF_THE_MACHINE:
             return None
-        return f"{error.strerror}: {error.filename or 'a file'}; choose another place, or close what holds it"
+        where = error.filename or "a file"
+        return f"{error.strerror}: {where}; use another location, or close the program that has it open"
     tensorflow = sys.modules.get("tensorflow")  # if it is not imported, it cannot have raised the error
     if isinstance(error, MemoryError) or (tensorflow and isinstance(error, tensorflow.errors.ResourceExhaustedError)):
         return "out of memory: try a smaller --data.batch, smaller pictures or fewer filters"

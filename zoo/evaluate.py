@@ -1,4 +1,4 @@
-"""Measures a run on the test split, which fit only counts: `python -m zoo.evaluate logs/cnn-1f3a9c`."""
+"""Measures a run on the test split, which fit never uses: `python -m zoo.evaluate logs/cnn-1f3a9c`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from zoo.tasks import Task
     from zoo.training import Run
 
-ABOUT = """RUN is a folder that fit named last, such as logs/cnn-1f3a9c.
+ABOUT = """RUN is a folder that fit printed at its end, such as logs/cnn-1f3a9c.
 `python -m zoo.evaluate RUN --help` shows the options."""
 
 

@@ -1,4 +1,4 @@
-"""Teaches a trained network something else: `python -m zoo.finetune logs/cnn-1f3a9c --data.folder pictures/`."""
+"""Fine-tunes a trained network on other data: `python -m zoo.finetune logs/cnn-1f3a9c --data.folder pictures/`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from zoo.training import Recipe, Run
 
 USAGE = "RUN [OPTIONS]"
-ABOUT = f"""RUN is a folder that fit named last, such as logs/cnn-1f3a9c; or with --weights imagenet one of
+ABOUT = f"""RUN is a folder that fit printed at its end, such as logs/cnn-1f3a9c; or with --weights imagenet one of
   {" ".join(IMAGENET)}
 `python -m zoo.finetune RUN --help` shows the options."""
 
@@ -137,7 +137,7 @@ def transferred(
 
     trained = load(base, weights, tuple(input_shape[:2]) if input_shape else None)
     if digest and digest != digest_of(trained):
-        raise UserError(f"{base} has changed since this began: type the same command when it has been trained")
+        raise UserError(f"{base} has changed since this run was started: type the command again when it is trained")
     wanted, given = trained.input_shape[1:], input_shape or (context,)
     pictures = len(wanted) == 3
     if pictures and tuple(given[:2]) != wanted[:2]:

@@ -1,4 +1,4 @@
-"""Makes new things with a run's network: `python -m zoo.generate logs/gpt-1f3a9c --prompt "The"`."""
+"""Generates text with a trained network: `python -m zoo.generate logs/gpt-1f3a9c --prompt "The"`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from zoo.training import Run
 
 USAGE = "RUN [OPTIONS]"
-ABOUT = """RUN is a folder that fit named last, such as logs/gpt-1f3a9c; or with --weights hub a published network.
+ABOUT = """RUN is a folder that fit printed at its end, such as logs/gpt-1f3a9c; or with --weights hub a published network.
 `python -m zoo.generate RUN --help` shows the options of one."""
 
 

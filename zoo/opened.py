@@ -113,9 +113,9 @@ def check_is_run(path: Path) -> None:
         weights = "imagenet" if str(path) in IMAGENET else "hub" if str(path) in HUB else None
         if weights:
             raise UserError(f"{path} is a published network and not a run: give its weights too, --weights {weights}")
-        raise UserError(f"no run at {path}: give the folder that fit named last, such as logs/cnn-1f3a9c")
+        raise UserError(f"no run at {path}: give the folder that fit printed at its end, such as logs/cnn-1f3a9c")
     if not (path / "run.json").exists():
-        raise UserError(f"{path} is not a run, it has no run.json: give the folder that fit named last")
+        raise UserError(f"{path} is not a run, it has no run.json: give the folder that fit printed at its end")
 
 
 def recalled(given, kept, what: str, run: Run):

@@ -110,7 +110,7 @@ class ClassFolder(tfds.core.GeneratorBasedBuilder):
         name, feature = self.content
         return tfds.core.DatasetInfo(
             builder=self,
-            description=f"{self.kind.capitalize()}s of one folder, one sub-folder a class.",
+            description=f"{self.kind.capitalize()}s of one folder, one sub-folder per class.",
             features=tfds.features.FeaturesDict(
                 {name: feature, "label": tfds.features.ClassLabel(names=list(self.classes))}
             ),
@@ -147,16 +147,16 @@ def classes_of(folder: Path, find: Callable[[Path], list[Path]], kind: str, exam
         UserError: the folder is missing, or it has too few classes or files.
     """
     if not folder.is_dir():
-        raise UserError(f"--data.folder came as {folder}, which is not a folder: give one with a sub-folder a class")
+        raise UserError(f"--data.folder came as {folder}, which is not a folder: give one with a sub-folder per class")
     names = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
     if names and {name.lower() for name in names} <= SPLITS:
         raise UserError(
-            f"the sub-folders of {folder} are {', '.join(names)}, which are parts, not classes: "
+            f"the sub-folders of {folder} are {', '.join(names)}, which are splits, not classes: "
             f"give the training part, {folder / max(names, key='train'.__eq__)}; validation and test are cut from it"
         )
     classes = {name: find(folder / name) for name in names}
     if not any(classes.values()):
-        raise UserError(f"no {kind}s in {folder}: wanted one sub-folder a class, such as {folder / 'cat' / example}")
+        raise UserError(f"no {kind}s in {folder}: wanted one sub-folder per class, such as {folder / 'cat' / example}")
     if len(names) == 1:
         raise UserError(f"{folder} has one class, {names[0]}: a classifier needs a sub-folder for each of 2 or more")
     for path in chain(*classes.values()):
@@ -168,7 +168,7 @@ def classes_of(folder: Path, find: Callable[[Path], list[Path]], kind: str, exam
         if len(files) < 3:
             raise UserError(
                 f"class {name} in {folder} has {len(files)} {kind}s: at least 3 are needed, "
-                "one each to train, to validate and to test"
+                "one each for training, validation and test"
             )
     return classes
 

@@ -141,7 +141,8 @@ class Lines:
         remarks = [f"{what} cannot be answered: {answer['error']}"] if "error" in answer else []  # of a file alone
         if "unknown" in answer:
             words = " ".join(map(repr, answer["unknown"][:NAMED]))
-            remarks.append(f"{what} is answered, but words that the run does not know are read as unknown: {words}")
+            unknown = "words that are not in the run's vocabulary and are read as unknown"
+            remarks.append(f"{what} contains {unknown}: {words}")
         return remarks
 
 

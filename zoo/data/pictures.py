@@ -68,7 +68,7 @@ def to_mode(picture: Image.Image, mode: str) -> Image.Image:
     if picture.mode in WHITE:  # more than 8 bits, which Pillow's own conversion would clip at 255
         values = np.asarray(picture, dtype=np.float64)
         if not np.isfinite(values).all():
-            raise OSError("it holds what is not a number")
+            raise OSError("it contains NaN or infinity")
         white = next((white for white in WHITE[picture.mode] if values.max() <= white), values.max())
         picture = Image.fromarray(np.uint8(np.round(values.clip(0) * (255 / white))))
     if "A" in picture.getbands() or "transparency" in picture.info:

@@ -48,7 +48,7 @@ def read_sound(path: Path, rate: int) -> np.ndarray:
     if not RATES[0] <= was <= RATES[1]:
         raise OSError(f"it claims {was} samples a second")
     if not np.isfinite(samples).all():
-        raise OSError("it holds what is not a number")
+        raise OSError("it contains NaN or infinity")
     if samples.dtype.kind == "f" and np.abs(samples).max() > LOUD:
         raise OSError(f"its samples reach {np.abs(samples).max():g}, but fractions go from -1 to 1")
     return resampled(of_one(samples), was, rate)

@@ -257,7 +257,7 @@ class Text(Source):
             typed = (token for token in vocabulary if not out_of_vocabulary(self.codec, token))
             known = ", ".join(map(repr, islice(typed, 20)))
             raise UserError(
-                f"the prompt holds {' '.join(map(repr, unknown[:10]))}, for which the run has no token: take others, "
+                f"the prompt holds {' '.join(map(repr, unknown[:10]))}, for which the run has no token: use others, "
                 f"such as {known}"
             )
         tokens = encode(self.codec, text, "the prompt")

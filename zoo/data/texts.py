@@ -67,7 +67,7 @@ class Texts(Source):
     def summary(self) -> str:
         """What `fit` prints about the data at its end, besides the counts."""
         longer = sum(len(tokens) > self.length for tokens in self._read("train")[0])
-        cut = f"; {longer} longer texts of training are cut there" if longer else ""
+        cut = f"; {longer} longer training texts are cut" if longer else ""
         return f"{len(self.labels)} classes, a vocabulary of {self.vocabulary_size}, {self.length} tokens at most{cut}"
 
     @property

@@ -77,7 +77,7 @@ def spec_of(name: str) -> dict:
         UserError: there is no such network.
     """
     if name not in PUBLISHED:
-        raise UserError(f"nobody publishes weights of {name!r}{nearest(name, list(PUBLISHED))}")
+        raise UserError(f"there are no published weights of {name!r}{nearest(name, list(PUBLISHED))}")
     side = PUBLISHED[name].side
     return {"input_shape": (side, side, 3), "classes": CLASSES}
 

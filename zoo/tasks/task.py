@@ -139,7 +139,7 @@ def check_tokenizer(model: keras.Model, source) -> None:
     if known > vocabulary:
         raise UserError(
             f"the tokenizer knows {known} tokens and the network {vocabulary}: it is not the tokenizer of this run, so "
-            "put that back or train the run again"
+            "restore that or train the run again"
         )
 
 

@@ -31,7 +31,7 @@ def read_json(path: Path):
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{path} is missing or damaged ({error}): start anew with --fresh") from error
+        raise UserError(f"{path} is missing or damaged ({error}): start a new run with --fresh") from error
 
 
 def write_json(path: Path, value) -> None:
@@ -83,7 +83,7 @@ def replacing(path: Path) -> Iterator[Path]:
             part.unlink(missing_ok=True)
         if disk_is_full(error):
             raise UserError(
-                f"the disk is full: {path} could not be written; the state before it is whole, "
+                f"the disk is full: {path} could not be written; the last saved state is intact, "
                 "so make room and type the same command again, without --fresh"
             ) from error
         if not path.parent.is_dir():

@@ -115,7 +115,7 @@ def train(
         print(f"training {run.path}: --epochs {recipe.epochs}, steps an epoch {steps}; the first step takes longest")
         if recipe.epochs * steps < FEW:
             smaller = f", or a --data.batch below {batch}" if batch > 1 else ""
-            print(f"so few steps may teach it little: give it more --epochs{smaller}")
+            print(f"this is very few steps, so it may learn little: use more --epochs{smaller}")
     weights = recipe.task.weights(source)
     with signals(resume):
         # If an epoch was interrupted, one call of `fit` completes it and the next continues from there.

@@ -69,7 +69,7 @@ class Resume(keras.callbacks.Callback):
         if self.arrays or self.step:
             self._places()
             if self.step // self.steps != len(self._history):
-                raise UserError(f"{self.run.path / 'state.npz'} is damaged: start anew with --fresh")
+                raise UserError(f"{self.run.path / 'state.npz'} is damaged: start a new run with --fresh")
         rewind_events(self.run.path, self.state["events"])
 
     @property
@@ -135,7 +135,7 @@ class Resume(keras.callbacks.Callback):
         places = {id(variable): name(at) for at, variable in enumerate(self._variables())}
         shapes = {places[id(variable)]: tuple(variable.shape) for variable in self._variables()}
         if shapes != {key: array.shape for key, array in self.arrays.items()}:
-            raise UserError(f"{self.run.path} does not hold the state of this network: start anew with --fresh")
+            raise UserError(f"{self.run.path} does not hold the state of this network: start a new run with --fresh")
         return places
 
     def _restore(self, variables: list) -> None:
@@ -232,7 +232,7 @@ def read_state(path: Path) -> tuple[dict[str, np.ndarray], dict]:
                 raise ValueError(f"its {key} is not what a training saves")
         return arrays, state
     except Exception as error:  # zipfile, NumPy and JSON raise many different errors for a damaged file
-        raise UserError(f"{path} is damaged ({error}): start anew with --fresh") from error
+        raise UserError(f"{path} is damaged ({error}): start a new run with --fresh") from error
 
 
 def is_part_of_state(key: str, value) -> bool:

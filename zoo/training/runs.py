@@ -46,7 +46,7 @@ class Run:
             return None
         summary = read_json(path)
         if not is_summary(summary):
-            raise UserError(f"{path} is damaged: start anew with --fresh")
+            raise UserError(f"{path} is damaged: start a new run with --fresh")
         return summary
 
     @property
@@ -55,7 +55,7 @@ class Run:
         path = self.path / "history.json"
         history = read_json(path) if path.exists() else []
         if not isinstance(history, list) or not all(map(is_epoch, history)):
-            raise UserError(f"{path} is damaged: start anew with --fresh")
+            raise UserError(f"{path} is damaged: start a new run with --fresh")
         return history
 
     def model(self, check: Callable[[keras.Model], None] | None = None) -> keras.Model:
@@ -81,7 +81,7 @@ class Run:
                 raise ValueError("it is not a functional network")
             for weight in model.weights:
                 if not is_finite(keras.ops.convert_to_numpy(weight)):
-                    raise ValueError(f"{weight.path} holds what is not a number")
+                    raise ValueError(f"{weight.path} contains NaN or infinity")
             if check is not None:
                 check(model)
             return model
@@ -90,7 +90,7 @@ class Run:
                 raise
             reason = " ".join(str(error).split())
             if "safe_mode" in reason or "unsafe" in reason.lower():
-                raise UserError(f"refused {path}: it asks to run code that came with the file") from error
+                raise UserError(f"refused {path}: loading it would execute code from the file") from error
             raise UserError(
                 f"{path} is damaged, or does not go with its run.json ({reason[:200]}); {self.how_to_go_on('--fresh')}"
             ) from error
@@ -209,14 +209,14 @@ def write_down(run: Run, described: dict, files: dict[str, str]) -> None:
     for name, text in files.items():
         # An existing file was used for the steps so far, so it must not differ; a lost one is written again.
         if (run.path / name).exists() and kept(run.path / name) != text:
-            raise UserError(f"{run.path / name} is not what the data give now: start anew with --fresh")
+            raise UserError(f"{run.path / name} no longer matches the data: start a new run with --fresh")
         with replacing(run.path / name) as part:
             part.write_text(text, encoding="utf-8")
     for what in ("versions", "precision"):
         if record[what] != described[what]:
             raise UserError(
-                f"{run.path} was begun with {what} {record[what]}, here are {described[what]}: it would not end "
-                "with the same bits; go on where it was begun, or start anew with --fresh"
+                f"{run.path} was started with {what} {record[what]}, but here it is {described[what]}: the result "
+                "would differ; resume it where it was started, or start a new run with --fresh"
             )
 
 
