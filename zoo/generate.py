@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from zoo.training import Run
 
 USAGE = "RUN [OPTIONS]"
-ABOUT = """RUN is a folder that fit printed at its end, such as logs/gpt-1f3a9c; or with --weights hub a published network.
+ABOUT = """RUN is a folder that fit printed at its end, such as logs/gpt-1f3a9c; or with --weights hub a published
+network.
 `python -m zoo.generate RUN --help` shows the options of one."""
 
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from zoo.training import Run
 
 USAGE = "RUN INPUT... [OPTIONS]"
-ABOUT = """RUN is a folder that fit printed at its end, such as logs/cnn-1f3a9c; or with --weights imagenet a published network.
+ABOUT = """RUN is a folder that fit printed at its end, such as logs/cnn-1f3a9c; or with --weights imagenet a published
+network.
 Inputs are files and folders, or for a run on texts --text TEXT or --file FILE, which has a text on each line.
 `python -m zoo.predict RUN --help` shows the options of one."""
 
