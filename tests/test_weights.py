@@ -32,9 +32,9 @@ SIDES = {published.side for published in PUBLISHED.values()}
 
 @pytest.fixture(scope="module", autouse=True)
 def little():
-    """A ResNet-50 with few of its blocks, but of each kind, on small pictures, ours and theirs.
+    """A ResNet-50 with few of its blocks, but of each kind, and both it and VGG-16 on small pictures, ours and theirs.
 
-    The whole ones are compared in references/test_keras_applications.py.
+    The whole ones, of which VGG-16 has half a gigabyte, are compared in references/test_keras_applications.py.
     """
     blocks = {64: 2, 128: 1, 256: 1, 512: 1}
 
@@ -46,6 +46,8 @@ def little():
         patch.setattr(theirs_of_resnets, "stack_residual_blocks_v1", stack)
         patch.setitem(VARIANTS, "resnet50", VARIANTS["resnet50"]._replace(blocks=tuple(blocks.values())))
         patch.setitem(PUBLISHED, "resnet50", PUBLISHED["resnet50"]._replace(side=64))
+        small = partial(applications.VGG16, input_shape=(32, 32, 3))
+        patch.setitem(PUBLISHED, "vgg16", PUBLISHED["vgg16"]._replace(theirs=small, side=32))
         yield
 
 
@@ -73,12 +75,8 @@ def test_from_a_published_file(published):
 
 
 @pytest.mark.parametrize("name", ["vgg16", "resnet50v2", "inception_v3", "xception"])
-def test_each_kind_of_network_from_a_file(name, tmp_path, monkeypatch):
+def test_each_kind_of_network_from_a_file(name, tmp_path):
     """Place and shape decide: some of the published names are numbers that a program once counted."""
-    build = PUBLISHED[name].theirs
-    if name == "vgg16":  # whose dense layers on large pictures are half a gigabyte
-        small = PUBLISHED[name]._replace(theirs=partial(build, input_shape=(32, 32, 3)), side=32)
-        monkeypatch.setitem(PUBLISHED, name, small)
     theirs = PUBLISHED[name].theirs(weights=None, classifier_activation=None)
     keras.utils.set_random_seed(1)
     for weight in theirs.weights:
