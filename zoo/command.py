@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import docstring_parser
 import tyro
 
-from zoo.errors import Ended, Stopped, UserError, disk_is_full, ended, has_undecoded, nearest
+from zoo.errors import Ended, Stopped, UserError, disk_is_full, ended, has_undecoded, nearest, printable
 from zoo.recipes import RECIPES
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ Options = TypeVar("Options")
 OF_THE_MACHINE = {
     errno.EROFS,
     errno.EACCES,
+    errno.ELOOP,
     errno.EPERM,
     errno.ENAMETOOLONG,
     errno.EISDIR,
@@ -162,7 +163,7 @@ def main(verb: Callable[[list[str]], int]) -> int:
         text = in_a_line(error)
         if text is None:
             raise
-        say(f"zoo: {text}")
+        say(f"zoo: {printable(text)}")
         return 2
     finally:
         drop_what_cannot_be_written()
@@ -229,6 +230,8 @@ def first_word(verb: str, argv: list[str], usage: str, about: str) -> str:
 def apart(argv: list[str]) -> tuple[str | None, list[str]]:
     """The value of --weights, which determines what other flags there are, and the other arguments."""
     parsed, rest = tyro.cli(Weights, args=argv, return_unknown_args=True, add_help=False)
+    if parsed.weights == "":
+        raise UserError("--weights came empty: wanted imagenet, hub, a file or a folder")
     return parsed.weights, rest
 
 

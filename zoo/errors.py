@@ -5,6 +5,7 @@ import difflib
 import errno
 import inspect
 import signal
+import unicodedata
 
 
 class UserError(ValueError):
@@ -36,6 +37,16 @@ def disk_is_full(error: BaseException) -> bool:
 def has_undecoded(text: str) -> bool:
     """Whether the text holds what Python makes of bytes that are not UTF-8."""
     return any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+def printable(text: str, kept: str = "\t") -> str:
+    """The text without control characters, which could move a terminal's cursor; they are written as Python does.
+
+    Args:
+        text: with names that somebody else may have chosen.
+        kept: control characters that are meant.
+    """
+    return "".join(c if c in kept or not unicodedata.category(c).startswith("C") else repr(c)[1:-1] for c in text)
 
 
 def nearest(word: str, known: list[str]) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.command import first_word, main, read
-from zoo.errors import UserError
+from zoo.errors import UserError, printable
 from zoo.opened import Opened, check_is_run, opened
 
 if TYPE_CHECKING:
@@ -100,18 +100,19 @@ def run_command(argv: list[str]) -> int:
 
     found = opened(name)
     run, report = found.run, measured(found, options.split)
+    line = json.dumps(result(found, options.split, report))  # before anything is written: it reads the summary
     files.write_json(run.path / f"{options.split}.json", report)
     picture = run.path / f"{options.split}.png"
     with files.replacing(picture) as part:
         found.task.draw(report, part)
     if options.record:
-        files.append_line(run.path.parent / "results.jsonl", json.dumps(result(found, options.split, report)))
+        files.append_line(run.path.parent / "results.jsonl", line)
     if options.json:
         print(json.dumps({"run": str(run.path)} | report))
         return 0
     if run.summary is None:
         print(f"not finished: this is the best of {len(run.history)} epochs so far; {run.how_to_go_on()} to go on\n")
-    print(found.task.table(report))
+    print(printable(found.task.table(report), "\t\n"))
     print(f"\npicture: {picture}")
     return 0
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import keras
 
     from zoo.data import Source
+    from zoo.tasks import Task
     from zoo.training import Recipe, Run
 
 USAGE = "RUN [OPTIONS]"
@@ -43,6 +44,8 @@ def finetune(
     weights: str | None = None,
     logs: Path | str = Path("logs"),
     fresh: bool = False,
+    source: Source | None = None,
+    task: Task | None = None,
 ) -> Run:
     """Trains a new head on a trained body, which is gradually unfrozen from the top down; returns a run like any other.
 
@@ -58,10 +61,17 @@ def finetune(
     Raises:
         UserError: the base or the data cannot be used.
     """
-    return fit(replace(recipe_for(base, weights), data=data), logs=Path(logs), fresh=fresh)
+    recipe = recipe_for(base, weights, source=source, task=task)
+    return fit(replace(recipe, data=data), logs=Path(logs), fresh=fresh)
 
 
-def recipe_for(base: Run | Path | str, weights: str | None = None) -> Recipe:
+def recipe_for(
+    base: Run | Path | str,
+    weights: str | None = None,
+    *,
+    source: Source | None = None,
+    task: Task | None = None,
+) -> Recipe:
     """The recipe that fine-tunes the base, with its default settings."""
     from zoo.data import Images
     from zoo.tasks import Classification
@@ -72,16 +82,14 @@ def recipe_for(base: Run | Path | str, weights: str | None = None) -> Recipe:
         base = short(Path(base))
     elif weights != "imagenet":
         weights = short(Path(weights))
-    model = load(base, weights)
     if weights is not None:
+        model = load(base, weights)
         name, task, data = base, Classification(), Images(size=model.input_shape[1:3], batch=32)
     else:
-        found = opened(base)
-        name, task, data = (
-            found.run.record["recipe"]["name"],
-            found.task,
-            found.source.beside(found.run.path, found.spec),
-        )
+        found = opened(base, source=source, task=task)
+        model = with_head(found.model, base)
+        name, task = found.run.record["recipe"]["name"], found.task
+        data = found.source.beside(found.run.path, found.spec)
     return Recipe(
         name=f"finetuned-{name}",
         model=partial(transferred, base=base, weights=weights, digest=digest_of(model)),
@@ -190,7 +198,18 @@ def load(base: str, weights: str | None, size: tuple[int, int] | None = None) ->
         from zoo.pretrained.applications import pretrained
 
         return pretrained(base, weights=weights, input_shape=size and (*size, 3), new_head=size is not None)
-    model = opened(base).model
+    from zoo.training import runs
+
+    check_is_run(Path(base))
+    return with_head(runs.open_for_reading(Path(base)).model(), base)
+
+
+def with_head(model: keras.Model, base: str) -> keras.Model:
+    """The network of the run `base` itself.
+
+    Raises:
+        UserError: it has no layer called "logits", or several inputs.
+    """
     if "logits" not in [layer.name for layer in model.layers]:
         raise UserError(f"{base} holds a network without a layer called logits: it has no head that can be replaced")
     if len(model.inputs) > 1:

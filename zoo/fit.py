@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.command import main, parse, typed
+from zoo.errors import printable
 
 if TYPE_CHECKING:
     import keras
@@ -59,9 +60,15 @@ def fit(
         UserError: the input or the machine is at fault; what was saved before is intact.
         Stopped: Ctrl-C or SIGTERM; the state has been saved.
     """
+    import keras
+
     from zoo.errors import UserError
     from zoo.training import devices, loop, runs
 
+    callbacks = list(callbacks)
+    wrong = [callback for callback in callbacks if not isinstance(callback, keras.callbacks.Callback)]
+    if wrong:
+        raise UserError(f"callbacks came with {wrong[0]!r}, which is not a keras.callbacks.Callback")
     run = runs.newest(recipe, Path(logs), fresh)
     if run.summary is not None:
         if not (run.path / "run.json").exists():
@@ -82,7 +89,7 @@ def run_command(argv: list[str]) -> int:
     """Trains what the command line asks for and prints a summary."""
     recipe, options = parse("fit", argv, Options)
     run = fit(recipe, logs=options.logs, fresh=options.fresh, profile=options.profile, command=typed("fit", argv))
-    print(summary(recipe, run))
+    print(printable(summary(recipe, run), "\n"))
     return 0
 
 

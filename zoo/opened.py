@@ -81,6 +81,12 @@ def opened(
     task = recalled(task, kept.get("task"), "task", found)
     check_goes_with(task, source)
     source = source.of_run(found.path, record["labels"])
+    known, wanted = getattr(source, "vocabulary_size", None), record["spec"].get("vocabulary")
+    if known != wanted:
+        raise UserError(
+            f"the tokenizer of {path} knows {known} tokens, but the network was built for {wanted}: it is not "
+            "the run's own, so restore that or train the run again"
+        )
 
     def load() -> keras.Model:
         return found.model(lambda model: task.check(model, record["spec"], record["labels"]))
@@ -101,8 +107,12 @@ def asked(found: Opened, fields: dict) -> Any:
     Raises:
         UserError: the task has no such field, or does not take the value.
     """
+    from zoo.training.recipe import check_types
+
     try:
-        return found.task.Ask(**fields)
+        ask = found.task.Ask(**fields)
+        check_types(ask)
+        return ask
     except (TypeError, ValueError) as error:
         raise UserError(f"{found.name} cannot be asked that: {error}") from error
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.command import Weights, apart, first_word, joined, main, read
-from zoo.errors import UserError
+from zoo.errors import UserError, printable
 from zoo.opened import Opened, asked, check_answers_to, check_is_run, opened
 
 if TYPE_CHECKING:
@@ -65,9 +65,10 @@ def predict(
 
 def answers(found: Opened, ask: Any, given: Any) -> Iterator[dict]:
     """Yields an answer for each of the given inputs, in order."""
+    model = found.model  # which is checked against the spec, by which inputs are read
     for batch in given.read(found.source, found.spec):
         readable = [value for about, value in batch if "error" not in about]
-        replies = iter(found.task.answers(found.model, found.source, ask, readable) if readable else ())
+        replies = iter(found.task.answers(model, found.source, ask, readable) if readable else ())
         for about, _ in batch:
             yield about if "error" in about else about | next(replies)
 
@@ -76,6 +77,8 @@ def run_command(argv: list[str]) -> int:
     """Prints one line per input; returns 1 if one of them could not be answered."""
     name = first_word("predict", argv, USAGE, ABOUT)
     weights, words = apart(argv[1:])
+    if "" in words:
+        raise UserError("a name came empty: wanted a file, or a folder")
     if weights is None:
         check_is_run(Path(name))
     check_one_is_there(words)
@@ -89,9 +92,10 @@ def run_command(argv: list[str]) -> int:
         if parsed.options.json:
             print(json.dumps(answer), flush=True)
             continue
-        print(parsed.given.line(answer, "" if "error" in answer else found.task.line(answer)), flush=True)
+        line = parsed.given.line(answer, "" if "error" in answer else found.task.line(answer))
+        print(printable(line), flush=True)
         for remark in parsed.given.remarks(number, answer):
-            print(f"zoo: {remark}", file=sys.stderr)
+            print(f"zoo: {printable(remark)}", file=sys.stderr)
     return int(failed)
 
 

@@ -31,6 +31,10 @@ class Files:
     @classmethod
     def of(cls, paths: Iterable[Path | str]) -> Files:
         """A record of these paths."""
+        paths = [paths] if isinstance(paths, str | Path) else list(paths)
+        wrong = [path for path in paths if not isinstance(path, str | Path) or not str(path)]
+        if wrong:
+            raise UserError(f"a file came as {wrong[0]!r}, but must be a path")
         return cls(tuple(map(Path, paths)))
 
     def read(self, source, spec: dict) -> Iterator[list[Read]]:
@@ -90,7 +94,7 @@ class Lines:
     @classmethod
     def of(cls, lines: Iterable[str]) -> Lines:
         """A record of these texts."""
-        return cls(texts=lines)
+        return cls(texts=[lines] if isinstance(lines, str) else lines)
 
     def read(self, source, spec: dict) -> Iterator[list[Read]]:
         """Reads the lines in batches; those of standard input one by one, to answer each as soon as it is typed.
@@ -148,6 +152,8 @@ class Lines:
 
 def read_line(source, line: str, spec: dict) -> Read:
     """One text without surrounding white space, read by the source."""
+    if not isinstance(line, str):
+        raise UserError(f"a {source.kind} came as {line!r}, but must be text")
     line = line.strip()
     try:
         if has_undecoded(line):

@@ -22,7 +22,7 @@ from zoo.layers.carry import forget
 from zoo.metrics import perplexity
 from zoo.models import writer_of
 from zoo.tasks import figures
-from zoo.tasks.task import Panel, Task, check_tokenizer, shapes
+from zoo.tasks.task import Panel, Task, shapes
 
 WIDE = 100  # characters per line in TensorBoard
 SAMPLE = 200  # tokens to generate after each epoch
@@ -52,7 +52,7 @@ class LanguageModel(Task):
     monitors: ClassVar[dict[str, str]] = {"val_loss": "min"}
     verb: ClassVar[str] = "generate"
     usage: ClassVar[str] = "{run} --prompt TEXT"
-    wants: ClassVar[tuple[str, ...]] = ("context", "numbers", "characters", "prompt", "decode", "vocabulary_size")
+    wants: ClassVar[tuple[str, ...]] = ("context", "numbers", "characters", "prompt", "decode")
     Ask: ClassVar[type] = Writing
 
     def check(self, model: keras.Model, spec: dict, labels: Sequence[str]) -> None:
@@ -139,7 +139,6 @@ class LanguageModel(Task):
             writer = writer_of(model)
         except ValueError as error:
             raise UserError(f"{error}: only these can write token by token") from error
-        check_tokenizer(model, source)
         prompt = source.prompt(ask.prompt)
         if writer.context is not None and len(prompt) > writer.context:
             limit = f"the network sees the last {writer.context} of them"

@@ -128,19 +128,12 @@ def check_smoothing(label_smoothing: float) -> None:
 
 
 def check_inputs(model: keras.Model, spec: dict) -> None:
-    """Raises ValueError where a network takes other inputs than those of the data, if these have one shape."""
-    if "input_shape" in spec and shapes(model.inputs) != [list(spec["input_shape"])]:
+    """Raises ValueError if a network takes other inputs than those of the data: of their shape, or tokens."""
+    if "vocabulary" in spec:
+        if any(tensor.dtype != "int32" for tensor in model.inputs):
+            raise ValueError(f"its inputs are {[tensor.dtype for tensor in model.inputs]}, but the data are tokens")
+    elif shapes(model.inputs) != [list(spec["input_shape"])]:
         raise ValueError(f"its inputs are {shapes(model.inputs)}, but the data have {list(spec['input_shape'])}")
-
-
-def check_tokenizer(model: keras.Model, source) -> None:
-    """Raises UserError where a tokenizer knows more tokens than the network: it is not the run's own."""
-    known, vocabulary = source.vocabulary_size, model.output_shape[-1]
-    if known > vocabulary:
-        raise UserError(
-            f"the tokenizer knows {known} tokens and the network {vocabulary}: it is not the tokenizer of this run, so "
-            "restore that or train the run again"
-        )
 
 
 def shapes(tensors) -> list[list[int | None]]:

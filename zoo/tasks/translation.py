@@ -17,7 +17,7 @@ from zoo.decoding import decode
 from zoo.metrics import perplexity
 from zoo.models import writer_of
 from zoo.tasks import figures
-from zoo.tasks.task import Panel, Task, check_smoothing, check_tokenizer, shapes
+from zoo.tasks.task import Panel, Task, check_smoothing, shapes
 
 GROUPS = 8  # groups of sentences of similar length in the picture
 EXAMPLES = 20  # translations in the report
@@ -45,7 +45,7 @@ class Translation(Task):
     monitors: ClassVar[dict[str, str]] = {"val_loss": "min", "val_accuracy": "max"}
     verb: ClassVar[str] = "predict"
     usage: ClassVar[str] = "{run} {inputs}"
-    wants: ClassVar[tuple[str, ...]] = ("pairs", "numbers", "decode", "bos", "eos", "limit", "vocabulary_size")
+    wants: ClassVar[tuple[str, ...]] = ("pairs", "numbers", "decode", "bos", "eos", "limit")
     Ask: ClassVar[type] = Beam
 
     label_smoothing: float = 0.1
@@ -166,7 +166,6 @@ class Translation(Task):
 
     def answers(self, model: keras.Model, source, ask: Beam, inputs: list) -> Iterator[dict]:
         """For each sentence, a list of tokens, its `translation`; that of an empty one is empty."""
-        check_tokenizer(model, source)
         numbers = [tokens for tokens in inputs if tokens]
         texts = iter(translations(model, source, numbers, ask.beam) if numbers else ())
         for tokens in inputs:

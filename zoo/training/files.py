@@ -73,6 +73,8 @@ def replacing(path: Path) -> Iterator[Path]:
         UserError: the disk is full, and `path` is unchanged; or its folder no longer exists.
     """
     part = path.with_name(f".part-{path.name}")
+    with contextlib.suppress(FileNotFoundError):
+        part.unlink()  # left by a killed process; or a link, through which a file elsewhere would be written
     try:
         yield part
         with open(part, "rb+") as file:

@@ -6,10 +6,12 @@ import inspect
 import math
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 import keras
 import tensorflow as tf
 
+from zoo.data.source import Source
 from zoo.errors import UserError
 from zoo.training import callbacks, devices, files, runs
 from zoo.training.auxiliary import trainable
@@ -32,19 +34,47 @@ def build(recipe: Recipe) -> keras.Model:
     # Seed again: preparing data draws random numbers, so the first fit would get other initial weights than the second.
     keras.utils.set_random_seed(recipe.seed)
     try:
-        unexpected = spec.keys() - inspect.signature(recipe.model).parameters.keys()
-        if unexpected:
-            flags = " ".join(f"--data.{name}" for name in sorted(unexpected))
-            raise ValueError(
-                f"it does not take {', '.join(sorted(unexpected))}, which the data give it: leave out {flags}"
-            )
-        model = trainable(recipe.method.wrap(recipe.model(**spec)))
+        check_takes(recipe.model, spec, recipe.data)
+        model = trainable(recipe.method.wrap(functional(recipe.model(**spec))))
         recipe.task.check(model, spec, labels)
         return model
     except (ValueError, TypeError, ArithmeticError, tf.errors.OpError) as error:
         if isinstance(error, UserError | tf.errors.ResourceExhaustedError):
             raise
         raise UserError(f"{recipe.name} cannot be built: {' '.join(str(error).split())}") from error
+
+
+def check_takes(builder: partial, spec: dict, source: Source) -> None:
+    """Raises ValueError if a builder has no argument for something that the data give to it."""
+    parameters = inspect.signature(builder).parameters.values()
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return
+    strange = sorted(spec.keys() - {parameter.name for parameter in parameters})
+    if strange:
+        flags = [f"--data.{name}" for name in strange if hasattr(source, name)]
+        mend = f"leave out {' '.join(flags)}" if flags else f"the data give {', '.join(spec)} by name"
+        raise ValueError(f"it has no argument {', '.join(strange)}: {mend}")
+
+
+def functional(model: keras.Model) -> keras.Model:
+    """The network as a functional one that can be saved and loaded again.
+
+    Raises:
+        ValueError: it cannot be.
+    """
+    if isinstance(model, keras.Sequential) and model.built:
+        model = keras.Model(model.inputs, model.outputs, name=model.name)
+    if not isinstance(model, keras.Model) or not isinstance(getattr(model, "outputs", None), list):
+        raise ValueError(
+            f"its builder returned {type(model).__name__}: wanted a functional keras.Model, or a Sequential one that "
+            "begins with keras.Input"
+        )
+    if isinstance(model.output, dict) or len({tuple(tensor.shape) for tensor in model.outputs}) > 1:
+        raise ValueError(f"its outputs are {model.output}: wanted one, or auxiliary heads of the same shape")
+    code = [layer.name for layer in model._flatten_layers() if isinstance(layer, keras.layers.Lambda)]
+    if code:
+        raise ValueError(f"{code[0]} is a Lambda layer, whose code is never loaded from a file: use keras.ops directly")
+    return model
 
 
 def compile_model(model: keras.Model, recipe: Recipe, steps: int, per_execution: int) -> None:

@@ -61,6 +61,7 @@ class Recipe:
     """Seed of the initial weights, the order of the data, augmentation and dropout."""
 
     def __post_init__(self):
+        check_types(self, "model", "data", "task", "method")
         check_contract(self.data, Source, "data")
         check_contract(self.task, Task, "task")
         check_contract(self.method, Method, "method")
@@ -97,6 +98,23 @@ class Recipe:
     def leaves(self) -> dict[str, bool | int | float | str]:
         """Every setting by the name of its flag, as a value that TensorBoard's hyperparameter table can hold."""
         return dict(flatten("", self.record()))
+
+
+def check_types(record: Any, *skipped: str) -> None:
+    """Raises UserError if a field of a frozen record has a value of another type than it declares.
+
+    Args:
+        record: a dataclass.
+        skipped: names of fields that are checked in another way.
+    """
+    hints = typing.get_type_hints(type(record))
+    for field in dataclasses.fields(record):
+        value = getattr(record, field.name)
+        try:
+            if field.name not in skipped:
+                typeguard.check_type(value, hints[field.name], collection_check_strategy=ALL_ITEMS)
+        except typeguard.TypeCheckError as error:
+            raise UserError(f"{field.name} came as {value!r}, a {type(value).__name__}: {error}") from error
 
 
 def hyperparameters(builder: partial) -> dict[str, Any]:

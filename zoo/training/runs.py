@@ -180,6 +180,9 @@ def locked(run: Run) -> Iterator[None]:
     """
     try:
         run.path.mkdir(parents=True, exist_ok=True)
+        links = [path for path in run.path.rglob("*") if path.is_symlink()]
+        if links:
+            raise UserError(f"{links[0]} is a link, and what it leads to would be written: remove it, fit makes none")
         lock = filelock.FileLock(run.path / ".lock")
         lock.acquire(timeout=0)
     except filelock.Timeout:
