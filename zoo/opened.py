@@ -82,7 +82,7 @@ def opened(
     check_goes_with(task, source)
     source = source.of_run(found.path, record["labels"])
     known, wanted = getattr(source, "vocabulary_size", None), record["spec"].get("vocabulary")
-    if known != wanted:
+    if known is not None and known != wanted:
         raise UserError(
             f"the tokenizer of {path} knows {known} tokens, but the network was built for {wanted}: it is not "
             "the run's own, so restore that or train the run again"
