@@ -108,7 +108,9 @@ def test_bench(zoo_here):
 
 
 def test_bench_counts_what_is_kept(zoo_here, monkeypatch):
-    """Without auxiliary heads; of a GoogLeNet of four narrow modules."""
+    """Without auxiliary heads; of a GoogLeNet of four narrow modules, and in a few steps."""
+    monkeypatch.setattr("zoo.training.speed.EXAMPLES", 8)
+    monkeypatch.setattr("zoo.training.speed.MATRIX", 64)
     monkeypatch.setattr("zoo.models.inception.MODULES", dict.fromkeys(("3a", "4a", "4d", "5a"), (2, 2, 2, 2, 2, 2)))
     done = zoo_here("bench", "googlenet", "--seconds", 0.1, "--data.batch", 4, "--json")
     assert done.returncode == 0, done.stderr

@@ -30,9 +30,9 @@ from zoo.training import Optimizer
 
 @pytest.fixture(scope="module", autouse=True)
 def little():
-    """A GPT of two narrow blocks, which writes less after each epoch; the whole one is tested in test_gpt.py."""
+    """A GPT of one narrow block, which writes less after each epoch; the whole one is tested in test_gpt.py."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(VARIANTS, "nano", Variant(width=32, depth=2, heads=2))
+        patch.setitem(VARIANTS, "nano", Variant(width=32, depth=1, heads=2))
         patch.setattr("zoo.tasks.language.SAMPLE", 60)
         yield
 

@@ -58,23 +58,28 @@ def as_rows(pairs) -> Counter:
     return Counter((tuple(source), tuple(target)) for source, target in pairs)
 
 
-def test_dates(data_directory):
-    source = Pairs(directory=data_directory)
-    assert source.languages == ("date", "iso")
-    parts = {split: source.pairs(split) for split in ("train", "validation", "test")}
+@pytest.fixture(scope="module")
+def dates(data_directory) -> Pairs:
+    """Read and taken apart into tokens once."""
+    return Pairs(directory=data_directory)
+
+
+def test_dates(dates):
+    assert dates.languages == ("date", "iso")
+    parts = {split: dates.pairs(split) for split in ("train", "validation", "test")}
     days = {split: {target for _, target in pairs} for split, pairs in parts.items()}
     assert not days["train"] & days["validation"]
     assert not days["train"] & days["test"]
     assert not days["validation"] & days["test"]
     assert sum(map(len, days.values())) == (LAST - FIRST).days + 1 == sum(map(len, parts.values()))
-    assert source.count("train") == len(parts["train"]) > 29_000
+    assert dates.count("train") == len(parts["train"]) > 29_000
     assert {text.split(":")[0] for text, _ in parts["test"]} == set(LOCALES)
     for text, iso in parts["test"]:  # the year, or its last two digits, and the day stand there in digits
         year, _, day = iso.split("-")
         assert year[2:] in text
         assert day.lstrip("0") in text
-    assert source.spec == {"vocabulary": source.codec.get_vocab_size()}
-    assert source.decode(source.numbers("test")[0][0]) == parts["test"][0][0]
+    assert dates.spec == {"vocabulary": dates.codec.get_vocab_size()}
+    assert dates.decode(dates.numbers("test")[0][0]) == parts["test"][0][0]
 
 
 def test_what_is_written_gives_the_date():
@@ -119,13 +124,12 @@ def test_training_stream_seeks(file):
     assert rows(other) != rows(batches[:23])
 
 
-def test_little_is_padding(data_directory):
-    source = Pairs(directory=data_directory)
-    stream = islice(source.load("train").as_numpy_iterator(), 100)
+def test_little_is_padding(dates):
+    stream = islice(dates.load("train").as_numpy_iterator(), 100)
     padding = [(inputs[0] == 0).mean() for inputs, _, _ in stream]
     assert np.mean(padding) < 0.08  # in batches of any order it is a half
-    shapes = {inputs[0].shape for inputs, _, _ in source.load("validation")}
-    assert len(shapes) <= source.lengths
+    shapes = {inputs[0].shape for inputs, _, _ in dates.load("validation")}
+    assert len(shapes) <= dates.lengths
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 9])
@@ -220,10 +224,10 @@ def test_bad_names(data_directory):
         Pairs(directory=data_directory, name="mnist").pairs("train")
 
 
-def test_languages_turned(data_directory):
+def test_languages_turned(data_directory, dates):
     turned = Pairs(directory=data_directory, source="iso")
     assert turned.languages == ("iso", "date")
-    assert turned.pairs("test")[0][::-1] in Pairs(directory=data_directory).pairs("test")
+    assert turned.pairs("test")[0][::-1] in dates.pairs("test")
 
 
 @pytest.mark.parametrize("kind", ["characters", "words", "bpe"])

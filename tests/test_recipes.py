@@ -132,10 +132,10 @@ OPTIMIZERS = [
 
 @pytest.mark.usefixtures("unshown")
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda optimizer: optimizer.name)
-@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
-def test_every_optimizer_trains(optimizer, precision, tiny, data_directory, tmp_path):
+def test_every_optimizer_trains(optimizer, tiny, data_directory, tmp_path):
+    """In half precision, within which each acts as in the whole one; the loss is scaled around it."""
     task = Classification(label_smoothing=0.1, class_weights="balanced")
-    recipe = small(RECIPES["cnn"], tiny, data_directory, optimizer=optimizer, precision=precision, task=task)
+    recipe = small(RECIPES["cnn"], tiny, data_directory, optimizer=optimizer, precision="mixed_float16", task=task)
     assert len(fit(recipe, logs=tmp_path).history) == 2
 
 

@@ -189,7 +189,6 @@ CASES = {
         "optimizer": Optimizer("sgd", rate=0.5, momentum=0.9, schedule="plateau"), "patience": 2, "epochs": 3
     },
     "averaged": {"optimizer": Optimizer("adam", ema=0.9), "precision": "mixed_float16"},
-    "mixed": {"optimizer": Optimizer("rmsprop", schedule="step"), "monitor": "val_accuracy"},
 }  # fmt: skip
 
 
@@ -268,5 +267,6 @@ def test_crash_at_every_save_of_what_is_carried(file, tmp_path, monkeypatch):
 def test_crash_at_every_save_while_thawing(data_directory, tmp_path, monkeypatch):
     base = fit(small(data_directory, epochs=1), logs=tmp_path / "base")
     data = Images(directory=data_directory, limit=100, batch=100, only=("7", "8", "9"), size=(28, 28))
-    recipe = replace(recipe_for(base), data=data, epochs=3, method=Thaw(frozen=1, groups=2))
+    others = {"optimizer": Optimizer("rmsprop", schedule="step"), "monitor": "val_accuracy"}
+    recipe = replace(recipe_for(base), data=data, epochs=3, method=Thaw(frozen=1, groups=2), **others)
     crash_at_every_save(lambda logs: fit(recipe, logs=logs), tmp_path, monkeypatch)

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import pytest
 from conftest import ROOT, assert_complaint, environment
+from PIL import Image
 
 from zoo.data import Images
 from zoo.errors import UserError
@@ -83,7 +84,8 @@ def test_damaged_runs(copy, zoo_here):
 def test_damaged_model(run, copy, zoo_here):
     whole = (copy / "model.keras").read_bytes()
     (copy / "model.keras").write_bytes(whole[: len(whole) // 2])
-    assert_complaint(zoo_here("predict", copy, copy / "projector.png"), "model.keras is damaged", "type `python -m")
+    Image.new("L", (9, 9)).save(copy / "x.png")
+    assert_complaint(zoo_here("predict", copy, copy / "x.png"), "model.keras is damaged", "type `python -m")
     pixels, wide = keras.Input((28, 28, 1)), keras.Input((28, 28, 3))
     fewer, other = (
         keras.Model(x, keras.layers.Dense(outputs)(keras.layers.Flatten()(x)))
