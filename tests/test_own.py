@@ -92,9 +92,6 @@ class Signs(Source):
     def beside(self, folder: Path, spec: dict) -> Signs:
         return self
 
-    def find(self, folder: Path) -> list[Path]:
-        return []
-
     def read(self, given: str, spec: dict) -> tuple[np.ndarray, dict]:
         numbers = [float(number) for number in given.split()]
         if len(numbers) != STEPS:

@@ -23,7 +23,7 @@ Read = tuple[dict, Any]
 
 @dataclass(frozen=True)
 class Files:
-    """Files and folders of files."""
+    """Files and folders of files; the source has `find`, which lists the files below a folder that it can read."""
 
     files: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
     """Files of the kind that the run is about, and folders of them."""

@@ -269,10 +269,6 @@ class Pairs(Source):
         ]
         return endless(numbers, np.array([mean.max()]), mean, batch=self.batch, seed=0, step=0, stopwatch=stopwatch)
 
-    def find(self, folder: Path) -> list[Path]:
-        """None: sentences are given as lines."""
-        return []
-
     def read(self, given: str, spec: dict) -> tuple[list[int], dict]:
         """The tokens of a sentence, and if there are any, the words that have none as `unknown`.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import typing
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -105,10 +105,6 @@ class Source(ABC):
             folder: the folder of the run that trained it.
             spec: the arguments that the data gave to its builder.
         """
-
-    @abstractmethod
-    def find(self, folder: Path) -> Iterable[Path]:
-        """The files below a user's folder that `read` can read."""
 
     @abstractmethod
     def read(self, given: Any, spec: dict) -> tuple[Any, dict]:

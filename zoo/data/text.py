@@ -226,10 +226,6 @@ class Text(Source):
         predicted = self.decode(numbers[1:])
         return len(predicted) if text.endswith(predicted) else None
 
-    def find(self, folder: Path) -> list[Path]:
-        """None: texts are given as lines."""
-        return []
-
     def read(self, given: str, spec: dict) -> tuple[list[int], dict]:
         """The tokens of a text.
 

@@ -157,10 +157,6 @@ class Texts(Source):
         """Other texts, with the same tokenizer."""
         return replace(self, name=Texts.name, directory=None, tokenizer=folder / TOKENIZER)
 
-    def find(self, folder: Path) -> list[Path]:
-        """None: texts are given as lines."""
-        return []
-
     def read(self, given: str, spec: dict) -> tuple[np.ndarray, dict]:
         """The tokens (length,) of a text, and if there are any, the words or characters that have none as `unknown`.
 
