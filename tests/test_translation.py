@@ -220,8 +220,8 @@ def test_crash_at_every_save_of_a_translation(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", [name for name in RECIPES if isinstance(RECIPES[name].data, Pairs)])
 def test_whole_path(name, file, tmp_path, capsys):
-    """Everything as the recipe has it but for a smaller network."""
-    data = replace(RECIPES[name].data, file=file, vocabulary=300, lengths=1)
+    """Everything as the recipe has it but for a smaller network, and batches so small that it learns something."""
+    data = replace(RECIPES[name].data, file=file, vocabulary=300, lengths=1, batch=16)
     model = partial(RECIPES[name].model, width=32, heads=2, depth=1, hidden=32)
     recipe = replace(RECIPES[name], model=model, data=data, epochs=1)
     made = fit(recipe, logs=tmp_path)
