@@ -129,7 +129,7 @@ def test_folder(folder, data_directory, tmp_path, capsys):
         ({"yes": 0}, "no sounds in"),
         ({"yes": 5}, "has one class, yes"),
         ({"yes": 5, "no": 2}, "class no in .* has 2 sounds: at least 3"),
-        ({"train": 5, "test": 5}, "which are parts, not classes"),
+        ({"train": 5, "test": 5}, "which are splits, not classes"),
     ],
 )
 def test_folder_that_cannot_be_learned_from(classes, words, tmp_path):
