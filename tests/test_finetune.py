@@ -174,7 +174,7 @@ def test_changed_base(base, data, tmp_path):
     model.save(copy.path / "model.keras")
     again = tune(copy, data, tmp_path / "logs", epochs=1)
     assert again.path != run.path  # other weights are another recipe
-    with pytest.raises(UserError, match="has changed since this began: type the same command"):
+    with pytest.raises(UserError, match="has changed since this run was started: type the same command"):
         fit(before, logs=tmp_path / "more")  # such as that of a base which is still being trained
 
 

@@ -83,7 +83,7 @@ def folder_with(tmp_path, **classes: int):
         ({"cat": 0}, "no pictures in"),
         ({"cat": 5}, "has one class, cat"),
         ({"cat": 5, "dog": 2}, "class dog in .* has 2 pictures: at least 3"),
-        ({"train": 5, "test": 5}, "which are parts, not classes"),
+        ({"train": 5, "test": 5}, "which are splits, not classes"),
     ],
 )
 def test_folder_that_cannot_be_learned_from(tmp_path, classes, words):

@@ -11,8 +11,10 @@ from zoo.layers import (
     EncoderBlock,
     LocalResponseNormalization,
     SelfAttention,
+    SinusoidalPositions,
     scaled,
 )
+from zoo.layers.attention import scaled_dot_product
 from zoo.layers.transformer import padding_mask
 
 
@@ -21,6 +23,21 @@ def test_scaling():
         scaled(keras.Input((8, 8, 3)), "vgg")
     with pytest.raises(ValueError, match="is for 3 channels, but the pictures have 1"):
         scaled(keras.Input((8, 8, 1)), "caffe")
+
+
+@pytest.mark.parametrize("scaling", ["unit", "symmetric", "caffe"])
+def test_scaling_in_each_precision(scaling, policy):
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 3, 4, 3)).astype("float32")
+    expected = {
+        "unit": pixels / 255,
+        "symmetric": pixels / 127.5 - 1,
+        "caffe": pixels[..., ::-1] - np.array([103.939, 116.779, 123.68]),
+    }[scaling]
+    inputs = keras.Input((3, 4, 3))
+    found = keras.ops.cast(keras.Model(inputs, scaled(inputs, scaling))(pixels), "float32")
+    # bfloat16 has 8 bits, and rounds more than once.
+    exact = {"rtol": 1e-6, "atol": 1e-4} if policy == "float32" else {"atol": np.abs(expected).max() / 2**6}
+    np.testing.assert_allclose(found, expected, **exact)
 
 
 def test_local_response_normalization(policy):
@@ -87,3 +104,35 @@ def test_masks_for_one_layer_alone_are_not_passed_on():
     np.testing.assert_array_equal(second(first(x, mask=near[None, None])), alone)
     cross = CrossAttention(2)
     np.testing.assert_array_equal(second(cross(x, x, mask=np.ones((1, 6), bool))), second(np.asarray(cross(x, x))))
+
+
+def test_attention_by_the_formula():
+    """softmax(Q K' / sqrt(d)) V of the chapters, in numpy, head by head."""
+    random = np.random.default_rng(0)
+    query, key, value = (random.normal(size=(2, count, 3, 4)) for count in (5, 6, 6))
+    mask = random.random((2, 1, 5, 6)) < 0.7
+    mask[..., 0] = True
+    found = scaled_dot_product(*(np.float32(part) for part in (query, key, value)), mask)
+    for row in range(2):
+        for head in range(3):
+            scores = query[row, :, head] @ key[row, :, head].T / np.sqrt(4)
+            weights = np.where(mask[row, 0], np.exp(scores), 0)
+            weights /= weights.sum(-1, keepdims=True)
+            np.testing.assert_allclose(found[row, :, head], weights @ value[row, :, head], rtol=1e-5, atol=1e-6)
+
+
+def test_waves():
+    """Section 3.5, in numpy."""
+    x = np.random.default_rng(0).normal(size=(2, 5, 6)).astype("float32")
+    place, pair = np.arange(3, 8)[:, None], np.arange(3)[None]
+    angle, waves = place / 10_000 ** (2 * pair / 6), np.zeros((5, 6))
+    waves[:, 0::2], waves[:, 1::2] = np.sin(angle), np.cos(angle)
+    np.testing.assert_allclose(SinusoidalPositions()(x, at=3), x * np.sqrt(6) + waves, rtol=1e-5, atol=1e-5)
+
+
+def test_widths_that_the_heads_do_not_divide():
+    x = np.zeros((1, 2, 8), "float32")
+    with pytest.raises(ValueError, match="heads came as 3, but must divide the width, 8"):
+        SelfAttention(3, causal=True)(x)
+    with pytest.raises(ValueError, match="heads came as 3, but must divide the width, 8"):
+        CrossAttention(3)(x, x)

@@ -1,8 +1,5 @@
 """The recurrent language model: its facts, what it carries from window to window, and the verbs."""
 
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -11,7 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from conftest import ROOT, STAGED, stage_originals
+from conftest import STAGED, stage_originals
 from test_text import SENTENCES, write_text
 
 from zoo.data import Text
@@ -23,7 +20,7 @@ from zoo.fit import fit
 from zoo.generate import generate
 from zoo.generate import run_command as generate_command
 from zoo.layers.carry import Forget, forget
-from zoo.models import lm, writer_of
+from zoo.models import lm
 from zoo.recipes import RECIPES
 from zoo.training.resume import create_variables
 
@@ -50,42 +47,6 @@ def file(tmp_path_factory) -> Path:
     return write_text(tmp_path_factory.mktemp("text") / "my.txt")
 
 
-def test_shape_and_type(build, policy):
-    logits = build(CONTEXT, BATCH)(tokens())
-    assert logits.shape == (BATCH, CONTEXT, VOCABULARY)
-    assert logits.dtype == "float32"
-    assert np.isfinite(logits).all()
-
-
-def test_numbers_of_weights():
-    # as PyTorch counts Zaremba's small network, less its second bias
-    assert lm(10_000, 20).count_params() == 4_651_600
-    carrying = lm(10_000, 20, 20)
-    assert sum(int(np.prod(weight.shape)) for weight in carrying.trainable_weights) == 4_651_600
-    assert carrying.count_params() == 4_651_600 + 20 * 4 * 200
-
-
-def test_every_weight_learns(build, policy):
-    model = build(CONTEXT, BATCH)
-    optimizer = keras.optimizers.SGD(1.0)
-    if policy == "mixed_float16":
-        optimizer = keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=16)
-    model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    before = [keras.ops.convert_to_numpy(v).copy() for v in model.variables]
-    model.fit(tokens(2 * BATCH), tokens(2 * BATCH), batch_size=BATCH, epochs=2, verbose=0)
-    for variable, old in zip(model.variables, before, strict=True):
-        seed = "seed_generator" in variable.path
-        assert seed or np.abs(keras.ops.convert_to_numpy(variable) - old).max() > 0, variable.path
-
-
-def test_saved_and_loaded_with_what_it_remembers(build, policy, tmp_path):
-    model = build(CONTEXT, BATCH)
-    model(tokens())
-    model.save(tmp_path / "model.keras")
-    loaded = keras.saving.load_model(tmp_path / "model.keras", compile=False)
-    np.testing.assert_array_equal(loaded(tokens()), model(tokens()))
-
-
 def test_windows_give_the_logits_of_the_whole_text(build):
     """What the layers remember is carried: another way to say that it is as if the text had been read at once."""
     whole, alone, model = build(4 * CONTEXT), build(CONTEXT), build(CONTEXT, BATCH)
@@ -104,48 +65,6 @@ def test_windows_give_the_logits_of_the_whole_text(build):
         assert all(np.abs(state).max() > 0 for state in states)
         forget(model)
         assert not any(np.abs(state).max() for state in states)
-
-
-def test_a_token_at_a_time_gives_the_same_logits(build):
-    model, text = build(4 * CONTEXT), tokens(BATCH, 4 * CONTEXT)
-    expected = keras.ops.convert_to_numpy(model(text))
-    writer = writer_of(model)
-    memory = writer.start(BATCH)
-    for place in range(4 * CONTEXT):
-        logits, memory = writer.step(text[:, place : place + 1], place, memory)
-        np.testing.assert_allclose(logits[:, 0], expected[:, place], rtol=1e-4, atol=1e-5)
-
-
-def test_builder_complaints():
-    with pytest.raises(ValueError, match="cell came as 'elman', but the known ones are rnn, lstm, gru"):
-        lm(10, 8, cell="elman")
-    with pytest.raises(ValueError, match="units came empty, but the network needs at least one recurrent layer"):
-        lm(10, 8, units=())
-    with pytest.raises(ValueError, match="tied to an embedding of 200 the last must be 200"):
-        lm(10, 8, units=(200, 100), tied=True)
-
-
-def test_same_outputs_on_jax(tmp_path):
-    pytest.importorskip("jax", reason="jax is not installed: the second backend is not tested")
-    for name, builder in BUILDERS.items():
-        model = builder(VOCABULARY, CONTEXT, BATCH)
-        model.save(tmp_path / f"{name}.keras")
-        logits = [model(tokens()) for _ in range(2)]
-        np.savez(tmp_path / f"{name}.npz", x=tokens(), logits=logits)
-    script = (
-        "import pathlib, sys, keras, numpy as np\n"
-        "import zoo.models\n"
-        "assert keras.backend.backend() == 'jax' and 'tensorflow' not in sys.modules\n"
-        "for path in pathlib.Path(sys.argv[1]).glob('*.keras'):\n"
-        "    model, stored = keras.saving.load_model(path), np.load(path.with_suffix('.npz'))\n"
-        "    for logits in stored['logits']:\n"
-        "        np.testing.assert_allclose(model(stored['x']), logits, rtol=1e-4, atol=1e-5)\n"
-    )
-    environment = os.environ | {"KERAS_BACKEND": "jax", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(tmp_path)], check=False, env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
 
 
 def test_each_row_goes_on_where_it_ended(file):

@@ -92,9 +92,6 @@ class Signs(Source):
     def beside(self, folder: Path, spec: dict) -> Signs:
         return self
 
-    def find(self, folder: Path) -> list[Path]:
-        return []
-
     def read(self, given: str, spec: dict) -> tuple[np.ndarray, dict]:
         numbers = [float(number) for number in given.split()]
         if len(numbers) != STEPS:
@@ -121,9 +118,9 @@ class Silent(Panel):
 class Tagging(Task):
     """A tag at each step."""
 
-    monitors: ClassVar[tuple[str, ...]] = ("val_loss", "val_accuracy")
+    monitors: ClassVar[dict[str, str]] = {"val_loss": "min", "val_accuracy": "max"}
     verb: ClassVar[str] = "predict"
-    usage: ClassVar[str] = "predict {run} {inputs}"
+    usage: ClassVar[str] = "{run} {inputs}"
     wants: ClassVar[tuple[str, ...]] = ("drawn",)
     Ask: ClassVar[type] = Nothing
 
@@ -194,7 +191,7 @@ def test_a_task_of_ones_own(run, zoo_here):
     assert first == {"source": lines[0], "tags": ["plus"] * 6}
     assert second["tags"] == ["minus"] * 6
     assert third == {"source": lines[2], "error": "it has 2 numbers, but must have 6"}
-    with pytest.raises(UserError, match="makes nothing new, it answers"):
+    with pytest.raises(UserError, match="does not generate: try"):
         next(generate(run, source=Signs(), task=Tagging()))
     assert fit(RECIPE, logs=run.path.parent) == run
 
@@ -221,7 +218,7 @@ def test_what_is_lacking_is_named(tmp_path):
 
     @dataclass(frozen=True)
     class Words:
-        monitors = ("val_loss",)
+        monitors: ClassVar[dict[str, str]] = {"val_loss": "min"}
 
     with pytest.raises(UserError, match=r"data came as Half, which lacks Inputs, beside, count, .*zoo\.data\.so"):
         replace(RECIPE, data=Half())
@@ -229,7 +226,7 @@ def test_what_is_lacking_is_named(tmp_path):
         replace(RECIPE, task=Words())
     with pytest.raises(UserError, match=r"data came as the class Signs: give a record of it, such as Signs\(\)"):
         replace(RECIPE, data=Signs)
-    with pytest.raises(UserError, match="Classification wants pictures, arrays of its data, which Signs lacks"):
+    with pytest.raises(UserError, match="Classification wants views, arrays of its data, which Signs lacks"):
         replace(RECIPE, task=Classification())
     with pytest.raises(UserError, match="model came as Functional, but must be a function that builds a network"):
         replace(RECIPE, model=recurrent((STEPS, 1), 2))

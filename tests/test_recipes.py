@@ -274,7 +274,7 @@ def test_a_run_is_about_its_own_data_and_versions(tiny, data_directory, tmp_path
     record = run.record
     (run.path / "summary.json").unlink()
     (run.path / "run.json").write_text(json.dumps(record | {"versions": record["versions"] | {"keras": "2.0"}}))
-    with pytest.raises(UserError, match=r"was begun with versions .*2\.0"):
+    with pytest.raises(UserError, match=r"was started with versions .*2\.0"):
         fit(recipe, logs=tmp_path / "logs")
     (run.path / "run.json").write_text(json.dumps(record))
     (folder / "class0" / "0.png").unlink()

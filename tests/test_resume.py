@@ -181,7 +181,7 @@ def test_asked_to_stop_at_once(unstopped, tmp_path, data_directory):
     os.kill(process.pid, signal.SIGCONT)
     _, error = process.communicate(timeout=60)
     assert process.returncode in (128 + signal.SIGTERM, 128 + signal.SIGINT)
-    assert error.count("stopped at once; what was saved before is whole") == 1
+    assert error.count("stopped at once; the last saved state is intact") == 1
     assert "Traceback" not in error
     assert_equal(finished(tmp_path, data_directory), unstopped)
 

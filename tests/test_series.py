@@ -186,7 +186,7 @@ def test_a_scale_that_changed_between_stop_and_resume(waves, tmp_path):
     run = fit(recipe, logs=tmp_path)
     (run.path / "summary.json").unlink()
     (tmp_path / "s.json").write_text(json.dumps({"column": "sales", "mean": 9.0, "deviation": 2.0}))
-    with pytest.raises(UserError, match=r"scale\.json is not what the data give now: start anew with --fresh"):
+    with pytest.raises(UserError, match=r"scale\.json no longer matches the data: start a new run with --fresh"):
         fit(replace(recipe, data=of_waves(waves, scale=tmp_path / "s.json")), logs=tmp_path)
     assert json.loads((run.path / "scale.json").read_text())["mean"] == 1.0
 

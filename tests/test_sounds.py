@@ -135,7 +135,7 @@ BROKEN = {
     "text": (lambda good: b"this is a text", "File format b'this' not understood"),
     "empty": (lambda good: b"", "File format b'' not understood"),
     "cut off": (cut, "it is cut off"),
-    "no number": (no_number, "it holds what is not a number"),
+    "no number": (no_number, "it contains NaN or infinity"),
     "too loud": (too_loud, r"its samples reach 1e\+30, but fractions go from -1 to 1"),
     "odd rate": (odd_rate, "it claims 7 samples a second"),
     "compressed": (lambda good: good[:20] + b"\x55" + good[21:], "MPEG"),

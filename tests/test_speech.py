@@ -129,7 +129,7 @@ def test_folder(folder, data_directory, tmp_path, capsys):
         ({"yes": 0}, "no sounds in"),
         ({"yes": 5}, "has one class, yes"),
         ({"yes": 5, "no": 2}, "class no in .* has 2 sounds: at least 3"),
-        ({"train": 5, "test": 5}, "which are parts, not classes"),
+        ({"train": 5, "test": 5}, "which are splits, not classes"),
     ],
 )
 def test_folder_that_cannot_be_learned_from(classes, words, tmp_path):
@@ -310,10 +310,10 @@ def test_commands(folder, taught, tmp_path, zoo_here):
 def test_board_shows_time_to_the_right_and_pitch_upwards():
     frames = np.zeros((1, 30, 8), np.float32)
     frames[0, 25, 1] = 2  # late and low
-    (picture,) = Speech().pictures(frames)
+    (picture,) = Speech().views(frames)
     assert picture.shape == (8, 30, 1)
     assert np.argwhere(picture[..., 0] == 255).tolist() == [[6, 25]]
-    (centred,) = Speech(centred=True).pictures(frames)
+    (centred,) = Speech(centred=True).views(frames)
     np.testing.assert_array_equal(centred, np.minimum(picture + 127.5, 255))
 
 

@@ -6,7 +6,7 @@ from functools import partial
 import keras
 import numpy as np
 import pytest
-from test_transformer import SMALL, VOCABULARY, array, sentences
+from test_models import SMALL, VOCABULARY, array, sentences
 
 from zoo.decoding import decode
 from zoo.decoding.beam import search

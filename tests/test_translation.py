@@ -145,7 +145,8 @@ def test_commands(run, zoo_command, zoo_here, tmp_path):
     assert "zoo: line 3 cannot be answered: it has 30 tokens, but the network learned from sentences of at most 25" in (
         of_file.stderr
     )
-    assert "line 4 is answered, but words that the run does not know are read as unknown: 'zebra'" in of_file.stderr
+    assert "line 4 contains words that are not in the run's vocabulary" in of_file.stderr
+    assert "and are read as unknown: 'zebra'" in of_file.stderr
     piped = zoo_command("predict", run.path, "--file", "-", "--json", input=lines)
     answers = [json.loads(line) for line in piped.stdout.splitlines()]
     assert answers[0] == {"source": "one\r two", "translation": "1 2"}
@@ -187,7 +188,7 @@ def test_characters_that_were_not_learned(file, tmp_path):
     first, second = predict(made, ["one ZEBRA", "one two"])
     assert first["error"].startswith("it holds 'Z' 'E' 'B' 'R' 'A', for which the run has no token")
     assert "translation" in second
-    with pytest.raises(UserError, match=r"makes nothing new, it answers: try `python -m zoo\.predict"):
+    with pytest.raises(UserError, match=r"does not generate: try `python -m zoo\.predict"):
         next(generate(made, prompt="one"))
 
 

@@ -186,7 +186,7 @@ def test_damaged_numbers(how, words, published, tmp_path):
 
 def test_what_nobody_publishes(published):
     path, _ = published
-    with pytest.raises(UserError, match="nobody publishes weights of 'resnet5'; nearest: resnet50"):
+    with pytest.raises(UserError, match="there are no published weights of 'resnet5'; nearest: resnet50"):
         pretrained("resnet5", weights=path)
     with pytest.raises(UserError, match="sees 3 channels, but the pictures have 1"):
         pretrained("resnet50", weights=path, input_shape=(224, 224, 1))

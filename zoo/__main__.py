@@ -1,4 +1,4 @@
-"""`python -m zoo`: the verbs and the recipes, one line each."""
+"""`python -m zoo`: lists the verbs and the recipes, one line each."""
 
 import shlex
 import sys
@@ -18,7 +18,7 @@ VERBS = {
 
 
 def overview(words: list[str]) -> int:
-    """Prints the verbs and the recipes; words after `python -m zoo` are a mistake, for each verb is a module."""
+    """Prints the verbs and the recipes; arguments are an error, because each verb is a module of its own."""
     if words and words[0] not in ("-h", "--help"):
         verb = words[0] in {name.split()[0] for name in VERBS}
         wanted = f"wanted `python -m zoo.{shlex.join(words)}`" if verb else "it takes none, and lists the verbs"

@@ -1,8 +1,8 @@
-"""Keras with its backend: loaded quietly and set as this project means it.
+"""Keras and its backend: imported without noise, and configured for this package.
 
-Every folder that computes imports this module first, so that the commands that compute nothing do not wait for
-TensorFlow, and so that Keras is the same whatever is imported first. For the networks it is the only file that names a
-backend.
+Every sub-package that computes something imports this module first. Commands that compute nothing therefore do not wait
+for TensorFlow, and Keras is configured in the same way whatever is imported first. It is the only file with code for a
+particular backend that models and layers use.
 """
 
 import contextlib
@@ -18,10 +18,10 @@ from zoo.errors import UserError
 
 @contextlib.contextmanager
 def hushed() -> Iterator[None]:
-    """Keeps back what a library's C++ prints to the standard error, whatever its log level."""
+    """Suppresses what C++ code prints to standard error, whatever its log level."""
     try:
         kept = os.dup(2)
-    except OSError:  # there is no standard error to keep clean
+    except OSError:  # standard error is closed
         yield
         return
     with open(os.devnull, "wb") as nowhere:
@@ -35,7 +35,7 @@ def hushed() -> Iterator[None]:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Lets Ctrl-C end the process at once: within an import of TensorFlow it would be printed or swallowed."""
+    """Makes Ctrl-C end the process at once: an import of TensorFlow would print a traceback or ignore it."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -43,7 +43,7 @@ def interruptible() -> Iterator[None]:
     try:
         yield
     finally:
-        if before is not None:  # set by something else than Python
+        if before is not None:  # None: the handler was not installed from Python
             signal.signal(signal.SIGINT, before)
 
 
@@ -55,26 +55,35 @@ except (ImportError, ValueError) as error:
         f"Keras cannot load its backend ({error}): unset KERAS_BACKEND, or fix ~/.keras/keras.json"
     ) from error
 
-for _library in ("absl", "tensorflow"):  # they warn of what is said better here, or is meant
+for _library in ("absl", "tensorflow"):  # their warnings are intended behaviour, or are reported better here
     logging.getLogger(_library).setLevel(logging.ERROR)
-warnings.filterwarnings("ignore", "You are using a softmax over axis")  # a text of one token attends to itself alone
-# Another setting in a person's keras.json would be another network, or other numbers, under the same name.
+warnings.filterwarnings("ignore", "You are using a softmax over axis")  # a text of one token attends only to itself
+# Other settings in a user's keras.json would give another network, or other results, under the same name.
 keras.config.set_floatx("float32")
 keras.config.set_image_data_format("channels_last")
+
+
+def check_tensorflow() -> None:
+    """Raises UserError where Keras' backend is not TensorFlow, on whose data and compiled functions a verb relies."""
+    if keras.backend.backend() != "tensorflow":
+        raise UserError(
+            f"Keras' backend is {keras.backend.backend()}, but training, and whatever writes token by token, want "
+            "tensorflow: unset KERAS_BACKEND, or fix ~/.keras/keras.json"
+        )
 
 
 def fused_batch_norm(x, scale, offset, *, mean, variance, epsilon: float) -> tuple:
     """TensorFlow's batch normalisation over the last axis, in one operation instead of a dozen passes over memory.
 
-    Only for the TensorFlow backend.
+    Requires the TensorFlow backend.
 
     Args:
         x: (B, H, W, C), in any floating-point type.
-        scale: (C,) float32, by which what is normalised is multiplied.
+        scale: (C,) float32, by which the normalised values are multiplied.
         offset: (C,) float32, which is then added.
         mean: (C,) float32 to normalise with; None: that of the batch.
-        variance: (C,) float32 to normalise with; None, together with `mean`: that of the batch.
-        epsilon: added to the variance; at least 1.001e-5, below which TensorFlow takes that instead.
+        variance: (C,) float32 to normalise with; None, which must go with None for `mean`: that of the batch.
+        epsilon: added to the variance; TensorFlow replaces values below 1.001e-5 by that.
 
     Returns:
         (B, H, W, C), and the mean and the variance, each (C,) float32. Those of the batch are meant for moving

@@ -19,9 +19,9 @@ class Options:
     """How long to measure, and how to print the result."""
 
     seconds: float = 10.0
-    """For the training steps; inference takes a quarter of it, twice."""
+    """Seconds for which training steps are timed; inference takes a quarter of that, twice."""
     json: bool = False
-    """Print one line of JSON only."""
+    """Print the result as one line of JSON."""
 
     def __post_init__(self):
         if not 0 < self.seconds < math.inf:
@@ -29,23 +29,22 @@ class Options:
 
 
 def bench(recipe: Recipe, seconds: float = 10.0) -> dict:
-    """Times the recipe on random inputs of its shape, which go through its own pipeline.
+    """Times a recipe on random inputs of its shape, which go through its own pipeline.
 
     Args:
         recipe: what to time.
-        seconds: for the training steps.
+        seconds: for which training steps are timed.
 
     Returns:
-        name, batch, precision, parameters; of training: step_ms_median and step_ms_min (of means over the
+        name, batch, precision, parameters; for training: step_ms_median and step_ms_min (of means over the
         steps that TensorFlow runs at once), examples_per_second (from the median),
-        first_step_seconds (since the process began), share_waiting_for_data, flop_per_step and gflops
-        (matrix products and convolutions, a multiplication and an addition counted as two; None where recurrent
-        layers run in a loop),
-        matmul_gflops of the machine and share_of_matmul_speed; of inference:
+        first_step_seconds (since the start of the process), share_waiting_for_data, flop_per_step and gflops
+        (of matrix products and convolutions; a multiplication and an addition count as two; None if recurrent
+        layers run in a loop), matmul_gflops of the machine and share_of_matmul_speed; for inference:
         inference_examples_per_second and batch_1_ms_median; peak_rss_mb and threads.
 
     Raises:
-        UserError: the batch is larger than what memory should hold, or the network cannot be built.
+        UserError: the batch is too large, or the network cannot be built.
     """
     from zoo.training import speed
 

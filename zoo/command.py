@@ -1,6 +1,6 @@
-"""What all verbs share on the command line: reading it, and answering in one line when something is wrong.
+"""What all verbs share: parsing the command line, and reporting errors in one line.
 
-Flags come from the records' fields and from the builder's signature, so nothing is declared twice.
+Flags are derived from the fields of records and the signature of the builder, so nothing is declared twice.
 """
 
 from __future__ import annotations
@@ -21,17 +21,18 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import docstring_parser
 import tyro
 
-from zoo.errors import Ended, Stopped, UserError, disk_is_full, ended, nearest
+from zoo.errors import Ended, Stopped, UserError, disk_is_full, ended, has_undecoded, nearest, printable
 from zoo.recipes import RECIPES
 
 if TYPE_CHECKING:
     from zoo.training import Recipe
 
 Options = TypeVar("Options")
-# What the system refuses for reasons of its own: rights, names, limits, a device that fails.
+# Errors that the system and not this package causes: permissions, file names, limits, a failing device.
 OF_THE_MACHINE = {
     errno.EROFS,
     errno.EACCES,
+    errno.ELOOP,
     errno.EPERM,
     errno.ENAMETOOLONG,
     errno.EISDIR,
@@ -41,10 +42,10 @@ OF_THE_MACHINE = {
 
 
 def parse(verb: str, argv: list[str], options: type[Options]) -> tuple[Recipe, Options]:
-    """A recipe's name and flags as the recipe, changed as the flags say, and the verb's own options.
+    """The recipe that is named first, changed by the flags, and the verb's own options.
 
     Raises:
-        UserError: no recipe has that name.
+        UserError: there is no recipe of that name, or it does not accept a value.
         SystemExit: a flag is wrong (2), or help was asked for (0).
     """
     names = "\n".join(f"  {name}" for name in RECIPES)
@@ -60,30 +61,30 @@ def parse(verb: str, argv: list[str], options: type[Options]) -> tuple[Recipe, O
 
 
 def parse_for(recipe: Recipe, verb: str, argv: list[str], options: type[Options]) -> tuple[Recipe, Options]:
-    """The recipe, changed as the flags after the first word say, and the verb's own options.
+    """The recipe, changed by the flags after the first word, and the verb's own options.
 
     Raises:
         UserError: the recipe does not accept a value.
         SystemExit: a flag is wrong (2), or help was asked for (0).
     """
     for word in argv:
-        if any("\ud800" <= letter <= "\udfff" for letter in word):
+        if has_undecoded(word):
             raise UserError(f"{word} has letters that are not UTF-8, which TensorFlow cannot write down: rename it")
     registry = tyro.constructors.ConstructorRegistry()
     registry.struct_rule(hyperparameters)
     description = " ".join(recipe.model.func.__doc__.split("\n\n")[0].split())
-    given = read(
+    parsed = read(
         joined(recipe=recipe, options=options()),
         f"{verb} {argv[0]}",
         argv[1:],
         description=description,
         registry=registry,
     )
-    return given.recipe, given.options
+    return parsed.recipe, parsed.options
 
 
 def read(kind: type[Options], verb: str, argv: list[str], **how) -> Options:
-    """The command line's words as that record.
+    """The command line parsed as a record of type `kind`.
 
     Raises:
         UserError: the record does not accept a value.
@@ -91,31 +92,31 @@ def read(kind: type[Options], verb: str, argv: list[str], **how) -> Options:
     """
     try:
         return tyro.cli(kind, args=argv, prog=f"python -m zoo.{verb}", **how)
-    except ValueError as error:  # tyro itself answers for the records within records only
+    except ValueError as error:  # tyro reports errors only for nested records
         raise UserError(str(error)) from error
 
 
 def joined(**parts: Any) -> type:
-    """A record of the records, whose fields all stand at one level on the command line."""
+    """A record of several records, whose fields are all at the top level of the command line."""
     fields = [(name, Annotated[type(part), tyro.conf.arg(name="")], field(part)) for name, part in parts.items()]
     return dataclasses.make_dataclass("Command", fields)
 
 
 def field(value: Any) -> dataclasses.Field:
-    """A dataclass field with that default, whatever it is."""
+    """A dataclass field with this default, which may be mutable."""
     return dataclasses.field(default_factory=lambda: value)
 
 
 def hyperparameters(
     info: tyro.constructors.PrimitiveTypeInfo,
 ) -> tyro.constructors.StructConstructorSpec | None:
-    """Tells tyro how to read a builder inside a partial: by its keyword-only arguments and their docstring."""
+    """Tells tyro how to parse a builder in a partial: by its keyword-only arguments and their descriptions."""
     if info.type is not partial:
         return None
     builder = info.default
     described = docstring_parser.parse(inspect.getdoc(builder.func)).params
     helps = {argument.arg_name: " ".join((argument.description or "").split()) for argument in described}
-    import keras  # which builders return, in words where they load it late
+    import keras  # to resolve return types that are annotated as text
 
     hints = typing.get_type_hints(builder.func, localns={"keras": keras}, include_extras=True)
     fields = [
@@ -126,26 +127,26 @@ def hyperparameters(
         if p.kind is p.KEYWORD_ONLY
     ]
     return tyro.constructors.StructConstructorSpec(
-        instantiate=lambda **chosen: partial(builder.func, **chosen), fields=tuple(fields)
+        instantiate=lambda **values: partial(builder.func, **values), fields=tuple(fields)
     )
 
 
 def main(verb: Callable[[list[str]], int]) -> int:
-    """Runs a verb on the command line's words; what the person or the machine did wrong ends in one line.
+    """Runs a verb on the command line; errors of the user or the machine are reported in one line.
 
     Returns:
-        The exit code: the verb's own, 2 for a mistake of the person or a shortage of the machine,
-        130 or 143 for a stop by Ctrl-C or SIGTERM, 141 where the reader of the output has gone.
+        The exit code: the verb's own, 2 for an error of the user or the machine,
+        130 or 143 for a stop by Ctrl-C or SIGTERM, 141 if the reader of the output has gone.
     """
     signal.signal(signal.SIGTERM, ended)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # `zoo` had left it to the system while it was loading
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # zoo/__init__.py had set the system's default
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by who started this
+        if getattr(sys, name) is None:  # closed by the parent process
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - as long as the process lives
-        getattr(sys, name).reconfigure(errors="backslashreplace")  # a name that the terminal's alphabet lacks
+        getattr(sys, name).reconfigure(errors="backslashreplace")  # for names that the terminal cannot encode
     try:
         code = verb(sys.argv[1:])
-        sys.stdout.flush()  # what cannot be written fails here, and not at Python's end
+        sys.stdout.flush()  # a failing write raises here, and not when Python exits
         return code
     except (Stopped, KeyboardInterrupt) as stop:
         saved = isinstance(stop, Stopped)
@@ -153,29 +154,29 @@ def main(verb: Callable[[list[str]], int]) -> int:
         say(f"\nstopped; {what}")
         return 128 + getattr(stop, "number", signal.SIGINT)
     except Ended as stop:
-        say("\nstopped at once; what was saved before is whole: type the same command to go on")
+        say("\nstopped at once; the last saved state is intact: type the same command to resume")
         return stop.code
-    except BrokenPipeError:  # such as `| head`: the reader has gone
-        say("zoo: the reader of the output has gone; type the same command to go on")
+    except BrokenPipeError:  # the reader has gone, as with `| head`
+        say("zoo: the output was closed; type the same command to resume")
         return 141
     except Exception as error:
         text = in_a_line(error)
         if text is None:
             raise
-        say(f"zoo: {text}")
+        say(f"zoo: {printable(text)}")
         return 2
     finally:
         drop_what_cannot_be_written()
 
 
 def say(text: str) -> None:
-    """A line on the standard error, if that can be written to."""
+    """Prints a line to standard error, if that is possible."""
     with contextlib.suppress(OSError):
         print(text, file=sys.stderr)
 
 
 def drop_what_cannot_be_written() -> None:
-    """Lets Python end in peace where the output is full or its reader has gone: it would write the rest once more."""
+    """Discards output that cannot be written, so that Python does not fail when it flushes the streams on exit."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -184,38 +185,39 @@ def drop_what_cannot_be_written() -> None:
 
 
 def in_a_line(error: Exception) -> str | None:
-    """The message for an error that the person or the machine caused; None if the fault is ours."""
+    """The message for an error that the user or the machine caused; None for a bug of this package."""
     if isinstance(error, UserError):
         return " ".join(str(error).split())
     if disk_is_full(error):
-        return "the disk is full; what was saved is whole: make room and type the same command again, without --fresh"
+        return "the disk is full; what was saved is intact: make room and type the same command again, without --fresh"
     if isinstance(error, OSError):
         if error.errno not in OF_THE_MACHINE:
             return None
-        return f"{error.strerror}: {error.filename or 'a file'}; choose another place, or close what holds it"
-    tensorflow = sys.modules.get("tensorflow")  # where it is not loaded, it has raised nothing
+        where = error.filename or "a file"
+        return f"{error.strerror}: {where}; use another location, or close the program that has it open"
+    tensorflow = sys.modules.get("tensorflow")  # if it is not imported, it cannot have raised the error
     if isinstance(error, MemoryError) or (tensorflow and isinstance(error, tensorflow.errors.ResourceExhaustedError)):
         return "out of memory: try a smaller --data.batch, smaller pictures or fewer filters"
     return None
 
 
 def typed(verb: str, argv: list[str]) -> str:
-    """The command that goes on with what these words began."""
+    """The command line that resumes what was started with these arguments."""
     return shlex.join(["python", "-m", f"zoo.{verb}", *(word for word in argv if word != "--fresh")])
 
 
 def first_word(verb: str, argv: list[str], usage: str, about: str) -> str:
-    """The run that was named first.
+    """The first argument, which names a run.
 
     Args:
-        verb: that was typed.
-        argv: the words after it.
-        usage: what the verb wants, such as RUN [OPTIONS].
-        about: what the verb does, for the help.
+        verb: the verb.
+        argv: its arguments.
+        usage: the arguments that it takes, such as RUN [OPTIONS].
+        about: the rest of the help text.
 
     Raises:
         UserError: a flag came first.
-        SystemExit: help was asked for (0), or there are no words (2).
+        SystemExit: help was asked for (0), or there are no arguments (2).
     """
     if not argv or argv[0] in ("-h", "--help"):
         print(f"usage: python -m zoo.{verb} {usage}\n\n{about}")
@@ -226,14 +228,17 @@ def first_word(verb: str, argv: list[str], usage: str, about: str) -> str:
 
 
 def apart(argv: list[str]) -> tuple[str | None, list[str]]:
-    """The value of --weights, which decides what the other flags are, and the other words."""
-    given, rest = tyro.cli(Weights, args=argv, return_unknown_args=True, add_help=False)
-    return given.weights, rest
+    """The value of --weights, which determines what other flags there are, and the other arguments."""
+    parsed, rest = tyro.cli(Weights, args=argv, return_unknown_args=True, add_help=False)
+    if parsed.weights == "":
+        raise UserError("--weights came empty: wanted imagenet, hub, a file or a folder")
+    return parsed.weights, rest
 
 
 @dataclasses.dataclass(frozen=True)
 class Weights:
-    """Weights that others published, in the place of a run."""
+    """Published weights instead of a run."""
 
     weights: str | None = None
-    """Of a published network instead of a run: imagenet, hub, a file or a folder of such weights."""
+    """Weights of a published network, which is then named instead of a run: imagenet, hub, or a file or folder of such
+    weights."""

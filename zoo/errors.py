@@ -1,18 +1,19 @@
-"""How a command ends early: the one error that a person sees without a traceback, and stops."""
+"""The ways in which a command ends early: the error that users see without a traceback, and stops by a signal."""
 
 import dataclasses
 import difflib
 import errno
 import inspect
 import signal
+import unicodedata
 
 
 class UserError(ValueError):
-    """The input or the machine is at fault: one line that says what came, what was wanted and what to do."""
+    """The input or the machine is at fault: the message is one line with what came, what was wanted and what to do."""
 
 
 class Stopped(Exception):
-    """Ctrl-C or SIGTERM came during a training; its state is saved."""
+    """Ctrl-C or SIGTERM during a training, whose state has been saved."""
 
     def __init__(self, number: int):
         super().__init__(f"stopped by {signal.Signals(number).name}")
@@ -20,7 +21,7 @@ class Stopped(Exception):
 
 
 class Ended(SystemExit):
-    """SIGTERM came where nothing had to be saved, or a second signal, which does not wait for a save."""
+    """SIGTERM when there was nothing to save, or a second signal, which does not wait for a save."""
 
 
 def ended(number: int, frame) -> None:
@@ -29,12 +30,27 @@ def ended(number: int, frame) -> None:
 
 
 def disk_is_full(error: BaseException) -> bool:
-    """Whether that is what an error of Python, HDF5, TFDS or TensorFlow means; each says it in its own way."""
+    """Whether an error of Python, HDF5, TFDS or TensorFlow means that the disk is full; each reports it differently."""
     return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
 
 
+def has_undecoded(text: str) -> bool:
+    """Whether the text holds what Python makes of bytes that are not UTF-8."""
+    return any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+def printable(text: str, kept: str = "\t") -> str:
+    """The text without control characters, which could move a terminal's cursor; they are written as Python does.
+
+    Args:
+        text: with names that somebody else may have chosen.
+        kept: control characters that are meant.
+    """
+    return "".join(c if c in kept or not unicodedata.category(c).startswith("C") else repr(c)[1:-1] for c in text)
+
+
 def nearest(word: str, known: list[str]) -> str:
-    """'; nearest: a, b' with the known words most like `word`, or all of them where none is alike and they are few."""
+    """'; nearest: a, b' with the known words most similar to `word`; if none is, all known words if they are few."""
     like = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
     if not like and len(known) <= 12:
         return f"; known: {', '.join(known)}"
@@ -42,12 +58,12 @@ def nearest(word: str, known: list[str]) -> str:
 
 
 def check_contract(thing: object, contract: type, what: str) -> None:
-    """Names what an object lacks of an abstract class, whether or not it is a subclass.
+    """Checks that an object has everything an abstract class declares, whether or not it is a subclass.
 
     Args:
-        thing: a record of the package, or one that a person wrote.
+        thing: a record of this package or of the user.
         contract: the abstract class, such as `zoo.data.Source`.
-        what: the argument as which it came, such as "data".
+        what: the name of the argument, such as "data".
 
     Raises:
         UserError: it lacks something, or is not a frozen dataclass.

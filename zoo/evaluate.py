@@ -1,4 +1,4 @@
-"""Measures a run on the test split, which fit only counts: `python -m zoo.evaluate logs/cnn-1f3a9c`."""
+"""Measures a run on the test split, which fit never uses: `python -m zoo.evaluate logs/cnn-1f3a9c`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.command import first_word, main, read
-from zoo.errors import UserError
+from zoo.errors import UserError, printable
 from zoo.opened import Opened, check_is_run, opened
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from zoo.tasks import Task
     from zoo.training import Run
 
-ABOUT = """RUN is a folder that fit named last, such as logs/cnn-1f3a9c.
+ABOUT = """RUN is a folder that fit printed at its end, such as logs/cnn-1f3a9c.
 `python -m zoo.evaluate RUN --help` shows the options."""
 
 
@@ -27,32 +27,32 @@ class Options:
     """Measures a run on the test split of its data."""
 
     split: str = "test"
-    """Part of the data: test, or validation to look again at what fit chose by."""
+    """Split to measure: test, or validation, the split that fit uses to select an epoch."""
     json: bool = False
     """Print one line of JSON instead of the table."""
     record: bool = False
-    """Append the result to results.jsonl beside the run."""
+    """Append the result to results.jsonl, beside the run's folder."""
 
 
 def evaluate(
     run: Run | Path | str, split: str = "test", *, source: Source | None = None, task: Task | None = None
 ) -> dict:
-    """What the task reports of the run's best network on a split of its data, and `digest`, of that split.
+    """The task's report on the run's best network, for a split of its data, and the `digest` of that split.
 
     Args:
-        run: what fit made, or its folder.
+        run: what `fit` returned, or its folder.
         split: test or validation.
-        source: the run's data, where they are of a person's own kind.
-        task: the run's task, where it is a person's own.
+        source: the run's data, if their class is the user's own.
+        task: the run's task, if its class is the user's own.
 
     Raises:
-        UserError: the run or its data are missing, damaged or of another version, or the split is another one.
+        UserError: the run or its data are missing, damaged or of another version, or there is no such split.
     """
     return measured(opened(run, source=source, task=task), split)
 
 
 def measured(found: Opened, split: str) -> dict:
-    """The report of `evaluate`."""
+    """See `evaluate`."""
     from zoo.training import runs
 
     if split not in ("validation", "test"):
@@ -62,15 +62,15 @@ def measured(found: Opened, split: str) -> dict:
 
 
 def result(found: Opened, split: str, report: dict) -> dict:
-    """A line of results.jsonl: the figures with all that is needed to get them again."""
+    """A line of results.jsonl: the figures, with everything that is needed to reproduce them."""
     record, summary, source = found.run.record, found.run.summary or {}, found.source
-    # Of words only those without which a score cannot be compared.
+    # Of texts, only the signatures, without which scores cannot be compared.
     scalars = {k: v for k, v in report.items() if isinstance(v, int | float) or k.endswith("_signature")}
     return {
         "kind": "evaluation",
         "recipe": record["recipe"]["name"],
         "id": record["id"],
-        # Where things lay on this machine helps nobody to get the result again.
+        # Paths on this machine do not help to reproduce the result.
         "command": re.sub(r" --(logs|data\.directory) ('[^']*'|\S+)", "", record["command"] or ""),
         "data": {
             "name": source.title,
@@ -100,18 +100,19 @@ def run_command(argv: list[str]) -> int:
 
     found = opened(name)
     run, report = found.run, measured(found, options.split)
+    line = json.dumps(result(found, options.split, report))  # before anything is written: it reads the summary
     files.write_json(run.path / f"{options.split}.json", report)
     picture = run.path / f"{options.split}.png"
     with files.replacing(picture) as part:
         found.task.draw(report, part)
     if options.record:
-        files.append_line(run.path.parent / "results.jsonl", json.dumps(result(found, options.split, report)))
+        files.append_line(run.path.parent / "results.jsonl", line)
     if options.json:
         print(json.dumps({"run": str(run.path)} | report))
         return 0
     if run.summary is None:
         print(f"not finished: this is the best of {len(run.history)} epochs so far; {run.how_to_go_on()} to go on\n")
-    print(found.task.table(report))
+    print(printable(found.task.table(report), "\t\n"))
     print(f"\npicture: {picture}")
     return 0
 

@@ -1,4 +1,4 @@
-"""Teaches a trained network something else: `python -m zoo.finetune logs/cnn-1f3a9c --data.folder pictures/`."""
+"""Fine-tunes a trained network on other data: `python -m zoo.finetune logs/cnn-1f3a9c --data.folder pictures/`."""
 
 from __future__ import annotations
 
@@ -23,17 +23,18 @@ if TYPE_CHECKING:
     import keras
 
     from zoo.data import Source
+    from zoo.tasks import Task
     from zoo.training import Recipe, Run
 
 USAGE = "RUN [OPTIONS]"
-ABOUT = f"""RUN is a folder that fit named last, such as logs/cnn-1f3a9c; or with --weights imagenet one of
+ABOUT = f"""RUN is a folder that fit printed at its end, such as logs/cnn-1f3a9c; or with --weights imagenet one of
   {" ".join(IMAGENET)}
 `python -m zoo.finetune RUN --help` shows the options."""
 
 
 @dataclass(frozen=True)
 class Options(Weights, FitOptions):
-    """The weights, and what `fit` asks for."""
+    """The options of `fit`, and published weights."""
 
 
 def finetune(
@@ -43,62 +44,69 @@ def finetune(
     weights: str | None = None,
     logs: Path | str = Path("logs"),
     fresh: bool = False,
+    source: Source | None = None,
+    task: Task | None = None,
 ) -> Run:
-    """Fits a new head on a trained body, which thaws from the head down; a run like any other.
+    """Trains a new head on a trained body, which is gradually unfrozen from the top down; returns a run like any other.
 
     For other settings: `fit(dataclasses.replace(recipe_for(base), data=data, epochs=20))`.
 
     Args:
         base: a run, or with `weights` the name of a network of `zoo.pretrained.IMAGENET`.
-        data: what to learn; its inputs must have the form of those on which the base was trained.
+        data: what to learn; its inputs must have the same form as those on which the base was trained.
         weights: "imagenet" or a file in that format.
-        logs: folder of the runs.
-        fresh: start anew beside an earlier run of the same recipe.
+        logs: folder in which runs are stored.
+        fresh: start a new run beside earlier ones of the same recipe.
 
     Raises:
         UserError: the base or the data cannot be used.
     """
-    return fit(replace(recipe_for(base, weights), data=data), logs=Path(logs), fresh=fresh)
+    recipe = recipe_for(base, weights, source=source, task=task)
+    return fit(replace(recipe, data=data), logs=Path(logs), fresh=fresh)
 
 
-def recipe_for(base: Run | Path | str, weights: str | None = None) -> Recipe:
-    """The recipe that fine-tunes that base, as it is before any flag."""
+def recipe_for(
+    base: Run | Path | str,
+    weights: str | None = None,
+    *,
+    source: Source | None = None,
+    task: Task | None = None,
+) -> Recipe:
+    """The recipe that fine-tunes the base, with its default settings."""
     from zoo.data import Images
     from zoo.tasks import Classification
     from zoo.training import Optimizer, Recipe, Thaw
 
     base = str(getattr(base, "path", base))
-    if not weights:
+    if weights is None:
         base = short(Path(base))
     elif weights != "imagenet":
         weights = short(Path(weights))
-    model = load(base, weights)
-    if weights:
+    if weights is not None:
+        model = load(base, weights)
         name, task, data = base, Classification(), Images(size=model.input_shape[1:3], batch=32)
     else:
-        found = opened(base)
-        name, task, data = (
-            found.run.record["recipe"]["name"],
-            found.task,
-            found.source.beside(found.run.path, found.spec),
-        )
+        found = opened(base, source=source, task=task)
+        model = with_head(found.model, base)
+        name, task = found.run.record["recipe"]["name"], found.task
+        data = found.source.beside(found.run.path, found.spec)
     return Recipe(
         name=f"finetuned-{name}",
         model=partial(transferred, base=base, weights=weights, digest=digest_of(model)),
         data=data,
         task=task,
         method=Thaw(),
-        # Adam's usual rate, for a head that begins at random; the body below it gets a fraction of it.
+        # Adam's usual rate, for the randomly initialised head; the layers of the body get fractions of it.
         optimizer=Optimizer("adamw", rate=1e-3, warmup=0.1, weight_decay=0.01),
         epochs=12,
     )
 
 
 def short(path: Path) -> str:
-    """The path as seen from here, so that one run or file has one name however it is typed."""
+    """The path relative to the current directory, so that a run or file has one name however it is typed."""
     try:
         return os.path.relpath(path)
-    except ValueError:  # another drive of Windows
+    except ValueError:  # on another drive of Windows
         return str(path)
 
 
@@ -107,37 +115,37 @@ def transferred(
     classes: int | None = None,
     vocabulary: int | None = None,
     context: int | None = None,
-    batch: int | None = None,
+    carried: int | None = None,
     *,
     base: Annotated[str, tyro.conf.Suppress],
     weights: Annotated[str | None, tyro.conf.Suppress] = None,
     digest: Annotated[str, tyro.conf.Suppress] = "",
 ) -> keras.Model:
-    """The base with a new last layer, and with its pictures' channels made from those of the data.
+    """The base with a new last layer, and for pictures with the channels of the data converted to its own.
 
     Args:
-        input_shape: of one input of the data: for pictures (height, width, channels) in pixels; None for text.
+        input_shape: of one input of the data; for pictures (height, width, channels) in pixels; None for text.
         classes: labels to tell apart, or numbers to predict.
-        vocabulary: of text, the number of tokens; the new layer predicts one of them if there are no classes.
-        context: of text, the tokens of a window.
-        batch: of text that is carried from window to window, how many texts are read side by side.
+        vocabulary: for text, the number of tokens, which the new layer predicts if there are no classes.
+        context: for text, the number of tokens of a window.
+        carried: for text whose state is carried from window to window, the number of texts that are read side by side.
         base: folder of a run, or with `weights` the name of a network.
         weights: "imagenet" or a file in that format.
-        digest: of the base's weights below its head: other weights make another recipe.
+        digest: of the base's weights below its head, so that other weights make another recipe.
 
     Returns:
-        An uncompiled functional model from the data's inputs to float32 logits: (batch, classes), or where the base
-        predicts at each place (batch, places, classes).
+        An uncompiled functional model from the data's inputs to float32 logits: (batch, classes), or (batch, positions,
+        classes) if the base predicts at each position.
 
     Raises:
-        ValueError: the data's inputs have another form than the base's.
-        UserError: the base is no longer what it was.
+        ValueError: the data's inputs have another form than those of the base.
+        UserError: the base has changed since the recipe was made.
     """
     import keras
 
     trained = load(base, weights, tuple(input_shape[:2]) if input_shape else None)
     if digest and digest != digest_of(trained):
-        raise UserError(f"{base} has changed since this began: type the same command when it has been trained")
+        raise UserError(f"{base} has changed since this run was started: type the command again when it is trained")
     wanted, given = trained.input_shape[1:], input_shape or (context,)
     pictures = len(wanted) == 3
     if pictures and tuple(given[:2]) != wanted[:2]:
@@ -145,9 +153,9 @@ def transferred(
             f"pictures are {given[0]}x{given[1]} pixels, but {base} was trained on {wanted[0]}x{wanted[1]}: "
             f"give --data.size {wanted[0]} {wanted[1]}"
         )
-    if (not pictures and tuple(given) != wanted) or trained.input.shape[0] not in (None, batch):
-        raise ValueError(f"inputs are {(batch, *given)}, but {base} was trained on {trained.input.shape}")
-    inputs = keras.Input(batch_shape=(batch, *given), dtype=trained.input.dtype, name=trained.input.name)
+    if (not pictures and tuple(given) != wanted) or trained.input.shape[0] not in (None, carried):
+        raise ValueError(f"inputs are {(carried, *given)}, but {base} was trained on {trained.input.shape}")
+    inputs = keras.Input(batch_shape=(carried, *given), dtype=trained.input.dtype, name=trained.input.name)
 
     def call(layer, *given, **named):
         return layer(*(with_channels(x, wanted[-1]) if pictures and x is inputs else x for x in given), **named)
@@ -160,7 +168,7 @@ def transferred(
 
 
 def with_channels(pixels, channels: int):
-    """Grey pictures in colour, or colour pictures in grey, if that many channels are wanted."""
+    """Pixels with the wanted number of channels: grey converted to RGB, or RGB to grey, if necessary."""
     from keras import layers, ops
 
     if (pixels.shape[-1], channels) == (1, 3):
@@ -171,7 +179,7 @@ def with_channels(pixels, channels: int):
 
 
 def as_now(layer):
-    """A copy of the layer in the precision that is set now, and free to learn: it may have been saved frozen."""
+    """A trainable copy of the layer in the current precision; the layer may have been saved frozen."""
     import keras
 
     if not isinstance(layer, keras.Layer):
@@ -181,16 +189,27 @@ def as_now(layer):
 
 
 def load(base: str, weights: str | None, size: tuple[int, int] | None = None) -> keras.Model:
-    """The trained network; a published one, whose head is not kept, for pictures of that size.
+    """The trained network; a published one with a new head for pictures of `size`, if that is given.
 
     Raises:
-        UserError: there is none, or it does not end in a layer called "logits".
+        UserError: there is none, or it has no layer called "logits", or several inputs.
     """
-    if weights:
+    if weights is not None:
         from zoo.pretrained.applications import pretrained
 
         return pretrained(base, weights=weights, input_shape=size and (*size, 3), new_head=size is not None)
-    model = opened(base).model
+    from zoo.training import runs
+
+    check_is_run(Path(base))
+    return with_head(runs.open_for_reading(Path(base)).model(), base)
+
+
+def with_head(model: keras.Model, base: str) -> keras.Model:
+    """The network of the run `base` itself.
+
+    Raises:
+        UserError: it has no layer called "logits", or several inputs.
+    """
     if "logits" not in [layer.name for layer in model.layers]:
         raise UserError(f"{base} holds a network without a layer called logits: it has no head that can be replaced")
     if len(model.inputs) > 1:
@@ -202,17 +221,17 @@ def digest_of(model: keras.Model) -> str:
     """Twelve hexadecimal digits that change with any weight below the head."""
     from keras import ops
 
-    whole = hashlib.sha256()
+    digest = hashlib.sha256()
     for layer in model.layers:
         for weight in layer.weights if layer.name != "logits" else ():
-            whole.update(ops.convert_to_numpy(weight).tobytes())
-    return whole.hexdigest()[:12]
+            digest.update(ops.convert_to_numpy(weight).tobytes())
+    return digest.hexdigest()[:12]
 
 
 def run_command(argv: list[str]) -> int:
     """Fine-tunes what the command line names."""
     name = first_word("finetune", argv, USAGE, ABOUT)
-    weights, _ = apart(argv[1:])  # which decide what the other flags' defaults are
+    weights, _ = apart(argv[1:])  # they determine the defaults of the other flags
     if weights is None:
         check_is_run(Path(name))
     recipe, options = parse_for(recipe_for(name, weights), "finetune", argv, Options)

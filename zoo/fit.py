@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.command import main, parse, typed
+from zoo.errors import printable
 
 if TYPE_CHECKING:
     import keras
@@ -19,14 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """Where the run goes and what is measured; none of it changes the result."""
+    """Where the run is stored, and profiling; none of it changes the result."""
 
     logs: Path = Path("logs")
-    """Folder of the runs."""
+    """Folder in which runs are stored."""
     fresh: bool = False
-    """Start anew beside an earlier run of this recipe."""
+    """Start a new run beside earlier ones of this recipe."""
     profile: tuple[int, int] | None = None
-    """First and last step to profile for TensorBoard, counted from where this command starts."""
+    """First and last step to profile for TensorBoard, counted from the start of this command."""
 
     def __post_init__(self):
         if self.profile is not None and not 1 <= self.profile[0] <= self.profile[1]:
@@ -42,26 +43,32 @@ def fit(
     command: str | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Run:
-    """Trains the recipe to its end, going on where an earlier fit of it stopped.
+    """Trains a recipe to the end, resuming an earlier run of it that was stopped.
 
     Args:
         recipe: what to train.
-        logs: folder of the runs.
-        fresh: start anew beside an earlier run of this recipe.
+        logs: folder in which runs are stored.
+        fresh: start a new run beside earlier ones of this recipe.
         profile: first and last step to profile.
-        command: how to start this again; written down in the run.
-        callbacks: of Keras or one's own. They do not decide which run this is, and what they remember is not saved.
+        command: the command line that starts this again; it is stored in the run.
+        callbacks: further Keras callbacks. They are not part of the run's id, and their state is not saved.
 
     Returns:
         The finished run.
 
     Raises:
-        UserError: the input or the machine does not allow it; what was saved before is whole.
-        Stopped: Ctrl-C or SIGTERM; the state is saved.
+        UserError: the input or the machine is at fault; what was saved before is intact.
+        Stopped: Ctrl-C or SIGTERM; the state has been saved.
     """
+    import keras
+
     from zoo.errors import UserError
     from zoo.training import devices, loop, runs
 
+    callbacks = list(callbacks)
+    wrong = [callback for callback in callbacks if not isinstance(callback, keras.callbacks.Callback)]
+    if wrong:
+        raise UserError(f"callbacks came with {wrong[0]!r}, which is not a keras.callbacks.Callback")
     run = runs.newest(recipe, Path(logs), fresh)
     if run.summary is not None:
         if not (run.path / "run.json").exists():
@@ -79,26 +86,27 @@ def fit(
 
 
 def run_command(argv: list[str]) -> int:
-    """Trains what the command line asks for and says what came out."""
+    """Trains what the command line asks for and prints a summary."""
     recipe, options = parse("fit", argv, Options)
     run = fit(recipe, logs=options.logs, fresh=options.fresh, profile=options.profile, command=typed("fit", argv))
-    print(summary(recipe, run))
+    print(printable(summary(recipe, run), "\n"))
     return 0
 
 
 def summary(recipe: Recipe, run: Run) -> str:
-    """How a finished run went, and what to do with it, for a person to read."""
-    end, best = run.summary, run.summary["best"]
+    """A finished run's results and the next commands, as readable text."""
+    end = run.summary
+    best = end["best"]
     values = ", ".join(f"{name[4:]} {value:.4f}" for name, value in best.items() if name.startswith("val_"))
     data = ", ".join(f"{run.record['data'][split]} {split}" for split in ("train", "validation", "test"))
     path = shlex.quote(str(run.path))
     return f"""
-{recipe.data.title}: {data}, {recipe.data.summary}
+{run.record["title"]}: {data}, {run.record["summary"]}
 {end["epochs"]} epoch{"s" * (end["epochs"] > 1)} in {end["seconds"]:.0f} s
 {"last" if recipe.monitor == "last" else "best"}: epoch {best["epoch"]}, validation {values}
 next:
   python -m zoo.evaluate {path}
-  python -m zoo.{recipe.task.usage.format(run=path, inputs=recipe.data.usage)}
+  python -m zoo.{recipe.task.verb} {recipe.task.usage.format(run=path, inputs=recipe.data.usage)}
   tensorboard --logdir {shlex.quote(str(run.path.parent))}
 run: {run.path}"""
 

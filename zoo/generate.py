@@ -1,4 +1,4 @@
-"""Makes new things with a run's network: `python -m zoo.generate logs/gpt-1f3a9c --prompt "The"`."""
+"""Generates text with a trained network: `python -m zoo.generate logs/gpt-1f3a9c --prompt "The"`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.command import Weights, apart, first_word, joined, main, read
-from zoo.errors import UserError
-from zoo.opened import Opened, check_is_run, opened
+from zoo.opened import asked, check_answers_to, opened
 
 if TYPE_CHECKING:
     from zoo.data import Source
@@ -19,7 +18,8 @@ if TYPE_CHECKING:
     from zoo.training import Run
 
 USAGE = "RUN [OPTIONS]"
-ABOUT = """RUN is a folder that fit named last, such as logs/gpt-1f3a9c; or with --weights hub a published network.
+ABOUT = """RUN is a folder that fit printed at its end, such as logs/gpt-1f3a9c; or with --weights hub a published
+network.
 `python -m zoo.generate RUN --help` shows the options of one."""
 
 
@@ -37,58 +37,39 @@ def generate(
     weights: str | None = None,
     source: Source | None = None,
     task: Task | None = None,
-    **asked: Any,
+    **fields: Any,
 ) -> Iterator[dict]:
-    """What the network makes, piece by piece, each under `text`.
+    """Yields what the network generates, piece by piece, each as `text` in a dict.
 
     Args:
-        run: what fit made, or with `weights` the name of a published network.
+        run: what `fit` returned, its folder, or with `weights` the name of a published network.
         weights: of a published network: hub, or a folder.
-        source: the run's data, where they are of a person's own kind.
-        task: the run's task, where it is a person's own.
-        asked: fields of the task's `Ask`, such as prompt="The " or tokens=100.
+        source: the run's data, if their class is the user's own.
+        task: the run's task, if its class is the user's own.
+        fields: of the task's `Ask`, such as prompt="The " or tokens=100.
 
     Raises:
-        UserError: the run is missing, damaged, of another version or makes nothing new, the weights cannot be had, or
-            what is asked cannot be done.
+        UserError: the run is missing, damaged, of another version or not for generate, the weights cannot be
+            downloaded, or the request cannot be answered.
     """
-    found = making(opened(run, weights=weights, source=source, task=task))
-    try:
-        ask = found.task.Ask(**asked)
-    except TypeError as error:
-        raise UserError(f"{found.name} cannot be asked that: {error}") from error
-    yield from found.task.answers(found.model, found.source, ask, [])
-
-
-def making(found: Opened) -> Opened:
-    """The same.
-
-    Raises:
-        UserError: it makes nothing new, or Keras' backend cannot run it.
-    """
-    from zoo.training import devices
-
-    devices.check_backend()
-    if found.task.verb != "generate":
-        other = found.task.usage.format(run=found.name, inputs=found.source.usage)
-        raise UserError(f"{found.name} makes nothing new, it answers: try `python -m zoo.{other}`")
-    return found
+    found = opened(run, weights=weights, source=source, task=task)
+    check_answers_to(found, "generate")
+    return found.task.answers(found.model, found.source, asked(found, fields), [])
 
 
 def run_command(argv: list[str]) -> int:
-    """Prints what the network makes."""
+    """Prints what the network generates."""
     name = first_word("generate", argv, USAGE, ABOUT)
     weights, words = apart(argv[1:])
-    if weights is None:
-        check_is_run(Path(name))
-    found = making(opened(name, weights=weights))
+    found = opened(name, weights=weights)
+    check_answers_to(found, "generate")
     command = joined(ask=found.task.Ask(), options=Options(), weights=Weights(weights))
-    chosen = read(command, f"generate {name}", words, description=__doc__.split(":")[0])
-    pieces = found.task.answers(found.model, found.source, chosen.ask, [])
-    if chosen.options.json:
+    parsed = read(command, f"generate {name}", words, description=__doc__.split(":")[0])
+    pieces = found.task.answers(found.model, found.source, parsed.ask, [])
+    if parsed.options.json:
         made = list(pieces)
         text = "".join(piece["text"] for piece in made)
-        print(json.dumps({"run": name} | asdict(chosen.ask) | made[-1] | {"text": text}))
+        print(json.dumps({"run": name} | asdict(parsed.ask) | made[-1] | {"text": text}))
         return 0
     for piece in pieces:
         print(found.task.line(piece), end="", flush=True)

@@ -1,4 +1,4 @@
-"""Figures of merit, from labels and logits in numpy."""
+"""Metrics, computed in numpy from labels and logits."""
 
 import math
 import sys
@@ -6,8 +6,8 @@ import sys
 import numpy as np
 from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
 
-Z95 = 1.959963984540054  # standard deviations that hold 95 % of a normal distribution
-BINS = 15  # of the confidence, for the calibration error (Guo 2017, section 2)
+Z95 = 1.959963984540054  # 95 % of a normal distribution is within this many standard deviations
+BINS = 15  # bins of confidence for the calibration error (Guo 2017, section 2)
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -17,21 +17,21 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def perplexity(nats: float) -> float:
-    """The exponential of the mean loss; infinite where no float holds it."""
+    """The exponential of the mean loss; infinite if it is too large for a float."""
     return math.inf if nats >= math.log(sys.float_info.max) else math.exp(nats)
 
 
 def wilson(hits: int, count: int) -> tuple[float, float]:
-    """The 95 % interval of a rate of `hits` in `count` (Wilson 1927), sound near 0 and 1 too."""
+    """The 95 % confidence interval of the rate `hits` / `count` (Wilson 1927), which is also valid near 0 and 1."""
     rate, spread = hits / count, Z95**2 / count
     middle = (rate + spread / 2) / (1 + spread)
     half = Z95 * np.sqrt(rate * (1 - rate) / count + spread / (4 * count)) / (1 + spread)
-    # the interval holds the rate itself; at 0 and at 1 rounding alone would put it outside
+    # the interval contains the rate itself, which rounding could leave outside at 0 and 1
     return min(max(0.0, float(middle - half)), rate), max(min(1.0, float(middle + half)), rate)
 
 
 def calibration(hits: np.ndarray, confidence: np.ndarray) -> list[tuple[float, float, int]]:
-    """(mean confidence, accuracy, examples) of each of BINS equal steps of confidence that holds examples."""
+    """(mean confidence, accuracy, examples) of each non-empty bin; there are BINS bins of equal width."""
     bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
     return [
         (float(confidence[bins == b].mean()), float(hits[bins == b].mean()), int((bins == b).sum()))
@@ -41,7 +41,7 @@ def calibration(hits: np.ndarray, confidence: np.ndarray) -> list[tuple[float, f
 
 
 def classification(truth: np.ndarray, logits: np.ndarray, names: list[str]) -> dict:
-    """Accuracy with its interval, loss, calibration error, and what happened to each class.
+    """Accuracy with its confidence interval, loss, calibration error, and figures for each class.
 
     Args:
         truth: (N,) labels.
@@ -51,14 +51,14 @@ def classification(truth: np.ndarray, logits: np.ndarray, names: list[str]) -> d
     Returns:
         accuracy, accuracy_low, accuracy_high (95 %, Wilson), loss (nats), calibration_error (expected,
         15 bins: Guo 2017), examples, classes (name, precision, recall, f1, examples),
-        confusion (rows are the truth), calibration (see `calibration`).
+        confusion (rows are true classes), calibration (see `calibration`).
     """
     probabilities = softmax(logits)
-    said, confidence = probabilities.argmax(-1), probabilities.max(-1)
-    hits, labels = said == truth, range(len(names))
+    predicted, confidence = probabilities.argmax(-1), probabilities.max(-1)
+    hits, labels = predicted == truth, range(len(names))
     low, high = wilson(int(hits.sum()), len(truth))
     bins = calibration(hits, confidence)
-    table = precision_recall_fscore_support(truth, said, labels=labels, zero_division=0)
+    table = precision_recall_fscore_support(truth, predicted, labels=labels, zero_division=0)
     return {
         "accuracy": float(hits.mean()),
         "accuracy_low": low,
@@ -70,6 +70,6 @@ def classification(truth: np.ndarray, logits: np.ndarray, names: list[str]) -> d
             {"name": name, "precision": float(p), "recall": float(r), "f1": float(f), "examples": int(n)}
             for name, p, r, f, n in zip(names, *table, strict=True)
         ],
-        "confusion": confusion_matrix(truth, said, labels=labels).tolist(),
+        "confusion": confusion_matrix(truth, predicted, labels=labels).tolist(),
         "calibration": bins,
     }

@@ -1,6 +1,6 @@
-"""What a person names after evaluate, predict, generate or finetune: a run, or a published network.
+"""Opening what users name after evaluate, predict, generate or finetune: a run, or a published network.
 
-It is read once and comes back as one record. That something is missing is said before TensorFlow is loaded.
+It is read once and returned as one record. If it is missing, that is reported before TensorFlow is imported.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zoo.errors import UserError, check_contract
 from zoo.pretrained import HUB, IMAGENET
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Opened:
-    """A trained network with what it is about.
+    """A trained network with its data and its task.
 
     Args:
-        name: as a person typed it.
-        spec: what the data gave its builder.
-        source: as the run knows it; the data may be gone.
+        name: as the user typed it.
+        spec: the arguments that the data gave to its builder.
+        source: as the run knows it; the data may no longer exist.
         task: what it was trained to do.
         load: loads the network.
         run: None for a published network.
@@ -48,7 +48,7 @@ class Opened:
         """The network, loaded once.
 
         Raises:
-            UserError: it cannot be had, or is damaged.
+            UserError: it is missing, is damaged or cannot be downloaded.
         """
         return self.load()
 
@@ -56,16 +56,16 @@ class Opened:
 def opened(
     run: Run | Path | str, *, weights: str | None = None, source: Source | None = None, task: Task | None = None
 ) -> Opened:
-    """The run of that folder, or with `weights` the published network of that name.
+    """Opens a run or, with `weights`, a published network.
 
     Args:
         run: what `fit` returned, its folder, or the name of a published network.
         weights: of a published network: imagenet, hub, a file or a folder.
-        source: the run's data, where they are a person's own kind of source, or are elsewhere.
-        task: the run's task, where it is a person's own.
+        source: the run's data, if their class is the user's own or if they have been moved.
+        task: the run's task, if its class is the user's own.
 
     Raises:
-        UserError: it is missing, damaged, of another version, or of a kind that has to be passed.
+        UserError: it is missing, damaged or made by another version, or its source or task has to be passed.
     """
     path = Path(getattr(run, "path", run))
     if weights is not None:
@@ -81,6 +81,12 @@ def opened(
     task = recalled(task, kept.get("task"), "task", found)
     check_goes_with(task, source)
     source = source.of_run(found.path, record["labels"])
+    known, wanted = getattr(source, "vocabulary_size", None), record["spec"].get("vocabulary")
+    if known is not None and known != wanted:
+        raise UserError(
+            f"the tokenizer of {path} knows {known} tokens, but the network was built for {wanted}: it is not "
+            "the run's own, so restore that or train the run again"
+        )
 
     def load() -> keras.Model:
         return found.model(lambda model: task.check(model, record["spec"], record["labels"]))
@@ -88,22 +94,45 @@ def opened(
     return Opened(str(path), record["spec"], source, task, load, found)
 
 
+def check_answers_to(found: Opened, verb: str) -> None:
+    """Raises UserError, which names the right verb, where a network does not answer to that one."""
+    if found.task.verb != verb:
+        other = f"{found.task.verb} {found.task.usage.format(run=found.name, inputs=found.source.usage)}"
+        raise UserError(f"{found.name} does not {verb}: try `python -m zoo.{other}`")
+
+
+def asked(found: Opened, fields: dict) -> Any:
+    """What a person asks of a network in Python, as the task's record of it.
+
+    Raises:
+        UserError: the task has no such field, or does not take the value.
+    """
+    from zoo.training.recipe import check_types
+
+    try:
+        ask = found.task.Ask(**fields)
+        check_types(ask)
+        return ask
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{found.name} cannot be asked that: {error}") from error
+
+
 def check_is_run(path: Path) -> None:
-    """Raises UserError where there is no run, before anything large is loaded."""
+    """Raises UserError if there is no run at `path`, before any large library is imported."""
     if not path.is_dir():
         weights = "imagenet" if str(path) in IMAGENET else "hub" if str(path) in HUB else None
         if weights:
             raise UserError(f"{path} is a published network and not a run: give its weights too, --weights {weights}")
-        raise UserError(f"no run at {path}: give the folder that fit named last, such as logs/cnn-1f3a9c")
+        raise UserError(f"no run at {path}: give the folder that fit printed at its end, such as logs/cnn-1f3a9c")
     if not (path / "run.json").exists():
-        raise UserError(f"{path} is not a run, it has no run.json: give the folder that fit named last")
+        raise UserError(f"{path} is not a run, it has no run.json: give the folder that fit printed at its end")
 
 
 def recalled(given, kept, what: str, run: Run):
-    """The source or the task of a run: the one that is given, or the one that the run wrote down.
+    """The source or the task of a run: the given one, or the one in the run's record.
 
     Raises:
-        UserError: the run is about another kind, about one that is not known here, or of another version.
+        UserError: the run has another class of source or task, or one that is unknown here, or is of another version.
     """
     from zoo.data import Source
     from zoo.tasks import Task
@@ -125,7 +154,7 @@ def recalled(given, kept, what: str, run: Run):
 
 
 def kinds() -> dict[str, dict[str, type]]:
-    """All sources and all tasks that a recipe joins, by the names that a run writes down."""
+    """The classes of all sources and tasks in the recipes, by their names in a run's record."""
     recipes = list(RECIPES.values())
     return {
         "source": {type(recipe.data).__name__: type(recipe.data) for recipe in recipes},
@@ -134,7 +163,7 @@ def kinds() -> dict[str, dict[str, type]]:
 
 
 def published(name: str, weights: str) -> Opened:
-    """A published network: of keras.applications by its name, else one in the form of GPT-2."""
+    """A published network: one of keras.applications, or else one in the format of GPT-2."""
     from zoo.data import Text
     from zoo.data.source import knowing
     from zoo.pretrained import applications, gpt2

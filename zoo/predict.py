@@ -1,4 +1,4 @@
-"""Answers about inputs that exist: `python -m zoo.predict logs/cnn-1f3a9c cat.jpg pictures/`, or --text, or --file."""
+"""Predicts for given inputs: `python -m zoo.predict logs/cnn-1f3a9c cat.jpg pictures/`, or --text, or --file."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.command import Weights, apart, first_word, joined, main, read
-from zoo.errors import UserError
-from zoo.opened import Opened, check_is_run, opened
+from zoo.errors import UserError, printable
+from zoo.opened import Opened, asked, check_answers_to, check_is_run, opened
 
 if TYPE_CHECKING:
     from zoo.data import Source
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from zoo.training import Run
 
 USAGE = "RUN INPUT... [OPTIONS]"
-ABOUT = """RUN is a folder that fit named last, such as logs/cnn-1f3a9c; or with --weights imagenet a published network.
-Inputs are files for runs on pictures, sounds and series, and --text or --file for runs on sentences.
+ABOUT = """RUN is a folder that fit printed at its end, such as logs/cnn-1f3a9c; or with --weights imagenet a published
+network.
+Inputs are files and folders, or for a run on texts --text TEXT or --file FILE, which has a text on each line.
 `python -m zoo.predict RUN --help` shows the options of one."""
 
 
@@ -31,7 +32,7 @@ class Options:
     """How the answers are printed."""
 
     json: bool = False
-    """Print a line of JSON an answer."""
+    """Print each answer as one line of JSON."""
 
 
 def predict(
@@ -41,78 +42,69 @@ def predict(
     weights: str | None = None,
     source: Source | None = None,
     task: Task | None = None,
-    **asked: Any,
+    **fields: Any,
 ) -> Iterator[dict]:
-    """For each input, in order, what it was and either what the task answers or its `error`.
+    """Yields for each input, in order, a dict with the input and either the task's answer or an `error`.
 
     Args:
-        run: what fit made, or with `weights` the name of a published network.
-        inputs: files of the kind that the run's data are, and folders of them; or texts.
+        run: what `fit` returned, its folder, or with `weights` the name of a published network.
+        inputs: files of the same kind as the run's data, and folders of them; or texts.
         weights: of a published network: imagenet, or a file in that format.
-        source: the run's data, where they are of a person's own kind.
-        task: the run's task, where it is a person's own.
-        asked: fields of the task's `Ask`, such as top=3 or beam=4.
+        source: the run's data, if their class is the user's own.
+        task: the run's task, if its class is the user's own.
+        fields: of the task's `Ask`, such as top=3 or beam=4.
 
     Raises:
-        UserError: the run is missing, damaged, of another version or answers about no inputs, the weights cannot be
-            had, or what is asked is not known to the task.
+        UserError: the run is missing, damaged, of another version or not for predict, the weights cannot be
+            downloaded, or the task has no such field.
     """
-    found = answering(opened(run, weights=weights, source=source, task=task))
-    try:
-        ask = found.task.Ask(**asked)
-    except TypeError as error:
-        raise UserError(f"{found.name} cannot be asked that: {error}") from error
-    yield from answers(found, ask, found.source.Inputs.of(inputs))
-
-
-def answering(found: Opened) -> Opened:
-    """The same.
-
-    Raises:
-        UserError: it answers about no inputs.
-    """
-    if found.task.verb != "predict":
-        other = found.task.usage.format(run=found.name, inputs="")
-        raise UserError(f"{found.name} does not answer about inputs: try `python -m zoo.{other}`")
-    return found
+    found = opened(run, weights=weights, source=source, task=task)
+    check_answers_to(found, "predict")
+    return answers(found, asked(found, fields), found.source.Inputs.of(inputs))
 
 
 def answers(found: Opened, ask: Any, given: Any) -> Iterator[dict]:
-    """An answer for each input that is given, in their order."""
+    """Yields an answer for each of the given inputs, in order."""
+    model = found.model  # which is checked against the spec, by which inputs are read
     for batch in given.read(found.source, found.spec):
-        readable = [seen for about, seen in batch if "error" not in about]
-        said = iter(found.task.answers(found.model, found.source, ask, readable) if readable else ())
+        readable = [value for about, value in batch if "error" not in about]
+        replies = iter(found.task.answers(model, found.source, ask, readable) if readable else ())
         for about, _ in batch:
-            yield about if "error" in about else about | next(said)
+            yield about if "error" in about else about | next(replies)
 
 
 def run_command(argv: list[str]) -> int:
-    """Prints a line an input; 1 if one of them could not be answered."""
+    """Prints one line per input; returns 1 if one of them could not be answered."""
     name = first_word("predict", argv, USAGE, ABOUT)
     weights, words = apart(argv[1:])
+    if "" in words:
+        raise UserError("a name came empty: wanted a file, or a folder")
     if weights is None:
         check_is_run(Path(name))
     check_one_is_there(words)
-    found = answering(opened(name, weights=weights))
+    found = opened(name, weights=weights)
+    check_answers_to(found, "predict")
     command = joined(given=found.source.Inputs(), ask=found.task.Ask(), options=Options(), weights=Weights(weights))
-    chosen = read(command, f"predict {name}", words, description=__doc__.split(":")[0])
+    parsed = read(command, f"predict {name}", words, description=__doc__.split(":")[0])
     failed = False
-    for number, answer in enumerate(answers(found, chosen.ask, chosen.given), 1):
+    for number, answer in enumerate(answers(found, parsed.ask, parsed.given), 1):
         failed |= "error" in answer
-        if chosen.options.json:
+        if parsed.options.json:
             print(json.dumps(answer), flush=True)
             continue
-        print(chosen.given.line(answer, "" if "error" in answer else found.task.line(answer)), flush=True)
-        for remark in chosen.given.remarks(number, answer):
-            print(f"zoo: {remark}", file=sys.stderr)
+        line = parsed.given.line(answer, "" if "error" in answer else found.task.line(answer))
+        print(printable(line), flush=True)
+        for remark in parsed.given.remarks(number, answer):
+            print(f"zoo: {printable(remark)}", file=sys.stderr)
     return int(failed)
 
 
 def check_one_is_there(words: list[str]) -> None:
-    """Raises UserError where words follow the run and none of them is a file: said before anything large is loaded."""
+    """Raises UserError if inputs are named and none of them exists, before any large library is imported."""
     named = list(takewhile(lambda word: not word.startswith("-"), words))
     if named and not any(map(os.path.lexists, named)):
-        raise UserError(f"there is no file {', '.join(named[:3])}{' ...' * (len(named) > 3)}")
+        gone = f"{', '.join(named[:3])}{' ...' * (len(named) > 3)}"
+        raise UserError(f"there is no file {gone} (a text, for a run on texts, follows --text)")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Sources of real data over tensorflow-datasets, and the one pipeline that feeds them to a network."""
+"""Sources of real data, built on tensorflow-datasets, and the one pipeline that feeds them to a network."""
 
-import zoo.backend  # first: it loads Keras quietly and sets it
+import zoo.backend  # first: it imports Keras without noise and configures it
 from zoo.data.augment import Augment
 from zoo.data.images import Images
 from zoo.data.pairs import Pairs
@@ -9,6 +9,7 @@ from zoo.data.series import Series
 from zoo.data.source import Source
 from zoo.data.speech import Speech
 from zoo.data.text import TOKENIZER, Text
+from zoo.data.texts import Texts
 from zoo.data.tokens import checked_tokenizer, encode, out_of_vocabulary, read_tokenizer
 from zoo.data.vary import Vary
 
@@ -21,6 +22,7 @@ __all__ = [
     "Source",
     "Speech",
     "Text",
+    "Texts",
     "Vary",
     "checked_tokenizer",
     "encode",

@@ -1,4 +1,4 @@
-"""Augmentation: Keras' own layers on whole batches, made a pure function of (seed, step)."""
+"""Augmentation of training pictures by Keras' layers, on whole batches, as a pure function of (seed, step)."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from keras import layers
 
 @dataclass(frozen=True)
 class Augment:
-    """Random changes of training pictures; 0 or False leaves a change out."""
+    """Random changes of training pictures; 0 or False turns a change off."""
 
     flip: bool = False
-    """Mirror left and right."""
+    """Mirror left to right, at random."""
     shift: float = 0.0
-    """Move by up to this fraction of the side, zeros coming in (4 pixels of 32 are 0.125: He 2015, section 4.2)."""
+    """Shift by up to this fraction of the side and fill with zeros (4 pixels of 32 are 0.125: He 2015, section 4.2)."""
     rotate: float = 0.0
-    """Turn by up to this fraction of a full circle."""
+    """Rotate by up to this fraction of a full turn."""
     randaugment: float = 0.0
-    """Strength of two random operations (Cubuk 2019), 0 to 1; drawn by Keras once for all pictures of a batch."""
+    """Strength of two random operations (Cubuk 2019), 0 to 1; Keras draws them once for all pictures of a batch."""
     erase: float = 0.0
-    """Fraction of the pictures in which a rectangle is overwritten (Zhong 2017)."""
+    """Fraction of the pictures in which a rectangle is erased (Zhong 2017)."""
     mixup: float = 0.0
-    """Alpha of the mixing weights of two pictures and their labels (Zhang 2017), 0 to 1."""
+    """Alpha of the distribution of the weights that mix two pictures and their labels (Zhang 2017), 0 to 1."""
     cutmix: float = 0.0
-    """Alpha of the share of a second picture pasted in (Yun 2019), 0 to 1."""
+    """Alpha of the distribution of the area pasted in from a second picture (Yun 2019), 0 to 1."""
 
     def __post_init__(self):
         for field in fields(self):
@@ -36,7 +36,7 @@ class Augment:
                 raise ValueError(f"--data.augment.{field.name} came as {value}, but must be from 0 to 1")
 
     def function(self) -> Callable | None:
-        """(images, labels, seed, step) to augmented (images, labels) of a batch; None where nothing is on.
+        """A function from (images, labels, seed, step) to the augmented (images, labels); None if all changes are off.
 
         Images are (B, H, W, C) pixels in 0..255, labels (B, classes) probabilities.
         """
@@ -55,33 +55,33 @@ class Augment:
         return augment
 
     def _layers(self) -> list[keras.Layer]:
-        # float32, whatever the precision of the network: half precision would blur the pixels.
+        # float32, whatever the precision of the network: half precision is too coarse for pixels.
         edge = {"fill_mode": "constant", "dtype": "float32"}
         pixels = {"value_range": (0, 255), "dtype": "float32"}
-        chosen = []
+        changes = []
         if self.flip:
-            chosen.append(layers.RandomFlip("horizontal", dtype="float32"))
+            changes.append(layers.RandomFlip("horizontal", dtype="float32"))
         if self.shift:
-            # Whole pixels and zeros: this is the "pad and crop" of the papers.
-            chosen.append(layers.RandomTranslation(self.shift, self.shift, interpolation="nearest", **edge))
+            # Whole pixels, filled with zeros: this is the "pad and crop" of the papers.
+            changes.append(layers.RandomTranslation(self.shift, self.shift, interpolation="nearest", **edge))
         if self.rotate:
-            chosen.append(layers.RandomRotation(self.rotate, **edge))
+            changes.append(layers.RandomRotation(self.rotate, **edge))
         if self.randaugment:
-            chosen.append(layers.RandAugment(factor=self.randaugment, **pixels))
+            changes.append(layers.RandAugment(factor=self.randaugment, **pixels))
         if self.erase:
-            chosen.append(layers.RandomErasing(factor=(self.erase, self.erase), **pixels))
+            changes.append(layers.RandomErasing(factor=(self.erase, self.erase), **pixels))
         if self.mixup:
-            chosen.append(layers.MixUp(alpha=self.mixup, dtype="float32"))
+            changes.append(layers.MixUp(alpha=self.mixup, dtype="float32"))
         if self.cutmix:
-            chosen.append(layers.CutMix(factor=(self.cutmix, self.cutmix), dtype="float32"))
-        return chosen
+            changes.append(layers.CutMix(factor=(self.cutmix, self.cutmix), dtype="float32"))
+        return changes
 
 
 class StepSeeds(keras.random.SeedGenerator):
-    """Seeds that follow from the step instead of from how often somebody has asked.
+    """Seeds that depend on the step instead of on the number of draws before.
 
-    Keras' generators count in a variable, which a resumed run does not have and which parallel calls
-    reach in any order. Here the n-th draw within a step always gets the same numbers.
+    Keras' generators count draws in a variable, which a resumed run lacks and which parallel calls
+    increment in any order. Here the n-th draw within a step always gets the same seed.
     """
 
     def __init__(self):
@@ -89,7 +89,7 @@ class StepSeeds(keras.random.SeedGenerator):
         self._drawn, self._step = 0, None
 
     def begin(self, seed: int, step: tf.Tensor) -> None:
-        """Starts the draws of one step; called while tf.data traces its function."""
+        """Begins the draws of one step; called while tf.data traces the function."""
         self._drawn, self._step = 0, tf.cast(tf.stack([seed, step]), tf.int64)
 
     def next(self, ordered: bool = True):
@@ -98,7 +98,7 @@ class StepSeeds(keras.random.SeedGenerator):
 
 
 def seeded(layer: keras.Layer, seeds: StepSeeds) -> keras.Layer:
-    """The layer with its random generator, and those of the layers inside it, replaced."""
+    """The layer, after replacing its random generator and those of the layers inside it."""
     for part in layer._flatten_layers():
         if hasattr(part, "generator"):
             part.generator = seeds

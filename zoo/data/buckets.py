@@ -1,4 +1,4 @@
-"""Batches of pairs of token sequences of like length, so that little of a batch is padding, and shapes are few."""
+"""Batches of sequence pairs of similar length, so that there is little padding and there are few shapes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import tensorflow as tf
 
 from zoo.data.pipeline import single_pass, training_stream
 
-PADDING, BOS, EOS = 0, 1, 2  # tokens that pad a row, begin a target, and end it
+PADDING, BOS, EOS = 0, 1, 2  # tokens that pad a row, start a target, and end it
 
-Numbers = list[tuple[list[int], list[int]]]  # pairs: the tokens of a source, those of its target
+Numbers = list[tuple[list[int], list[int]]]  # pairs of the tokens of a source and those of its target
 
 
 def endless(
@@ -24,20 +24,20 @@ def endless(
     step: int,
     stopwatch: tf.Variable | None,
 ) -> tf.data.Dataset:
-    """The pairs for ever, each once an epoch, as ((source, target), labels, weights): see `zoo.data.Pairs.load`.
+    """An endless stream of the pairs, each once per epoch, as ((source, target), labels, weights): see `Pairs.load`.
 
     Args:
         numbers: the pairs.
-        edges: rising; each pair is padded to the first that neither of its sides exceeds.
-        longest: tokens of the longest source and target, beyond which nothing is padded.
-        batch: pairs a batch; all of them if they are fewer.
+        edges: lengths, ascending; each pair is padded to the first that neither of its sides exceeds.
+        longest: lengths of the longest source and the longest target, beyond which nothing is padded.
+        batch: pairs per batch; all of them if there are fewer.
         seed, step, stopwatch: see `zoo.data.pipeline.training_stream`.
     """
     batch = min(batch, len(numbers))
     read, alike = tables(numbers, edges, longest)
 
     def arrange(indices, key):
-        # The batches in any order: always the short ones first would teach an epoch's end to forget its beginning.
+        # Shuffle the batches: if short ones always came first, each epoch would end on long pairs and forget the short.
         rows = tf.reshape(alike(indices), (-1, batch))
         key = tf.random.experimental.stateless_fold_in(tf.cast(key, tf.int64), 1)
         return tf.reshape(tf.random.experimental.stateless_shuffle(rows, seed=key), (-1,))
@@ -47,7 +47,7 @@ def endless(
 
 
 def once(numbers: Numbers, edges: np.ndarray, longest: np.ndarray, *, batch: int) -> tf.data.Dataset:
-    """The pairs once, the short ones first, in batches as those of `endless`."""
+    """The pairs once, the short ones first, in batches like those of `endless`."""
     batch = min(batch, len(numbers))
     read, alike = tables(numbers, edges, longest)
     order = alike(tf.range(padded(len(numbers), batch), dtype=tf.int64))
@@ -55,12 +55,12 @@ def once(numbers: Numbers, edges: np.ndarray, longest: np.ndarray, *, batch: int
 
 
 def tables(numbers: Numbers, edges: np.ndarray, longest: np.ndarray) -> tuple[Callable, Callable]:
-    """Two functions of indices: one reads their batch, one puts them in the order of their edges.
+    """Two functions of indices: the first reads them as a batch, the second sorts them by the edges of their pairs.
 
-    An index beyond the last pair stands for a row with nothing to predict.
+    An index beyond the last pair gives a row with nothing to predict.
     """
     count = len(numbers)
-    # Padding must not be attended to, so even that row has a token to attend to.
+    # Padding is masked in attention, so even such a row needs a token that can be attended to.
     sources = filled([*(source for source, _ in numbers), [EOS]], longest[0])
     targets = filled([*([BOS, *target] for _, target in numbers), [BOS]], longest[1] + 1)
     labels = filled([*([*target, EOS] for _, target in numbers), []], longest[1] + 1)
@@ -71,7 +71,7 @@ def tables(numbers: Numbers, edges: np.ndarray, longest: np.ndarray) -> tuple[Ca
         rows = tf.minimum(indices, count)
         size = tf.gather(sizes, tf.reduce_max(tf.gather(edge_of, rows)))
         source = tf.gather(sources, rows)[:, : size[0]]
-        target, label = (tf.gather(held, rows)[:, : size[1]] for held in (targets, labels))
+        target, label = (tf.gather(table, rows)[:, : size[1]] for table in (targets, labels))
         return (source, target), label, tf.cast(label != PADDING, tf.float32)
 
     def alike(indices):
@@ -81,18 +81,18 @@ def tables(numbers: Numbers, edges: np.ndarray, longest: np.ndarray) -> tuple[Ca
 
 
 def padded(count: int, batch: int) -> int:
-    """The least multiple of the batch, or of the count if that is less, that is not below the count."""
+    """The count rounded up to a multiple of the batch size, which is at most the count."""
     batch = min(batch, count)
     return -(-count // batch) * batch
 
 
 def lengths_of(numbers: Numbers) -> np.ndarray:
-    """(N, 2) tokens of source and target."""
+    """The lengths (N, 2) of source and target, in tokens."""
     return np.array([[len(source), len(target)] for source, target in numbers])
 
 
 def filled(rows: list[list[int]], width: int) -> tf.Tensor:
-    """(N, width) int32 tokens, with padding after the end of each row."""
+    """The rows padded at the end: (N, width) int32."""
     table = np.full((len(rows), width), PADDING, np.int32)
     for place, row in enumerate(rows):
         table[place, : len(row)] = row
@@ -100,17 +100,17 @@ def filled(rows: list[list[int]], width: int) -> tf.Tensor:
 
 
 def widths(lengths: np.ndarray, count: int) -> np.ndarray:
-    """At most `count` of the lengths, rising: with each padded to the next of them, there is the least padding in all.
+    """At most `count` of the lengths, ascending, such that padding each sequence to the next one needs least padding.
 
     Args:
-        lengths: (N,) of sequences.
-        count: how many to choose; the longest is always among them.
+        lengths: (N,) of the sequences.
+        count: largest number of lengths to return; the longest is always one of them.
     """
     known, times = np.unique(lengths, return_counts=True)
     before = np.concatenate([[0], np.cumsum(times)])
-    # price[i, j]: tokens if the i-th to the j-th length are all padded to the j-th.
+    # price[i, j]: total tokens if the i-th to the j-th length are all padded to the j-th.
     price = np.where(np.tri(len(known)).T > 0, known * (before[1:] - before[:-1, None]), np.inf)
-    # least[j]: tokens if the first j lengths are padded to that many of them; Bellman's principle adds one at a time.
+    # least[j]: fewest tokens for the first j lengths with the edges so far; dynamic programming adds one at a time.
     least, choices = np.concatenate([[0.0], np.full(len(known), np.inf)]), []
     for _ in range(min(count, len(known))):
         totals = least[:-1, None] + price

@@ -1,4 +1,4 @@
-"""Windows of a text for networks that carry what they remember: each goes on where the one before ended."""
+"""Windows of a text for networks that carry their state: each continues where the window before it ended."""
 
 import numpy as np
 import tensorflow as tf
@@ -9,26 +9,26 @@ from zoo.data.pipeline import timed
 def ring(
     numbers: np.ndarray, *, batch: int, context: int, seed: int, step: int, stopwatch: tf.Variable | None
 ) -> tf.data.Dataset:
-    """Batches for ever of (tokens, the tokens after them), both (batch, context), row b of each after row b before.
+    """An endless stream of (tokens, the tokens after them), both (batch, context), whose rows continue across batches.
 
-    The text is a ring, on which the rows stand equally far apart. Its length is seldom a multiple of the context, so
-    the next time round it is cut elsewhere.
+    The text is treated as a ring, on which the rows start at equal distances. Its length is seldom a multiple of the
+    context, so each pass cuts it in other places.
 
     Args:
         numbers: (N,) tokens.
-        batch: rows.
-        context: tokens of a window.
-        seed: decides where the first row begins.
+        batch: number of rows.
+        context: tokens per window.
+        seed: of the place where the first row starts.
         step: the global step at which the stream starts.
         stopwatch: see `zoo.data.pipeline.training_stream`.
     """
-    held, count = tf.constant(numbers), len(numbers)
+    tokens, count = tf.constant(numbers), len(numbers)
     first = np.random.default_rng(seed).integers(count)
-    begins = tf.constant(first + np.arange(batch, dtype=np.int64) * count // batch)[:, None]
+    starts = tf.constant(first + np.arange(batch, dtype=np.int64) * count // batch)[:, None]
     inside = tf.range(context + 1, dtype=tf.int64)
 
     def read(at):
-        text = tf.gather(held, (begins + at * context + inside) % count)
+        text = tf.gather(tokens, (starts + at * context + inside) % count)
         return text[:, :-1], text[:, 1:]
 
     data = tf.data.Dataset.range(step, np.iinfo(np.int64).max // context)
@@ -37,12 +37,12 @@ def ring(
 
 
 def rows(numbers: np.ndarray, *, batch: int, context: int) -> tf.data.Dataset:
-    """One pass over the text in `batch` parts, read side by side: each token but the first is predicted once.
+    """One pass over the text in `batch` parts that are read side by side: each token but the first is predicted once.
 
     Args:
         numbers: (N,) tokens.
-        batch: rows.
-        context: tokens of a window.
+        batch: number of rows.
+        context: tokens per window.
 
     Returns:
         Batches of (tokens, the tokens after them, weights), each (batch, context); the weights are 0 after the end
@@ -50,16 +50,16 @@ def rows(numbers: np.ndarray, *, batch: int, context: int) -> tf.data.Dataset:
     """
     predicted = len(numbers) - 1
     length = -(-predicted // batch)
-    held = tf.constant(numbers)
-    begins = tf.range(batch, dtype=tf.int64)[:, None] * length
+    tokens = tf.constant(numbers)
+    starts = tf.range(batch, dtype=tf.int64)[:, None] * length
     inside = tf.range(context, dtype=tf.int64)
 
     def read(at):
         along = at * context + inside
-        places = begins + along
+        places = starts + along
         weights = tf.cast((along < length) & (places < predicted), tf.float32)
         places = tf.minimum(places, predicted - 1)
-        return tf.gather(held, places), tf.gather(held, places + 1), weights
+        return tf.gather(tokens, places), tf.gather(tokens, places + 1), weights
 
     data = tf.data.Dataset.range(-(-length // context))
     return data.map(read, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)

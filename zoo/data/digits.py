@@ -1,7 +1,7 @@
-"""Handwritten digits that need no network: scikit-learn's 1,797, in the shape of MNIST.
+"""Handwritten digits that need no network: the 1,797 that scikit-learn includes, in the format of MNIST.
 
-The pictures are the test part of the UCI set "Optical Recognition of Handwritten Digits" (Alpaydin &
-Kaynak 1998), 8x8 pixels in 17 grays. Like MNIST's they are brought to 20x20 and centred on 28x28.
+The pictures are the test split of the UCI set "Optical Recognition of Handwritten Digits" (Alpaydin &
+Kaynak 1998), 8x8 pixels in 17 shades of grey. As in MNIST they are scaled to 20x20 and centred in 28x28.
 """
 
 import numpy as np
@@ -9,8 +9,8 @@ import tensorflow_datasets as tfds
 from PIL import Image
 from sklearn.datasets import load_digits
 
-# Who wrote a digit is not known, so each writer's digits may lie in all three parts, which makes the
-# set easier than MNIST, whose test writers were never seen.
+# Who wrote a digit is not known, so one writer's digits may be in all three splits. That makes the
+# set easier than MNIST, whose test digits are by writers that are not in its training split.
 TEST, VALIDATION = 360, 180
 
 
@@ -33,7 +33,7 @@ class Digits(tfds.core.GeneratorBasedBuilder):
         )
 
     def _split_generators(self, dl_manager):
-        # RandomState's numbers never change between NumPy versions, so neither do the parts.
+        # RandomState draws the same numbers in every NumPy version, so the splits never change.
         order = np.random.RandomState(0).permutation(1797)
         test, validation, train = np.split(order, [TEST, TEST + VALIDATION])
         return {
@@ -42,12 +42,12 @@ class Digits(tfds.core.GeneratorBasedBuilder):
             "test": self._examples(test),
         }
 
-    def _generate_examples(self, chosen):
-        return self._examples(chosen)
+    def _generate_examples(self, indices):
+        return self._examples(indices)
 
-    def _examples(self, chosen):
+    def _examples(self, indices):
         grays, labels = load_digits(return_X_y=True)
-        for index in map(int, chosen):
+        for index in map(int, indices):
             small = np.uint8(np.round(grays[index].reshape(8, 8) * (255 / 16)))
             digit = Image.fromarray(small).resize((20, 20), Image.Resampling.BICUBIC)
             yield index, {"image": np.pad(np.asarray(digit), 4)[..., None], "label": int(labels[index])}

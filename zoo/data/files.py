@@ -1,4 +1,4 @@
-"""Files of a person: found below a folder, and read as text."""
+"""A user's files: finding them below a folder, and reading them as text."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -7,9 +7,9 @@ from zoo.errors import UserError
 
 
 def files_below(folder: Path, endings: Collection[str]) -> list[Path]:
-    """All files below `folder` with one of these endings, such as .csv, in a fixed order; hidden files are left out."""
-    found = (path for path in folder.rglob("*") if path.suffix.lower() in endings and path.is_file())
-    return sorted(p for p in found if not any(x.startswith(".") for x in p.relative_to(folder).parts))
+    """All files below `folder` with such a suffix (.csv, for example), in a fixed order; hidden files are left out."""
+    paths = (path for path in folder.rglob("*") if path.suffix.lower() in endings and path.is_file())
+    return sorted(p for p in paths if not any(x.startswith(".") for x in p.relative_to(folder).parts))
 
 
 def from_utf8(written: bytes, path: Path, wanted: str) -> str:
@@ -18,10 +18,10 @@ def from_utf8(written: bytes, path: Path, wanted: str) -> str:
     Args:
         written: the bytes.
         path: of the file.
-        wanted: what to save it as, such as UTF-8 plain text.
+        wanted: the format that an error message asks for, such as UTF-8 plain text.
 
     Raises:
-        UserError: it is not UTF-8.
+        UserError: the bytes are not UTF-8.
     """
     try:
         return written.decode("utf-8-sig")

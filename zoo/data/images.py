@@ -1,4 +1,4 @@
-"""Pictures with one class each, by TFDS name or from a person's folder."""
+"""Pictures with one class each, by TFDS name or from a user's folder."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ from zoo.data.prepare import alone, builder_of, examples, known_builder, place_o
 from zoo.data.source import Source, as_paths, knowing
 from zoo.errors import UserError
 
-EVALUATED = 250  # pictures that go through the network at once where nothing is learned
-IN_MEMORY = 2 * 2**30  # bytes of pixels; more than that stays on disk and is read as it is needed
+EVALUATED = 250  # pictures per batch of validation and test
+IN_MEMORY = 2 * 2**30  # bytes of pixels; a larger split stays on disk and is read as needed
 
 
 @dataclass(frozen=True)
 class Images(Source):
-    """Pictures with one class each: a TFDS data set by name, or the person's own folder."""
+    """Pictures with one class each: a TFDS data set by name, or the user's own folder."""
 
     name: str = "digits"
-    """TFDS name: digits (needs no network), mnist, fashion_mnist, cifar10, ..."""
+    """Name of a TFDS data set: digits (needs no network), mnist, fashion_mnist, cifar10, ..."""
     folder: Path | None = None
-    """Own pictures instead, one sub-folder a class."""
+    """Folder of your own pictures, with one sub-folder per class, instead of a named data set."""
     directory: Path | None = field(default=None, metadata={"local": True})
-    """Where TFDS keeps data; TFDS_DATA_DIR or ~/tensorflow_datasets if not given."""
+    """Where TFDS stores data; by default TFDS_DATA_DIR, or else ~/tensorflow_datasets."""
     size: tuple[int, int] | None = None
-    """Height and width in pixels to bring the pictures to; their own where all share one of at
+    """Height and width in pixels to which pictures are resized; by default their own size if all share one of at
     most 96 pixels, else 64 64."""
     only: tuple[str, ...] = ()
-    """Classes to take, by name, and to hold in memory; all if none is given."""
+    """Names of the classes to use, which are then tensor in memory; by default all."""
     limit: int | None = None
-    """Pictures of each class to train on at most: the first that there are."""
+    """Largest number of training pictures per class; the first ones are used."""
     batch: int = 64
-    """Pictures a training step; at most all there are."""
+    """Pictures per training step; all of them if there are fewer."""
     augment: Augment = field(default_factory=Augment)
     """Random changes of training pictures."""
 
@@ -66,17 +66,17 @@ class Images(Source):
 
     @property
     def title(self) -> str:
-        """What the data are called in a report."""
+        """The name of the data in reports."""
         return self.folder.name if self.folder else self.name
 
     @property
     def summary(self) -> str:
-        """What `fit` says of the data at its end besides the counts."""
+        """What `fit` prints about the data at its end, besides the counts."""
         return f"{len(self.labels)} classes"
 
     @property
     def selection(self) -> dict:
-        """Some of the classes, some pictures of each."""
+        """The classes and the number of pictures of each, if they are limited."""
         return {name: getattr(self, name) for name in ("only", "limit") if getattr(self, name)}
 
     @cached_property
@@ -84,7 +84,7 @@ class Images(Source):
         """The TFDS builder; nothing is downloaded yet.
 
         Raises:
-            UserError: there is no such data set or folder, or it does not hold pictures with a class.
+            UserError: there is no such data set or folder, or it does not contain pictures with one class each.
         """
         directory = place_of(self.directory)
         if self.folder is not None:
@@ -106,7 +106,7 @@ class Images(Source):
 
     @cached_property
     def spec(self) -> dict:
-        """The builder's positional arguments, known before anything is downloaded."""
+        """The positional arguments of a network's builder, known before anything is downloaded."""
         height, width, channels = self.builder.info.features["image"].shape
         height, width = self.size or (SIZE if None in (height, width) else (height, width))
         return {"input_shape": (height, width, channels or 3), "classes": len(self.labels)}
@@ -125,55 +125,55 @@ class Images(Source):
 
     @cached_property
     def splits(self) -> dict[str, str]:
-        """TFDS's words for train, validation and test; what a set does not have is cut from train."""
+        """TFDS's expressions for train, validation and test; splits that the set lacks are taken from train."""
         return split_names(self._prepared, self.title)
 
     def count(self, split: str) -> int:
-        """Examples of train, validation or test."""
+        """The number of examples of a split."""
         if self.only or self.limit:
             return len(self.arrays(split)[1])
         return self._prepared.info.splits[self.splits[split]].num_examples
 
     @property
     def epoch_size(self) -> int:
-        """Pictures that count as an epoch: all."""
+        """An epoch is all training pictures."""
         return self.count("train")
 
     def of_run(self, folder: Path, labels: Sequence[str]) -> Images:
-        """The same with the run's labels; its folder keeps nothing of the data."""
+        """This source with the run's labels; a run keeps no files of the data."""
         return knowing(self, labels=list(labels))
 
     def beside(self, folder: Path, spec: dict) -> Images:
-        """Other pictures, which are brought to the same size."""
+        """Other pictures, which are resized to the same size."""
         return Images(size=tuple(spec["input_shape"][:2]), batch=32)
 
     def files(self) -> dict[str, str]:
-        """What a run keeps of the data for later verbs besides its record: nothing."""
+        """None: of the data, later verbs need only what the run's record holds."""
         return {}
 
     def find(self, folder: Path) -> list[Path]:
-        """The files in a person's folder that can be read."""
+        """The files in a user's folder that can be read."""
         return find_pictures(folder)
 
     def read(self, given: Path, spec: dict) -> tuple[np.ndarray, dict]:
         """The pixels (height, width, channels) uint8 of a picture file.
 
         Raises:
-            OSError: it cannot be read; the text says why.
+            OSError: the file cannot be read; the message says why.
         """
         return read_picture(given, spec["input_shape"]), {}
 
-    def pictures(self, inputs: np.ndarray) -> np.ndarray:
-        """Inputs (N, height, width, channels) as pictures in 0..255: what they are."""
+    def views(self, inputs: np.ndarray) -> np.ndarray:
+        """The inputs (N, height, width, channels) in the form in which they are shown: as they are."""
         return inputs
 
     def load(self, split: str, *, seed: int = 0, step: int = 0, stopwatch: tf.Variable | None = None):
         """Batches of (uint8 or float32 pixels, one-hot labels) as a tf.data.Dataset.
 
         Args:
-            split: train (for ever, shuffled, augmented), validation or test (one pass, as they are).
-            seed: decides the order and the augmentation of train.
-            step: at which of its batches train starts.
+            split: train (endless, shuffled and augmented), validation or test (one pass, unchanged).
+            seed: of the order and the augmentation of train.
+            step: index of the batch with which train starts.
             stopwatch: see `zoo.data.pipeline.training_stream`.
         """
         pixels, labels = self.arrays(split)
@@ -182,17 +182,17 @@ class Images(Source):
         return self._stream(pixels, labels, seed=seed, step=step, stopwatch=stopwatch)
 
     def synthetic(self, count: int, stopwatch: tf.Variable | None = None) -> tf.data.Dataset:
-        """The training stream of `count` random pictures of the right shape, to time what takes it."""
+        """The training stream of `count` random pictures of the right shape, to time training on it."""
         random = np.random.default_rng(0)
         pixels = random.integers(0, 256, (count, *self.spec["input_shape"]), np.uint8)
         labels = random.integers(0, self.spec["classes"], count)
         return self._stream(pixels, labels, seed=0, step=0, stopwatch=stopwatch)
 
     def arrays(self, split: str) -> tuple[np.ndarray, np.ndarray]:
-        """All pixels (N, H, W, C) uint8, in memory or mapped from disk, and all labels (N,) int64."""
-        cache = self.__dict__.setdefault("_arrays", {})  # a frozen record; what it names never changes
+        """All pixels (N, H, W, C) uint8, in memory or memory-mapped, and all labels (N,) int64."""
+        cache = self.__dict__.setdefault("_arrays", {})  # the record is frozen, and its data never change
         if split not in cache:
-            pixels, labels = self._chosen(split, *self._read(split))
+            pixels, labels = self._selected(split, *self._read(split))
             self._check_some(split, len(labels))
             if split == "train" and self.folder:
                 refuse_absent(labels, self.labels, self.kind)
@@ -219,7 +219,7 @@ class Images(Source):
         )
 
     def _reader(self, pixels: np.ndarray, labels: np.ndarray):
-        """(batch,) indices to their pixels and one-hot labels, within tf.data."""
+        """A function for tf.data from (batch,) indices to their pixels and one-hot labels."""
         classes, targets = self.spec["classes"], tf.constant(labels)
         if isinstance(pixels, np.memmap):
 
@@ -227,16 +227,16 @@ class Images(Source):
                 read = tf.numpy_function(lambda i: np.asarray(pixels[i]), [indices], tf.uint8, stateful=False)
                 return tf.ensure_shape(read, (None, *pixels.shape[1:]))
         else:
-            held = tf.constant(pixels)
+            tensor = tf.constant(pixels)
 
             def pictures(indices):
-                return tf.gather(held, indices)
+                return tf.gather(tensor, indices)
 
         return lambda indices: (pictures(indices), tf.one_hot(tf.gather(targets, indices), classes))
 
     @cached_property
     def _prepared(self) -> tfds.core.DatasetBuilder:
-        return prepare(self.builder)
+        return prepare(self.builder, "digits")
 
     def _read(self, split: str) -> tuple[np.ndarray, np.ndarray]:
         count, shape = self._prepared.info.splits[self.splits[split]].num_examples, self.spec["input_shape"]
@@ -251,8 +251,8 @@ class Images(Source):
         with alone(folder):
             if not (folder / f"{name}.npy").exists():
                 part, size = folder / f"{name}.part", count * int(np.prod(shape))
-                part.unlink(missing_ok=True)  # of a process that was killed
-                if shutil.disk_usage(folder).free < size:  # what a mapped file lacks kills the process without a word
+                part.unlink(missing_ok=True)  # left by a process that was killed
+                if shutil.disk_usage(folder).free < size:  # writing a mapped file to a full disk kills the process
                     raise UserError(
                         f"the disk is full: {folder} cannot take {size / 1e9:.1f} GB of such pictures: make room, "
                         "take a smaller --data.size, or give another place with --data.directory DIR or TFDS_DATA_DIR"
@@ -260,7 +260,7 @@ class Images(Source):
                 pixels = np.lib.format.open_memmap(part, "w+", np.uint8, (count, *shape))
                 self._fill(split, pixels, labels)
                 pixels.flush()
-                del pixels  # Windows moves no file that is mapped
+                del pixels  # Windows cannot move a file while it is mapped
                 np.save(folder / f"{name}.labels.npy", labels)
                 os.replace(part, folder / f"{name}.npy")
         pixels = np.load(folder / f"{name}.npy", mmap_mode="r")
@@ -270,8 +270,8 @@ class Images(Source):
         if not count:
             raise UserError(f"{self.title} has no {split} pictures: give it more")
 
-    def _chosen(self, split: str, pixels: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Those of the classes and of the number that are wanted, with labels that count the classes wanted."""
+    def _selected(self, split: str, pixels: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The examples of the requested classes, up to the limit, with labels that index the requested classes."""
         limit = self.limit if split == "train" else None
         if not self.only and limit is None:
             return pixels, labels
@@ -283,7 +283,7 @@ class Images(Source):
         return pixels[kept], numbers[labels[kept]]
 
     def _fill(self, split: str, pixels: np.ndarray, labels: np.ndarray) -> None:
-        """Reads the split in TFDS's order, which is the same each time, into the two arrays."""
+        """Reads the split into the two arrays, in TFDS's order, which is always the same."""
         one_shape = None not in self._prepared.info.features["image"].shape
         stored = examples(self._prepared, self.splits[split], "image", "label", batch=500 if one_shape else None)
         size, at = pixels.shape[1:3], 0
@@ -292,8 +292,8 @@ class Images(Source):
                 pixels[at], labels[at] = fit(picture, size), label
             return
         for batch, batch_labels in stored:
-            chosen = slice(at, at + len(batch))
+            rows = slice(at, at + len(batch))
             same = batch.shape[1:3] == tuple(size)
-            pixels[chosen] = batch if same else np.stack([fit(picture, size) for picture in batch])
-            labels[chosen] = batch_labels
+            pixels[rows] = batch if same else np.stack([fit(picture, size) for picture in batch])
+            labels[rows] = batch_labels
             at += len(batch)

@@ -1,4 +1,4 @@
-"""Inputs for a trained network as a person gives them: files, or lines of text."""
+"""Inputs that users give to a trained network: files, or lines of text."""
 
 from __future__ import annotations
 
@@ -12,64 +12,68 @@ from typing import Annotated, Any
 
 import tyro
 
-from zoo.errors import UserError
+from zoo.errors import UserError, has_undecoded
 
-AT_ONCE = 64  # inputs that are answered together
-NAMED = 10  # unknown words that are named
+AT_ONCE = 64  # inputs per batch
+NAMED = 10  # unknown words that are listed at most
 
-Read = tuple[dict, Any]  # what an answer begins with, which has an "error" if the input cannot be read; and the input
+# The first entries of an answer, among them "error" if the input cannot be read; and the network's input.
+Read = tuple[dict, Any]
 
 
 @dataclass(frozen=True)
 class Files:
-    """Files of a person, and folders of them."""
+    """Files and folders of files; the source has `find`, which lists the files below a folder that it can read."""
 
     files: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
-    """Pictures of any size and format that Pillow reads, for a run on sounds WAV files, on a series CSV files; and
-    folders of them."""
+    """Files of the kind that the run is about, and folders of them."""
 
     @classmethod
-    def of(cls, given: Iterable[Path | str]) -> Files:
-        """These paths."""
-        return cls(tuple(map(Path, given)))
+    def of(cls, paths: Iterable[Path | str]) -> Files:
+        """A record of these paths."""
+        paths = [paths] if isinstance(paths, str | Path) else list(paths)
+        wrong = [path for path in paths if not isinstance(path, str | Path) or not str(path)]
+        if wrong:
+            raise UserError(f"a file came as {wrong[0]!r}, but must be a path")
+        return cls(tuple(map(Path, paths)))
 
     def read(self, source, spec: dict) -> Iterator[list[Read]]:
-        """Reads what the source can read, in batches; of a folder the files in the order of their names.
+        """Reads the files that the source can read, in batches; those of a folder in the order of their names.
 
         Raises:
-            UserError: nothing was named.
+            UserError: no file was named.
         """
         if not self.files:
             raise UserError(f"no {source.kind}s were named: wanted {source.usage} after the run")
-        yield from in_batches((read(source, path, problem, spec) for path, problem in self.found(source)), AT_ONCE)
+        yield from in_batches((read_file(source, path, problem, spec) for path, problem in self.found(source)), AT_ONCE)
 
     def found(self, source) -> Iterator[tuple[Path, str | None]]:
-        """Each file that the source can read, and what is wrong with a path that does not lead to one."""
+        """Yields each file and None, or a path and what is wrong with it."""
         for path in self.files:
-            if not os.path.isdir(path):  # which, unlike Path's, never raises
+            if not os.path.isdir(path):  # unlike Path.is_dir, this never raises
                 yield path, None
                 continue
-            below = list(source.find(path))
-            yield from ((file, None) for file in below)
-            if not below:
+            files = list(source.find(path))
+            yield from ((file, None) for file in files)
+            if not files:
                 yield path, f"no {source.kind}s in this folder"
 
-    def line(self, answer: dict, said: str) -> str:
-        """An answer for a person to read."""
-        return f"{answer['file']}\t{answer.get('error', said)}"
+    def line(self, answer: dict, text: str) -> str:
+        """The line to print for an answer, given the task's text for it."""
+        return f"{answer['file']}\t{answer.get('error', text)}"
 
     def remarks(self, number: int, answer: dict) -> list[str]:
-        """What is to be said beside the answers: nothing."""
+        """Nothing needs to be printed besides the answers."""
         return []
 
 
-def read(source, path: Path, problem: str | None, spec: dict) -> Read:
-    """A file as the source reads it."""
+def read_file(source, path: Path, problem: str | None, spec: dict) -> Read:
+    """One file, read by the source."""
     about = {"file": str(path)}
     if problem is None:
         try:
-            seen, more = source.read(path, spec)
-            return about | more, seen
+            value, more = source.read(path, spec)
+            return about | more, value
         except OSError as error:
             problem = f"cannot be read: {error.strerror or error}"
     return about | {"error": problem}, None
@@ -77,24 +81,30 @@ def read(source, path: Path, problem: str | None, spec: dict) -> Read:
 
 @dataclass(frozen=True)
 class Lines:
-    """Texts of a person, each on a line."""
+    """Texts, one per line."""
 
     text: str | None = None
-    """One text."""
+    """A single text."""
     file: Path | None = None
-    """Texts instead, one a line, in UTF-8; - for standard input."""
+    """A UTF-8 file with one text per line, instead of --text; - for standard input."""
+
+    texts: Annotated[Iterable[str] | None, tyro.conf.Suppress] = None
+    """Texts from Python instead."""
 
     @classmethod
-    def of(cls, given: Iterable[str]) -> Given:
-        """These texts."""
-        return Given(given)
+    def of(cls, lines: Iterable[str]) -> Lines:
+        """A record of these texts."""
+        return cls(texts=[lines] if isinstance(lines, str) else lines)
 
     def read(self, source, spec: dict) -> Iterator[list[Read]]:
-        """Reads the lines in batches, those of the standard input one by one: who types wants an answer.
+        """Reads the lines in batches; those of standard input one by one, to answer each as soon as it is typed.
 
         Raises:
-            UserError: neither or both of text and file are given, the one text cannot be read, or the file cannot.
+            UserError: neither or both of text and file are given, or the given one cannot be read.
         """
+        if self.texts is not None:
+            yield from in_batches((read_line(source, line, spec) for line in self.texts), AT_ONCE)
+            return
         if (self.text is None) == (self.file is None):
             raise UserError(f"give either --text {source.kind.upper()} or --file FILE (- for standard input)")
         if self.text is None:
@@ -104,15 +114,15 @@ class Lines:
             return
         if not self.text.strip():
             raise UserError(f"--text came as {self.text!r}, which holds no {source.kind}")
-        about, seen = read_line(source, self.text, spec)
+        about, value = read_line(source, self.text, spec)
         if "error" in about:
             raise UserError(f"--text cannot be answered: {about['error']}")
-        yield [(about, seen)]
+        yield [(about, value)]
 
     def opened(self) -> Iterator[str]:
-        """The lines of the file."""
+        """Yields the lines of the file."""
         try:
-            # Other ends of lines would put other lines beside each other than an editor or `paste` does.
+            # Only \n ends a line, as in an editor and in `paste`, so that inputs and answers stay aligned.
             options = {"encoding": "utf-8-sig", "errors": "surrogateescape", "newline": "\n"}
             if str(self.file) != "-":
                 with open(self.file, **options) as lines:
@@ -125,49 +135,36 @@ class Lines:
         except OSError as error:
             raise UserError(f"--file came as {self.file}, which cannot be read: {error.strerror}") from error
 
-    def line(self, answer: dict, said: str) -> str:
-        """An answer for a person to read; a line for each text, so that they can be laid side by side."""
-        return "" if "error" in answer else said
+    def line(self, answer: dict, text: str) -> str:
+        """The line to print for an answer, given the task's text for it; empty for an error, to keep lines aligned."""
+        return "" if "error" in answer else text
 
     def remarks(self, number: int, answer: dict) -> list[str]:
-        """What is to be said beside the answer to the text of that number, counted from 1."""
+        """What to print about the answer to the text of that number, counted from 1, besides its line."""
         what = "the text" if self.file is None else f"line {number}"
-        found = [f"{what} cannot be answered: {answer['error']}"] if "error" in answer else []
+        remarks = [f"{what} cannot be answered: {answer['error']}"] if "error" in answer else []  # of a file alone
         if "unknown" in answer:
             words = " ".join(map(repr, answer["unknown"][:NAMED]))
-            found.append(f"{what} is answered, but words that the run does not know are read as unknown: {words}")
-        return found
-
-
-@dataclass(frozen=True)
-class Given:
-    """Texts from Python."""
-
-    lines: Iterable[str]
-
-    def read(self, source, spec: dict) -> Iterator[list[Read]]:
-        """Reads the texts in batches."""
-        yield from in_batches((read_line(source, line, spec) for line in self.lines), AT_ONCE)
+            unknown = "words that are not in the run's vocabulary and are read as unknown"
+            remarks.append(f"{what} contains {unknown}: {words}")
+        return remarks
 
 
 def read_line(source, line: str, spec: dict) -> Read:
-    """A text as the source reads it, without the blanks around it."""
+    """One text without surrounding white space, read by the source."""
+    if not isinstance(line, str):
+        raise UserError(f"a {source.kind} came as {line!r}, but must be text")
     line = line.strip()
     try:
         if has_undecoded(line):
             raise OSError("it came with bytes that are not UTF-8: give it as UTF-8 text")
-        seen, more = source.read(line, spec)
-        return {"source": line} | more, seen
-    except OSError as error:
+        value, more = source.read(line, spec)
+        return {"source": line} | more, value
+    except (OSError, UserError) as error:
         return {"source": line, "error": str(error)}, None
 
 
-def has_undecoded(text: str) -> bool:
-    """Whether the text holds what Python makes of bytes that are not UTF-8."""
-    return any("\ud800" <= letter <= "\udfff" for letter in text)
-
-
 def in_batches(inputs: Iterator[Read], size: int) -> Iterator[list[Read]]:
-    """The same in lists of so many; the last may be shorter."""
+    """Yields the inputs in lists of `size`; the last may be shorter."""
     while batch := list(islice(inputs, size)):
         yield batch

@@ -1,4 +1,4 @@
-"""Multi30k, descriptions of photographs in English, German and French (Elliott 2016, arXiv:1605.00459; task 1)."""
+"""Multi30k: captions of photographs in English, German and French (Elliott 2016, arXiv:1605.00459; task 1)."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ FILES = {  # size in bytes, SHA-256
 
 
 class Multi30k(tfds.core.GeneratorBasedBuilder):
-    """29,000 descriptions to train, 1,014 to validate and the 1,000 of test2016, each in three languages."""
+    """29,000 captions for training, 1,014 for validation and the 1,000 of test2016, each in three languages."""
 
     VERSION = tfds.core.Version("1.0.0")
-    # In place of TFDS's table of checksums: by it a download is checked.
+    # Used in place of TFDS's table of checksums to verify downloads.
     url_infos: ClassVar[dict] = {
         PLACE + name: UrlInfo(size=size, checksum=checksum, filename=name) for name, (size, checksum) in FILES.items()
     }
@@ -43,9 +43,9 @@ class Multi30k(tfds.core.GeneratorBasedBuilder):
         )
 
     def _split_generators(self, dl_manager):
-        got = dl_manager.download({name: PLACE + name for name in FILES})
+        paths = dl_manager.download({name: PLACE + name for name in FILES})
         return {
-            split: self._generate_examples({language: got[f"{name}.{language}.gz"] for language in LANGUAGES})
+            split: self._generate_examples({language: paths[f"{name}.{language}.gz"] for language in LANGUAGES})
             for split, name in SPLITS.items()
         }
 

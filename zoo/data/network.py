@@ -1,17 +1,17 @@
-"""Whether a server answers, found out before anything waits for it."""
+"""A quick check of whether a server answers, before anything waits for it."""
 
 import socket
 import threading
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-PATIENCE = 5  # seconds for a server to answer before it counts as out of reach
+PATIENCE = 5  # seconds after which a server that has not answered counts as unreachable
 
 
 def silence_of(address: str) -> str | None:
-    """Why the server of a web address does not answer within PATIENCE seconds; None where it does.
+    """Why the server of a URL does not answer within PATIENCE seconds; None if it does.
 
-    None, too, where a proxy would do the asking.
+    Also None if a proxy is configured, since the server is then not contacted directly.
     """
     url = urlsplit(address)
     if url.scheme in getproxies():
@@ -21,15 +21,15 @@ def silence_of(address: str) -> str | None:
     def ask() -> None:
         try:
             port = url.port or {"http": 80, "ftp": 21}.get(url.scheme, 443)
-            # Less for each of its addresses: of two that it has one may lead nowhere.
+            # A shorter timeout for each of its addresses: one of them may be unreachable.
             socket.create_connection((url.hostname, port), PATIENCE / 3).close()
             problem.clear()
         except (OSError, ValueError) as error:
             problem[:] = [getattr(error, "strerror", None) or str(error)]
 
-    # In a thread: looking up a name has no time limit of its own.
+    # In a thread, because looking up a host name has no timeout.
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
     asking.join(PATIENCE)
-    found = list(problem)  # which may change now
-    return found[0] if found else None
+    reasons = list(problem)  # a copy, because the thread may still change it
+    return reasons[0] if reasons else None

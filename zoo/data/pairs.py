@@ -1,4 +1,4 @@
-"""Pairs of sentences for translation, by TFDS name or from a person's file."""
+"""Pairs of sentences for translation, by TFDS name or from a user's file."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ from zoo.data.tokens import (
 from zoo.data.tsv import part_of, read_pairs
 from zoo.errors import UserError
 
-SPECIAL = ("<pad>", "<bos>", LINE_END)  # what zoo.data.buckets numbers PADDING, BOS and EOS
+SPECIAL = ("<pad>", "<bos>", LINE_END)  # tokens PADDING, BOS and EOS of zoo.data.buckets
 OURS = {"dates": Dates, "multi30k": Multi30k}
-LONGEST = 10_000  # tokens of a sentence, and pairs of a batch
-FAR = 5  # this many times the limit is more than memory holds
+LONGEST = 10_000  # largest limit of tokens per sentence, number of lengths, and number of pairs per batch
+FAR = 5  # sentences of more than this many times the limit are refused: they would not fit into memory
 
 
 @dataclass(frozen=True)
@@ -46,28 +46,31 @@ class Pairs(Source):
     """Sentences and their translations; both languages share one tokenizer."""
 
     name: str = "dates"
-    """TFDS name of a set of translations: dates (needs no network), multi30k, tatoeba/tatoeba_de, ..."""
+    """Name of a TFDS data set of translations: dates (needs no network), multi30k, tatoeba/tatoeba_de, ..."""
     source: str | None = None
-    """The language that is read, such as en (of tatoeba's sets: source or target); the set's first if not given."""
+    """Language to translate from, such as en (for tatoeba's data sets: source or target); by default the first of the
+    data set."""
     target: str | None = None
-    """The language that is written, such as de; the set's second if not given."""
+    """Language to translate to, such as de; by default the second of the data set."""
     file: Path | None = None
-    """Own UTF-8 text instead, a pair a line: source, tab, target; more columns are left out. A tenth each is
-    for validation and the test, with no source that was trained on."""
+    """Your own UTF-8 text instead, one pair per line: source, tab, target; further columns are ignored. A tenth each
+    is for validation and the test, without any source that is in training."""
     directory: Path | None = field(default=None, metadata={"local": True})
-    """Where TFDS keeps data; TFDS_DATA_DIR or ~/tensorflow_datasets if not given."""
+    """Where TFDS stores data; by default TFDS_DATA_DIR, or else ~/tensorflow_datasets."""
     tokens: Kind = "characters"
-    """characters, words, or bpe: byte-pair encoding."""
+    """Kind of tokens: characters, words, or bpe (byte-pair encoding)."""
     vocabulary: int = 8000
-    """Tokens at most, of words and bpe."""
+    """Largest number of tokens; for words and bpe."""
     tokenizer: Path | None = None
-    """A tokenizer.json instead of learning one from the training part; its tokens 0, 1, 2 are <pad>, <bos>, <eos>."""
+    """A tokenizer.json to use instead of learning one from the training split; its tokens 0, 1 and 2 must be <pad>,
+    <bos> and <eos>."""
     batch: int = 64
-    """Pairs a training step."""
+    """Pairs per training step."""
     limit: int = 100
-    """Tokens of a sentence at most: longer ones are neither trained on nor written."""
+    """Largest number of tokens of a sentence: longer ones are left out of training, and translations end there."""
     lengths: int = 8
-    """Lengths to which sentences are padded: batches have this many shapes, and XLA compiles each separately."""
+    """Number of lengths to which sentences are padded: batches have this many shapes, each compiled separately by
+    XLA."""
 
     kind: ClassVar[str] = "sentence"
     Inputs: ClassVar[type] = Lines
@@ -90,12 +93,12 @@ class Pairs(Source):
 
     @property
     def title(self) -> str:
-        """What the data are called in a report."""
+        """The name of the data in reports."""
         return self.file.name if self.file else self.name
 
     @property
     def summary(self) -> str:
-        """What `fit` says of the data at its end besides the counts."""
+        """What `fit` prints about the data at its end, besides the counts."""
         longer = len(self.pairs("train")) - self.count("train")
         left_out = f", {longer} longer ones left out of training" if longer else ""
         return (
@@ -103,11 +106,11 @@ class Pairs(Source):
             f"a vocabulary of {self.spec['vocabulary']}"
         )
 
-    bos, eos = BOS, EOS  # the tokens that begin and end a translation
+    bos, eos = BOS, EOS  # the tokens that start and end a translation
 
     @property
     def selection(self) -> dict:
-        """Sentences up to a length."""
+        """The largest number of tokens of a sentence."""
         return {"limit": self.limit}
 
     @property
@@ -117,10 +120,10 @@ class Pairs(Source):
 
     @cached_property
     def languages(self) -> tuple[str, str]:
-        """What is read and what is written.
+        """The language to translate from, and the one to translate to.
 
         Raises:
-            UserError: the set does not have it.
+            UserError: the data set does not have one of them.
         """
         if self.file is not None:
             return self.source or "source", self.target or "target"
@@ -134,7 +137,7 @@ class Pairs(Source):
 
     @cached_property
     def spec(self) -> dict:
-        """The builder's positional arguments.
+        """The positional arguments of a network's builder.
 
         Raises:
             UserError: the tokenizer knows too few tokens, or too many.
@@ -143,7 +146,7 @@ class Pairs(Source):
 
     @property
     def vocabulary_size(self) -> int:
-        """Numbers that tokens can have.
+        """The size of the vocabulary, counting numbers that no token has.
 
         Raises:
             UserError: the tokenizer knows too few tokens, or too many.
@@ -152,10 +155,10 @@ class Pairs(Source):
 
     @cached_property
     def codec(self) -> Tokenizer:
-        """The tokenizer of both languages: the one that is given, or one learned from the training part.
+        """The tokenizer of both languages: the given one, or one learned from the training split.
 
         Raises:
-            UserError: the file is not a tokenizer, or none for translation.
+            UserError: the file is not a tokenizer, or lacks the special tokens of translation.
         """
         if self.tokenizer is None:
             text = "\n".join(sentence for pair in self.pairs("train") for sentence in pair)
@@ -170,21 +173,21 @@ class Pairs(Source):
         return codec
 
     def of_run(self, folder: Path, labels: Sequence[str]) -> Pairs:
-        """The same with the tokenizer that a run's folder keeps."""
+        """This source with the tokenizer in the run's folder."""
         return replace(self, tokenizer=folder / TOKENIZER)
 
     def beside(self, folder: Path, spec: dict) -> Pairs:
-        """Other pairs, in the same tokens."""
+        """Other pairs, with the same tokenizer."""
         other = replace(self, name=Pairs.name, file=None, source=None, target=None, directory=None)
         return replace(other, tokenizer=folder / TOKENIZER)
 
     def files(self) -> dict[str, str]:
-        """What a run keeps of the data, by name, for later verbs."""
+        """Text files that a run keeps for later verbs, by name."""
         return {TOKENIZER: self.codec.to_str()}
 
     @cached_property
     def splits(self) -> dict[str, str]:
-        """Names of train, validation and test, and where they come from."""
+        """The splits train, validation and test, and what each consists of."""
         if self.file is not None:
             return {"train": "eight tenths of the sources", "validation": "a tenth", "test": "a tenth"}
         return split_names(self._prepared, self.title)
@@ -195,7 +198,7 @@ class Pairs(Source):
         Raises:
             UserError: there are none, or a line of the file lacks its tab.
         """
-        cache = self.__dict__.setdefault("_pairs", {})  # a frozen record; what it names never changes
+        cache = self.__dict__.setdefault("_pairs", {})  # the record is frozen, and its data never change
         if split not in cache:
             cache[split] = part_of(self._own, split) if self.file else self._of_tfds(split)
             if not cache[split]:
@@ -203,11 +206,11 @@ class Pairs(Source):
         return cache[split]
 
     def numbers(self, split: str) -> list[tuple[list[int], list[int]]]:
-        """The tokens of the pairs, without those that begin and end; of train only pairs within the limit.
+        """The tokens of the pairs, without bos and eos; for train, only of pairs within the limit.
 
         Raises:
-            UserError: no pair is within the limit, the tokenizer does not know some of it, or a sentence that is not
-                trained on is far beyond the limit.
+            UserError: no pair is within the limit, part of the text is unknown to the tokenizer, or a sentence of
+                validation or test is far beyond the limit.
         """
         cache = self.__dict__.setdefault("_numbers", {})
         if split not in cache:
@@ -226,39 +229,39 @@ class Pairs(Source):
         return cache[split]
 
     def count(self, split: str) -> int:
-        """Pairs of train, validation or test."""
+        """The number of pairs of a split."""
         return len(self.numbers(split))
 
     @property
     def epoch_size(self) -> int:
-        """Places for pairs in the batches of an epoch: all pairs once, and what fills up the last batch."""
+        """The number of rows in the batches of an epoch: each pair once, and the padding of the last batch."""
         return padded(self.count("train"), self.batch)
 
     def load(self, split: str, *, seed: int = 0, step: int = 0, stopwatch: tf.Variable | None = None):
-        """Batches of ((source, target), labels, weights) as a tf.data.Dataset, all padded with 0 after their end.
+        """Batches of ((source, target), labels, weights) as a tf.data.Dataset, all padded with 0 at the end.
 
-        source is (B, S) int32; target (B, T) begins with the token that begins one; labels (B, T) are the target a
-        token later and end with the token that ends it; weights (B, T) are 1 where there is a token to predict, else 0.
-        Pairs of like length come together. S and T are two of a few lengths, decided by the training part; B is always
-        the same: rows without any token fill up the last batch.
+        source is (B, S) int32; target (B, T) starts with bos; labels (B, T) are the target one token later and end with
+        eos; weights (B, T) are 1 where there is a token to predict, else 0. A batch has pairs of similar length. S and
+        T are two of a few lengths, determined by the training split; B is constant, as the last batch is filled up with
+        empty rows.
 
         Args:
-            split: train (for ever, each pair once an epoch), validation or test (one pass; whatever is longer than the
-                limit too).
-            seed: decides the order of train.
-            step: at which of its batches train starts.
+            split: train (endless, each pair once per epoch), validation or test (one pass, including pairs beyond the
+                limit).
+            seed: of the order of train.
+            step: index of the batch with which train starts.
             stopwatch: see `zoo.data.pipeline.training_stream`.
         """
         train, numbers = lengths_of(self.numbers("train")), self.numbers(split)
         longest = np.maximum(train.max(0), lengths_of(numbers).max(0))
-        # What is longer than all that is learned from is padded to the longest.
+        # Sentences longer than all of training are padded to the longest.
         edges = np.union1d(widths(train.max(1), self.lengths), longest.max())
         if split == "train":
             return endless(numbers, edges, longest, batch=self.batch, seed=seed, step=step, stopwatch=stopwatch)
         return once(numbers, edges, longest, batch=self.batch)
 
     def synthetic(self, count: int, stopwatch: tf.Variable | None = None) -> tf.data.Dataset:
-        """The training stream of `count` pairs of random tokens, as long as those of train are on average."""
+        """The training stream of `count` pairs of random tokens, of the average lengths in train."""
         random, mean = np.random.default_rng(0), lengths_of(self.numbers("train")).mean(0).round().astype(int)
         numbers = [
             tuple(random.integers(len(SPECIAL), self.spec["vocabulary"], length).tolist() for length in mean)
@@ -266,40 +269,33 @@ class Pairs(Source):
         ]
         return endless(numbers, np.array([mean.max()]), mean, batch=self.batch, seed=0, step=0, stopwatch=stopwatch)
 
-    def find(self, folder: Path) -> list[Path]:
-        """None: sentences are given as lines."""
-        return []
-
     def read(self, given: str, spec: dict) -> tuple[list[int], dict]:
-        """The tokens of a sentence; where words are tokens also those words, `unknown`, that have none.
+        """The tokens of a sentence, and if there are any, the words that have none as `unknown`.
 
         Raises:
-            OSError: it holds characters that have no token, or is too long.
+            UserError: the sentence contains characters that have no token, or is too long.
         """
         unknown = out_of_vocabulary(self.codec, given)
         if unknown and self.tokens == "characters":
-            raise OSError(f"it holds {' '.join(map(repr, unknown[:10]))}, for which the run has no token")
-        try:
-            tokens = self.encode(given)
-        except UserError as error:
-            raise OSError(str(error)) from error
+            raise UserError(f"it holds {' '.join(map(repr, unknown[:10]))}, for which the run has no token")
+        tokens = self.encode(given, "it")
         if len(tokens) > self.limit:
-            raise OSError(
+            raise UserError(
                 f"it has {len(tokens)} tokens, but the network learned from sentences of at most {self.limit}: cut it"
             )
         return tokens, {"unknown": unknown} if unknown else {}
 
     def encode(self, text: str, what: str = "the text") -> list[int]:
-        """The tokens of a sentence; what it writes like a special token means nothing.
+        """The tokens of a sentence; special tokens in its text are left out.
 
         Raises:
-            UserError: the tokenizer has no token for some of it, nor one for what is unknown; the message begins with
-                `what`.
+            UserError: part of the text is not in the vocabulary, and the tokenizer has no token for unknown text; the
+                message starts with `what`.
         """
         return [number for number in encode(self.codec, text, what) if number >= len(SPECIAL)]
 
     def decode(self, numbers) -> str:
-        """The text of these tokens up to the one that ends it; padding and beginning are left out."""
+        """The text of these tokens up to eos, without padding and bos."""
         text = takewhile(lambda number: number != EOS, map(int, numbers))
         return self.codec.decode([number for number in text if number >= len(SPECIAL)])
 
@@ -312,7 +308,7 @@ class Pairs(Source):
         """The TFDS builder; nothing is downloaded yet.
 
         Raises:
-            UserError: there is no such data set, or it does not hold translations.
+            UserError: there is no such data set, or it does not contain translations.
         """
         directory = place_of(self.directory)
         if self.name in OURS:
@@ -326,10 +322,10 @@ class Pairs(Source):
 
     @cached_property
     def _prepared(self) -> tfds.core.DatasetBuilder:
-        return prepare(self.builder)
+        return prepare(self.builder, "dates")
 
     def _of_tfds(self, split: str) -> list[tuple[str, str]]:
-        """The pairs of the set; one whose other side is empty teaches nothing."""
+        """The pairs of a TFDS split, without those of which one side is empty."""
         names = [columns(self.builder)[language] for language in self.languages]
         stored = examples(self._prepared, self.splits[split], *names)
         pairs = (tuple(sentence.decode().strip() for sentence in pair) for pair in stored)
@@ -341,10 +337,10 @@ class Pairs(Source):
 
 
 def columns(builder: tfds.core.DatasetBuilder) -> dict[str, str]:
-    """The languages of a TFDS set with the features that hold their sentences; none if it has no translations."""
+    """The languages of a TFDS data set, each with the feature that holds its sentences; empty without translations."""
     features = builder.info.features
     if isinstance(features, tfds.features.Translation):
         return {language: language for language in features}
-    if {"source_sentence", "target_sentence"} <= set(features):  # the sets of one pair of languages
+    if {"source_sentence", "target_sentence"} <= set(features):  # data sets of a single pair of languages
         return {"source": "source_sentence", "target": "target_sentence"}
     return {}

@@ -1,4 +1,4 @@
-"""Picture files of a person: found, read with Pillow, and brought to the shape of a network's input."""
+"""A user's picture files: finding them, reading them with Pillow, and converting them to a network's input shape."""
 
 import warnings
 from pathlib import Path
@@ -8,33 +8,33 @@ from PIL import Image, ImageOps
 
 from zoo.data.files import files_below
 
-# All that Pillow reads by itself. Left out are EPS, for which it runs Ghostscript, and what it needs others for.
+# All formats that Pillow reads by itself. Left out are EPS, for which it runs Ghostscript, and those that need plugins.
 Image.init()
 FORMATS = tuple(sorted(Image.OPEN.keys() - {"EPS", "WMF", "HDF5", "GRIB", "BUFR", "MPEG"}))
 GRAY_MODES = ("1", "L", "I;16", "I;16B", "I", "F", "LA")
-# What white may be in pictures of more than 8 bits: the smallest of these that holds the brightest pixel.
+# Possible values of white in pictures of more than 8 bits: the smallest that is not below the brightest pixel is used.
 WHITE = {"I;16": (65535,), "I;16B": (65535,), "I": (255, 65535), "F": (1, 255)}
-SAMPLE = 100  # pictures whose headers decide the size and the channels of all
-OWN_SIZE = 96  # pixels up to which pictures keep a size that all share
-SIZE = (64, 64)  # of all others, unless the person asks for one
+SAMPLE = 100  # pictures whose headers determine the size and the channels of all
+OWN_SIZE = 96  # pixels up to which pictures keep a size that they all share
+SIZE = (64, 64)  # for all other pictures, unless the user asks for a size
 
 
 def find_pictures(folder: Path) -> list[Path]:
-    """All files below `folder` whose ending Pillow knows, in a fixed order; hidden files are left out."""
-    # MPO, a JPEG with a second picture, is read as JPEG.
+    """All files below `folder` with a suffix that Pillow knows, in a fixed order; hidden files are left out."""
+    # MPO files, which are JPEGs with a second picture, are read as JPEG.
     endings = {ending for ending, kind in Image.registered_extensions().items() if kind in (*FORMATS, "MPO")}
     return files_below(folder, endings)
 
 
 def shape_of(pictures: list[Path], size: tuple[int, int] | None) -> tuple[int, int, int]:
-    """(height, width, channels) to which the pictures are brought, by the headers of a sample."""
+    """The (height, width, channels) to which the pictures are converted, from the headers of a sample."""
     sizes, modes = set(), set()
     for path in pictures[:: max(1, len(pictures) // SAMPLE)]:
         try:
             with Image.open(path, formats=FORMATS) as picture:
                 sizes.add((picture.height, picture.width))
                 modes.add(picture.mode)
-        except Exception:  # Broken: named when the pictures are read.
+        except Exception:  # a broken file, which is reported when the pictures are read
             continue
     shared = sizes.pop() if len(sizes) == 1 else None
     own = shared if shared and max(shared) <= OWN_SIZE else SIZE
@@ -42,12 +42,12 @@ def shape_of(pictures: list[Path], size: tuple[int, int] | None) -> tuple[int, i
 
 
 def read_picture(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
-    """The picture as uint8 of `shape` (height, width, channels), turned as its camera noted.
+    """The picture as uint8 of `shape` (height, width, channels), rotated according to its EXIF orientation.
 
-    Transparent parts become white; channels are 1 (gray) or 3 (RGB).
+    Transparent parts become white; channels are 1 (grey) or 3 (RGB).
 
     Raises:
-        OSError: the file is not a picture, is broken, or is too large to be one; the text says which.
+        OSError: the file is not a picture, is broken, or is implausibly large; the message says which.
     """
     height, width, channels = shape
     with warnings.catch_warnings():
@@ -58,17 +58,17 @@ def read_picture(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
                 picture = to_mode(picture, "L" if channels == 1 else "RGB")
         except OSError:
             raise
-        except Exception as error:  # Pillow's decoders raise nearly anything on broken input.
+        except Exception as error:  # Pillow's decoders raise almost any error on broken input
             raise OSError(f"{type(error).__name__}: {error}") from error
     return fit(np.asarray(picture).reshape(picture.height, picture.width, -1), (height, width))
 
 
 def to_mode(picture: Image.Image, mode: str) -> Image.Image:
-    """The picture in 8-bit gray or RGB."""
-    if picture.mode in WHITE:  # more than 8 bits, which Pillow's own conversion would cut off at 255
+    """The picture in 8-bit grey or RGB."""
+    if picture.mode in WHITE:  # more than 8 bits, which Pillow's own conversion would clip at 255
         values = np.asarray(picture, dtype=np.float64)
         if not np.isfinite(values).all():
-            raise OSError("it holds what is not a number")
+            raise OSError("it contains NaN or infinity")
         white = next((white for white in WHITE[picture.mode] if values.max() <= white), values.max())
         picture = Image.fromarray(np.uint8(np.round(values.clip(0) * (255 / white))))
     if "A" in picture.getbands() or "transparency" in picture.info:
@@ -78,7 +78,7 @@ def to_mode(picture: Image.Image, mode: str) -> Image.Image:
 
 
 def fit(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A uint8 (H, W, C) picture stretched to `size` (height, width); smoothed where it shrinks."""
+    """A uint8 (H, W, C) picture resized to `size` (height, width), with antialiasing if it shrinks."""
     if pixels.shape[:2] == tuple(size):
         return pixels
     picture = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)

@@ -1,7 +1,7 @@
-"""The one tf.data pipeline: an endless training stream that can start at any step, and a plain pass.
+"""The one tf.data pipeline: an endless training stream that can start at any step, and a single pass.
 
-Order of steps in training: choose indices, read, augment, prefetch. Nothing in it has a state: a batch
-follows from (seed, step) alone, so a resumed run seeks by saying at which step it stands.
+Order of operations in training: shuffle indices, read, augment, prefetch. The pipeline is stateless: a batch
+depends only on (seed, step), so a resumed run only needs to give its step.
 """
 
 from collections.abc import Callable
@@ -21,17 +21,17 @@ def training_stream(
     arrange: Callable | None = None,
     stopwatch: tf.Variable | None = None,
 ) -> tf.data.Dataset:
-    """Batches for ever, in a new order each time all examples were seen; none is ever dropped.
+    """An endless stream of batches, in a new order for each pass over the data; no example is ever dropped.
 
     Args:
-        count: examples in all.
-        read: (batch,) int64 indices to (inputs, targets) tensors; called inside tf.data.
-        batch: examples a batch; a batch may reach from one pass over the data into the next.
-        seed: decides the orders and the augmentation.
+        count: number of examples.
+        read: maps (batch,) int64 indices to (inputs, targets) tensors; called inside tf.data.
+        batch: examples per batch; a batch may span the end of one pass and the start of the next.
+        seed: of the orders and the augmentation.
         step: the global step at which the stream starts.
-        augment: (inputs, targets, seed, step) to (inputs, targets), for a whole batch.
-        arrange: (count,) indices in their new order, and the numbers that decided it, to the order in which they come.
-        stopwatch: a float64 variable to which the seconds are added that its user waited for batches.
+        augment: maps (inputs, targets, seed, step) to (inputs, targets), for a whole batch.
+        arrange: maps (count,) shuffled indices, and the two numbers that seeded the shuffle, to their final order.
+        stopwatch: a float64 variable to which the seconds spent waiting for batches are added.
     """
 
     def order(epoch):
@@ -51,14 +51,14 @@ def training_stream(
 
 
 def single_pass(count: int, read: Callable, *, batch: int) -> tf.data.Dataset:
-    """Every example once, in the order of the data, the last batch as small as it comes out."""
+    """Every example once, in the order of the data; the last batch may be smaller."""
     data = tf.data.Dataset.range(count).batch(batch)
     return data.map(read, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
 
 def timed(data: tf.data.Dataset, stopwatch: tf.Variable) -> tf.data.Dataset:
-    """The same elements; the seconds between asking for one and having it are added to `stopwatch`."""
-    # `zip` asks its parts one after the other, so the two clocks stand before and after the element.
+    """The same elements; the seconds between requesting and receiving each are added to `stopwatch`."""
+    # `zip` evaluates its parts in order, so the two clocks are read before and after the element.
     clock = tf.data.Dataset.range(np.iinfo(np.int64).max).map(lambda _: tf.timestamp())
 
     def note(before, element, after):
@@ -66,6 +66,6 @@ def timed(data: tf.data.Dataset, stopwatch: tf.Variable) -> tf.data.Dataset:
         return element
 
     options = tf.data.Options()
-    # tf.data would add a prefetch at the end, and its thread would be the one that waits.
+    # tf.data would append a prefetch, and then it would be that thread that waits.
     options.experimental_optimization.inject_prefetch = False
     return tf.data.Dataset.zip((clock, data, clock)).map(note).with_options(options)

@@ -1,4 +1,4 @@
-"""Making a TFDS data set ready, and saying at once what to do where that cannot be."""
+"""Preparing TFDS data sets, with an immediate error that says what to do if that is impossible."""
 
 import contextlib
 import io
@@ -19,31 +19,31 @@ from tensorflow_datasets.core.download.util import DownloadError
 from zoo.data.network import silence_of
 from zoo.errors import UserError, disk_is_full, nearest
 
-# What TensorFlow says of a file with other bytes than were written, one without its end, and one that is gone.
+# What TensorFlow raises for a file that is corrupt, one that is truncated, and one that is missing.
 DAMAGE = (tf.errors.DataLossError, tf.errors.FailedPreconditionError, tf.errors.NotFoundError)
 
 
 def place_of(directory: Path | None) -> Path | str | None:
-    """Where TFDS keeps data: in `directory`, else in TFDS_DATA_DIR; None: where it usually does."""
+    """Where TFDS stores data: `directory`, or else TFDS_DATA_DIR; None: its default."""
     return directory or os.environ.get("TFDS_DATA_DIR") or None
 
 
-def prepare(builder: tfds.core.DatasetBuilder) -> tfds.core.DatasetBuilder:
-    """Downloads and prepares the data set where that was not done yet.
+def prepare(builder: tfds.core.DatasetBuilder, ours: str) -> tfds.core.DatasetBuilder:
+    """Downloads and prepares the data set, if that has not been done before.
 
     Raises:
-        UserError: it cannot be had, or there is nowhere to put it.
+        UserError: it cannot be downloaded, or cannot be stored.
     """
     if builder.is_prepared():
         return report_skipped(builder)
     directory = Path(builder.data_path).parents[builder.info.full_name.count("/")]
-    out_of_reach(builder, directory)
+    out_of_reach(builder, directory, ours)
     print(f"preparing {builder.name} in {directory} (once)", file=sys.stderr)
     if not sys.stderr.isatty():
         tfds.disable_progress_bar()
     try:
-        with alone(directory), contextlib.redirect_stdout(io.StringIO()):  # TFDS prints there what is said above
-            builder.download_and_prepare()  # or finds that another process has done it meanwhile
+        with alone(directory), contextlib.redirect_stdout(io.StringIO()):  # TFDS prints the same as the line above
+            builder.download_and_prepare()  # does nothing if another process has done it in the meantime
             builder.info.read_from_directory(builder.data_path)
     except (RequestException, DownloadError, NonMatchingChecksumError) as error:
         raise UserError(f"{builder.name} could not be downloaded: {' '.join(str(error).split())}; try again") from error
@@ -56,7 +56,7 @@ def prepare(builder: tfds.core.DatasetBuilder) -> tfds.core.DatasetBuilder:
         if not disk_is_full(error):
             raise
         raise UserError(f"the disk is full: {directory} cannot take {builder.name}; make room and try again") from error
-    except AssertionError as error:  # TFDS's word for a set that a person has to download
+    except AssertionError as error:  # TFDS raises it for a set that has to be downloaded manually
         raise UserError(" ".join(str(error).split())) from error
     return report_skipped(builder)
 
@@ -64,16 +64,16 @@ def prepare(builder: tfds.core.DatasetBuilder) -> tfds.core.DatasetBuilder:
 def examples(
     builder: tfds.core.DatasetBuilder, split: str, *features: str, batch: int | None = None
 ) -> Iterator[tuple]:
-    """These features of a prepared set's examples as NumPy has them, in TFDS's order, which is the same each time.
+    """Yields features of a prepared data set's examples as NumPy values, in TFDS's order, which is always the same.
 
     Args:
-        builder: of the set.
-        split: in TFDS's words.
+        builder: of the data set.
+        split: a split expression of TFDS.
         features: their names.
-        batch: examples that come at once, for features that are all of one shape; None: one by one.
+        batch: examples to yield at once, for features that have the same shape in all examples; None: one by one.
 
     Raises:
-        UserError: the files are damaged, or some are gone.
+        UserError: files are damaged or missing.
     """
     try:
         data = builder.as_dataset(split=split).map(lambda example: tuple(example[name] for name in features))
@@ -83,20 +83,20 @@ def examples(
 
 
 def builder_of(kind: Callable[..., tfds.core.DatasetBuilder], directory: Path | str | None) -> tfds.core.DatasetBuilder:
-    """A builder of ours; nothing is prepared yet.
+    """A TFDS builder that this package defines; nothing is prepared yet.
 
     Args:
-        kind: its class, with all but the directory.
-        directory: where TFDS keeps data; None: where it usually does.
+        kind: its class, or a partial with all arguments but the directory.
+        directory: where TFDS stores data; None: its default.
 
     Raises:
-        UserError: what was prepared before is damaged.
+        UserError: data that were prepared before are damaged.
     """
     try:
         return kind(data_dir=directory)
     except (UserError, OSError, MemoryError):
         raise
-    except Exception as error:  # TFDS and the libraries under it each have errors of their own for a cut file
+    except Exception as error:  # for a truncated file, TFDS and its libraries raise many different errors
         where = directory or "~/tensorflow_datasets"
         raise UserError(
             f"a description (dataset_info.json) in {where} is damaged ({' '.join(str(error).split())[:200]}): "
@@ -105,12 +105,12 @@ def builder_of(kind: Callable[..., tfds.core.DatasetBuilder], directory: Path | 
 
 
 def known_builder(name: str, directory: Path | str | None, ours: str) -> tfds.core.DatasetBuilder:
-    """TFDS's builder of that name; nothing is downloaded yet.
+    """The builder of a TFDS data set; nothing is downloaded yet.
 
     Args:
-        name: as TFDS has it.
-        directory: where TFDS keeps data; None: where it usually does.
-        ours: another name that is known to the source.
+        name: of the data set in TFDS.
+        directory: where TFDS stores data; None: its default.
+        ours: a data set of this package, to be suggested for a misspelt name.
 
     Raises:
         UserError: there is no such data set.
@@ -120,13 +120,13 @@ def known_builder(name: str, directory: Path | str | None, ours: str) -> tfds.co
         raise UserError(f"no data set is called {name!r}{nearest(name, [ours, *known])}")
     try:
         return tfds.builder(name, data_dir=directory)
-    except Exception as error:  # an unknown version or configuration: TFDS has many ways to say so
+    except Exception as error:  # an unknown version or configuration, for which TFDS raises many different errors
         reason = " ".join(str(error).split())[:300]
         raise UserError(f"--data.name came as {name}, which TFDS refuses: {reason}") from error
 
 
 def split_names(builder: tfds.core.DatasetBuilder, title: str) -> dict[str, str]:
-    """TFDS's words for train, validation and test of a prepared set; what it does not have is cut from train.
+    """TFDS's expressions for train, validation and test of a prepared set; splits that it lacks are taken from train.
 
     Raises:
         UserError: there is nothing to train on.
@@ -145,14 +145,14 @@ def split_names(builder: tfds.core.DatasetBuilder, title: str) -> dict[str, str]
 
 @contextlib.contextmanager
 def alone(directory: Path) -> Iterator[None]:
-    """Waits until no other process prepares data in that directory; a crash leaves no lock behind."""
+    """Waits until no other process is preparing data in that directory; a crash leaves no lock behind."""
     directory.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(directory / ".zoo.lock"):
         yield
 
 
 def report_skipped(builder: tfds.core.DatasetBuilder) -> tfds.core.DatasetBuilder:
-    """Says which files of a person's folder could not be read."""
+    """Prints which files of a user's folder could not be read."""
     skipped = (builder.info.metadata or {}).get("skipped", [])
     if skipped:
         what = f"{builder.kind}{'s' * (len(skipped) > 1)}"
@@ -160,8 +160,8 @@ def report_skipped(builder: tfds.core.DatasetBuilder) -> tfds.core.DatasetBuilde
     return builder
 
 
-def out_of_reach(builder: tfds.core.DatasetBuilder, directory: Path) -> None:
-    """Raises where a file is neither downloaded nor on a server that answers: TFDS would retry for minutes."""
+def out_of_reach(builder: tfds.core.DatasetBuilder, directory: Path, ours: str) -> None:
+    """Raises UserError if a file is neither downloaded nor on a server that answers: TFDS would retry for minutes."""
     downloads = directory / "downloads"
     for url, info in (builder.url_infos or {}).items():
         name = resource.get_dl_fname(url, info.checksum)
@@ -172,14 +172,6 @@ def out_of_reach(builder: tfds.core.DatasetBuilder, directory: Path) -> None:
             raise UserError(
                 f"{builder.name} is not in {directory} and its server {urlsplit(url).hostname} cannot be reached "
                 f"({problem}): type the same command once where there is a network and copy the folder {builder.name}, "
-                f"or use --data.name {without_network(builder)}, which needs no network"
+                f"or use --data.name {ours}, which needs no network"
             )
-        return  # One server that answers is enough; what else fails, TFDS reports.
-
-
-def without_network(builder: tfds.core.DatasetBuilder) -> str:
-    """The data of the same kind that need no network."""
-    features = builder.info.features
-    if isinstance(features, tfds.features.Translation) or "source_sentence" in features:
-        return "dates"
-    return next((name for feature, name in (("text", "pydocs"), ("audio", "dtmf")) if feature in features), "digits")
+        return  # One server that answers is enough; TFDS reports other failures.

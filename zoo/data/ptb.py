@@ -1,7 +1,7 @@
-"""The Penn Treebank as Mikolov prepared it for language models (2010): news in lower case, 10,000 different words.
+"""The Penn Treebank as Mikolov prepared it for language models (2010): lower-case news with 10,000 distinct words.
 
-The words of the Wall Street Journal, rare ones replaced by <unk> and numbers by N, a sentence a line. An end of a line
-counts as a word: 929,589 tokens to train on, 73,760 to validate, 82,430 to test.
+Text from the Wall Street Journal, with rare words replaced by <unk> and numbers by N, one sentence per line. The end of
+a line counts as a word, which gives 929,589 tokens for training, 73,760 for validation and 82,430 for the test.
 """
 
 from typing import ClassVar
@@ -19,10 +19,10 @@ FILES = {  # size in bytes, SHA-256
 
 
 class Ptb(tfds.core.GeneratorBasedBuilder):
-    """Each part as one text, its sentences as lines."""
+    """Each split is a single text, with one sentence per line."""
 
     VERSION = tfds.core.Version("1.0.0")
-    # In place of TFDS's table of checksums: by it a download is checked.
+    # Used in place of TFDS's table of checksums to verify downloads.
     url_infos: ClassVar[dict] = {
         PLACE + name: UrlInfo(size=size, checksum=checksum, filename=name) for name, (size, checksum) in FILES.items()
     }
@@ -36,8 +36,8 @@ class Ptb(tfds.core.GeneratorBasedBuilder):
         )
 
     def _split_generators(self, dl_manager):
-        got = dl_manager.download({name: PLACE + name for name in FILES})
-        return {split: self._generate_examples(got[f"ptb.{name}.txt"]) for split, name in SPLITS.items()}
+        paths = dl_manager.download({name: PLACE + name for name in FILES})
+        return {split: self._generate_examples(paths[f"ptb.{name}.txt"]) for split, name in SPLITS.items()}
 
     def _generate_examples(self, path):
         lines = path.read_text(encoding="utf-8").splitlines()

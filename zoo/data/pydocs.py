@@ -1,4 +1,4 @@
-"""English text that needs no network: what Python's `help()` says about its language, which every Python carries."""
+"""English text that needs no network: the topics of Python's `help()`, which every Python installation includes."""
 
 import hashlib
 import platform
@@ -7,14 +7,14 @@ from typing import ClassVar
 
 import tensorflow_datasets as tfds
 
-LONG = 60  # characters from which on a paragraph that two topics share is no accident
+LONG = 60  # characters above which a paragraph that two topics share is no coincidence
 
 
 class PyDocs(tfds.core.GeneratorBasedBuilder):
-    """The topics of Python's language reference; about a tenth of the characters each to validate and test."""
+    """The topics of Python's language reference; about a tenth of its characters each for validation and the test."""
 
     VERSION = tfds.core.Version("1.0.0")
-    # Each Python has its own text.
+    # Each version of Python has its own text.
     BUILDER_CONFIGS: ClassVar[list] = [tfds.core.BuilderConfig(name=f"python-{platform.python_version()}")]
 
     def _info(self):
@@ -34,17 +34,18 @@ class PyDocs(tfds.core.GeneratorBasedBuilder):
                     parts[part] += group
                     rest.remove(group)
         parts["train"] = [name for group in rest for name in group]
-        return {name: self._generate_examples(chosen) for name, chosen in parts.items()}
+        return {split: self._generate_examples(names) for split, names in parts.items()}
 
-    def _generate_examples(self, chosen):
-        for name in chosen:
+    def _generate_examples(self, names):
+        for name in names:
             yield name, {"text": topics[name]}
 
 
 def groups() -> list[list[str]]:
-    """The names of the topics, those together that share a paragraph, mixed by the hash of their first name.
+    """The names of the topics in groups that share paragraphs, in pseudo-random order, by a hash of the first name.
 
-    Many topics are parts of others, word for word: apart, one would be tested on what another was trained on.
+    Many topics repeat parts of others word for word: if they were in different splits, the test would contain text from
+    training.
     """
     found: list[tuple[set[str], list[str]]] = []
     for name in sorted(topics):

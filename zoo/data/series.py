@@ -1,4 +1,4 @@
-"""Time series to forecast: yearly sunspot numbers, or a column of a person's CSV file."""
+"""Time series to forecast: yearly sunspot numbers, or a column of a user's CSV file."""
 
 from __future__ import annotations
 
@@ -23,36 +23,36 @@ from zoo.data.sunspots import Sunspots
 from zoo.data.table import read_table
 from zoo.errors import UserError
 
-EVALUATED = 1024  # windows that go through the network at once where nothing is learned
-SCALE = "scale.json"  # the file of it in a run's folder
+EVALUATED = 1024  # windows per batch of validation and test
+SCALE = "scale.json"  # file in a run's folder that holds the mean and the deviation
 
 
 @dataclass(frozen=True)
 class Series(Source):
-    """Numbers in the order of time: the inputs are windows of them, the targets the steps after each.
+    """A time series: the inputs are windows of it, the targets the steps that follow each window.
 
-    The first eight tenths are to train on, the ninth is for validation, the last for the test. A window may reach back
-    over the border of its part; its targets never do.
+    The first eight tenths are for training, the ninth is for validation, the last for the test. A window may reach back
+    into the split before its own; its targets never leave their split.
     """
 
     name: Literal["sunspots"] = "sunspots"
     """sunspots: yearly, 1700 to 2008 (needs no network)."""
     csv: Path | None = None
-    """Own CSV file instead, UTF-8, names in its first line, oldest row first."""
+    """Your own CSV file instead, in UTF-8, with column names in its first line and the oldest row first."""
     column: str | None = None
-    """Name of the column to forecast; not needed where the file has only one."""
+    """Name of the column to forecast; not needed if the file has only one."""
     scale: Path | None = None
-    """A scale.json of another run instead of the mean and deviation of the training part."""
+    """A scale.json from another run, to use instead of the mean and deviation of the training split."""
     directory: Path | None = field(default=None, metadata={"local": True})
-    """Where TFDS keeps data; TFDS_DATA_DIR or ~/tensorflow_datasets if not given."""
+    """Where TFDS stores data; by default TFDS_DATA_DIR, or else ~/tensorflow_datasets."""
     window: int = 11
-    """Steps that are seen at once."""
+    """Number of past steps that the network sees."""
     horizon: int = 1
-    """Steps after them that are predicted, all at once."""
+    """Number of future steps to predict, all at once."""
     season: int = 11
-    """Steps after which the series repeats itself, for the seasonal-naive forecast; sunspots: about 11 years."""
+    """Period of the series in steps, for the seasonal naive forecast; sunspots: about 11 years."""
     batch: int = 16
-    """Windows a training step."""
+    """Windows per training step."""
 
     kind: ClassVar[str] = "CSV file"
     Inputs: ClassVar[type] = Files
@@ -68,12 +68,12 @@ class Series(Source):
 
     @property
     def title(self) -> str:
-        """What the data are called in a report."""
+        """The name of the data in reports."""
         return self.csv.name if self.csv else self.name
 
     @property
     def summary(self) -> str:
-        """What `fit` says of the data at its end besides the counts."""
+        """What `fit` prints about the data at its end, besides the counts."""
         return (
             f"windows of {self.window} steps to predict the next {self.horizon}; "
             f"mean {self.moments[0]:.6g}, deviation {self.moments[1]:.6g}"
@@ -81,7 +81,7 @@ class Series(Source):
 
     @property
     def selection(self) -> dict:
-        """All of the series is taken."""
+        """The whole series is used."""
         return {}
 
     @property
@@ -91,27 +91,27 @@ class Series(Source):
 
     @property
     def spec(self) -> dict:
-        """The builder's positional arguments.
+        """The positional arguments of a network's builder.
 
         Raises:
-            UserError: the data cannot be learned from, which is said before anything is built.
+            UserError: the data are not usable; checked here, before a network is built.
         """
         self.scaled(self.series)
         return {"input_shape": (self.window, 1), "classes": self.horizon}
 
     @property
     def splits(self) -> dict[str, str]:
-        """Names of train, validation and test, and where they come from."""
+        """The splits train, validation and test, and what each consists of."""
         return {"train": "the first eight tenths", "validation": "the ninth tenth", "test": "the last tenth"}
 
     @property
     def variable(self) -> str:
-        """What the numbers are called."""
+        """The name of the series: its column, or the data set."""
         return self._column[0]
 
     @property
     def series(self) -> np.ndarray:
-        """All numbers (N,) float64, in the unit of the data.
+        """The whole series, (N,) float64, in the unit of the data.
 
         Raises:
             UserError: the file or its column cannot be used.
@@ -125,14 +125,14 @@ class Series(Source):
             name = table.find(self.column)
             return name, table.numbers(name)
         directory = place_of(self.directory)
-        stored = examples(prepare(builder_of(Sunspots, directory)), "train", self.name)
+        stored = examples(prepare(builder_of(Sunspots, directory), "sunspots"), "train", self.name)
         return self.name, np.array([number for (number,) in stored])
 
     def part(self, split: str) -> slice:
-        """Where the numbers of train, validation or test lie in the series.
+        """The slice of the series that is train, validation or test.
 
         Raises:
-            UserError: they are too few for a window, or for its targets.
+            UserError: it is too short for a window, or for its targets.
         """
         count = len(self.series)
         borders = (0, count * 8 // 10, count * 9 // 10, count)
@@ -148,21 +148,21 @@ class Series(Source):
         return slice(borders[at], borders[at + 1])
 
     def starts(self, split: str) -> np.ndarray:
-        """Where the first target lies in the series, for each window of the split in turn: (windows,)."""
+        """The index in the series of the first target of each window of the split: (windows,)."""
         part = self.part(split)
         return np.arange(part.start or self.window, part.stop - self.horizon + 1)
 
     @cached_property
     def moments(self) -> tuple[float, float]:
-        """Mean and deviation of the training part, or those of the scale that is given.
+        """Mean and deviation of the training split, or those of the given scale.
 
         Raises:
-            UserError: the training part never changes, or the scale cannot be read.
+            UserError: the training split is constant, or the scale cannot be read.
         """
         if self.scale is not None:
             return read_scale(self.scale)[1:]
         known = self.series[self.part("train")]
-        with np.errstate(over="ignore"):  # answered below
+        with np.errstate(over="ignore"):  # checked below
             mean, deviation = float(known.mean()), float(known.std())
         if known.min() == known.max() or not 0 < deviation < math.inf:
             raise UserError(
@@ -172,13 +172,13 @@ class Series(Source):
         return mean, deviation
 
     def scaled(self, numbers: np.ndarray) -> np.ndarray:
-        """Numbers in the unit of the data as the network takes them: less the mean, divided by the deviation, float32.
+        """Standardised numbers for the network: less the mean and divided by the deviation, float32.
 
         Raises:
-            UserError: one is further from the mean than float32 can hold.
+            UserError: a number is too far from the mean for float32.
         """
         mean, deviation = self.moments
-        with np.errstate(over="ignore"):  # answered below
+        with np.errstate(over="ignore"):  # checked below
             scaled = np.float32((np.float64(numbers) - mean) / deviation)
         if not np.isfinite(scaled).all():
             far = np.asarray(numbers)[~np.isfinite(scaled)][0]
@@ -189,49 +189,49 @@ class Series(Source):
         return scaled
 
     def unscaled(self, numbers: np.ndarray) -> np.ndarray:
-        """What the network predicts in the unit of the data, float64."""
+        """Predictions of the network in the unit of the data, float64."""
         mean, deviation = self.moments
         return np.float64(numbers) * deviation + mean
 
     def of_run(self, folder: Path, labels: Sequence[str]) -> Series:
-        """The same with the scale that a run's folder keeps."""
+        """This source with the scale in the run's folder."""
         return replace(self, scale=folder / SCALE)
 
     def beside(self, folder: Path, spec: dict) -> Series:
-        """Another series, in windows of the same length; it has a scale of its own."""
+        """Another series, in windows of the same length, with a scale of its own."""
         return Series(window=self.window, horizon=self.horizon, season=self.season, batch=self.batch)
 
     def files(self) -> dict[str, str]:
-        """What a run keeps of the data, by name, for later verbs."""
+        """Text files that a run keeps for later verbs, by name."""
         mean, deviation = self.moments
         return {SCALE: json.dumps({"column": self.variable, "mean": mean, "deviation": deviation}) + "\n"}
 
     def count(self, split: str) -> int:
-        """Windows of train, validation or test."""
+        """The number of windows of a split."""
         return len(self.starts(split))
 
     @property
     def epoch_size(self) -> int:
-        """Windows that count as an epoch."""
+        """An epoch is all training windows."""
         return self.count("train")
 
     def load(self, split: str, *, seed: int = 0, step: int = 0, stopwatch: tf.Variable | None = None):
-        """Batches of scaled float32 (B, window, 1) and (B, horizon), the steps after them, as a tf.data.Dataset.
+        """Batches of windows (B, window, 1) and the steps after them (B, horizon), scaled float32, as tf.data.Dataset.
 
         Args:
-            split: train (for ever, in a new order each pass), validation or test (one pass in the order of time).
-            seed: decides the orders of train.
-            step: at which of its batches train starts.
+            split: train (endless, in a new order for each pass), validation or test (one pass in chronological order).
+            seed: of the orders of train.
+            step: index of the batch with which train starts.
             stopwatch: see `zoo.data.pipeline.training_stream`.
         """
         numbers, starts = self.scaled(self.series), self.starts(split)
         if split == "train":
-            # Not a number of the later parts is even at hand.
+            # The stream gets only the training split, so it cannot use numbers of the others.
             return self._stream(numbers[self.part("train")], seed=seed, step=step, stopwatch=stopwatch)
         return single_pass(len(starts), self._windows(numbers, starts[0]), batch=EVALUATED)
 
     def synthetic(self, count: int, stopwatch: tf.Variable | None = None) -> tf.data.Dataset:
-        """The training stream of `count` windows of random numbers, to time what takes it."""
+        """The training stream of `count` windows of random numbers, to time training on it."""
         numbers = np.random.default_rng(0).standard_normal(count + self.window + self.horizon - 1, np.float32)
         return self._stream(numbers, seed=0, step=0, stopwatch=stopwatch)
 
@@ -246,13 +246,13 @@ class Series(Source):
     def read(self, given: Path, spec: dict) -> tuple[np.ndarray, dict]:
         """The last window of a CSV file, scaled: float32 (steps, 1).
 
-        Its column is the one that the run was trained on, or the only one that it has.
+        It is read from the column that the run was trained on, or from the only column of the file.
 
         Raises:
-            OSError: the file cannot be read; the text says why.
+            OSError: the file cannot be read; the message says why.
             UserError: the run has lost its scale.
         """
-        # The scale knows the column where the data may have gone.
+        # The scale names the column even if the data no longer exist.
         column = read_scale(self.scale)[0] if self.scale else self.variable
         try:
             table, shape = read_table(given), tuple(spec["input_shape"])
@@ -264,12 +264,12 @@ class Series(Source):
             raise error.__cause__ if isinstance(error.__cause__, OSError) else OSError(str(error)) from error
 
     def _windows(self, numbers: np.ndarray, first: int):
-        """Reads the windows by their number; the first has its first target at `first`."""
-        held = tf.constant(numbers)
+        """A function for tf.data from indices of windows to inputs and targets; `first`: index of the first target."""
+        values = tf.constant(numbers)
         inside = tf.range(-self.window, self.horizon, dtype=tf.int64)
 
         def read(windows):
-            steps = tf.gather(held, windows[:, None] + int(first) + inside)  # (B, window + horizon)
+            steps = tf.gather(values, windows[:, None] + int(first) + inside)  # (B, window + horizon)
             return steps[:, : self.window, None], steps[:, self.window :]
 
         return read
@@ -287,7 +287,7 @@ class Series(Source):
 
 
 def read_scale(path: Path) -> tuple[str, float, float]:
-    """The name of the column, the mean and the deviation that a run keeps.
+    """The name of the column, the mean and the deviation in a run's scale.json.
 
     Raises:
         UserError: the file is missing or damaged.

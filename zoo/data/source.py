@@ -1,11 +1,12 @@
-"""What a source is: real data by name or from a person's own files, which say what they are and yield batches."""
+"""Sources: real data, by name or from a user's own files, that describe themselves and yield batches."""
 
 from __future__ import annotations
 
 import dataclasses
 import typing
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,38 +16,38 @@ import tensorflow as tf
 class Source(ABC):
     """A frozen record of data: its fields are flags, `--data.NAME`.
 
-    A field whose metadata are {"local": True} says only where things lie on this machine, and is no part of a run's
-    id. Parts are called train, validation and test. What a task asks for besides is in the task's docstring.
+    A field whose metadata are {"local": True} only says where files are on this machine, and is not part of a run's
+    id. The splits are called train, validation and test. The docstring of a task lists what it needs beyond this class.
     """
 
     batch: int
-    """Examples a training step."""
+    """Examples per training step."""
     kind: ClassVar[str]
     """What one input is called, such as picture."""
     Inputs: ClassVar[type]
-    """How a person gives inputs to a trained network: `zoo.data.inputs.Files` or `Lines`."""
+    """How users give inputs to a trained network: `zoo.data.inputs.Files` or `Lines`."""
     usage: ClassVar[str]
-    """Inputs for a person to type, such as PICTURE..."""
+    """The inputs in a command line for users to type, such as PICTURE..."""
 
     @property
     @abstractmethod
     def title(self) -> str:
-        """What the data are called in a report."""
+        """The name of the data in reports."""
 
     @property
     @abstractmethod
     def summary(self) -> str:
-        """What `fit` says of the data at its end besides the counts."""
+        """What `fit` prints about the data at its end, besides the counts."""
 
     @property
     @abstractmethod
     def selection(self) -> dict:
-        """What of the data is taken, where that is not all: a result says it beside their name."""
+        """Which part of the data is used, if not all of it; recorded with each result beside the name of the data."""
 
     @property
     @abstractmethod
     def labels(self) -> Sequence[str]:
-        """Names of the classes, in the order of the network's outputs; empty where there are none."""
+        """The names of the classes, in the order of the network's outputs; empty if there are no classes."""
 
     @property
     @abstractmethod
@@ -56,16 +57,16 @@ class Source(ABC):
     @property
     @abstractmethod
     def splits(self) -> dict[str, str]:
-        """The parts train, validation and test, and where each comes from."""
+        """The splits train, validation and test, and what each consists of."""
 
     @abstractmethod
     def count(self, split: str) -> int:
-        """Examples of a part."""
+        """The number of examples of a split."""
 
     @property
     @abstractmethod
     def epoch_size(self) -> int:
-        """Examples that count as an epoch."""
+        """The number of examples that make an epoch."""
 
     @abstractmethod
     def load(
@@ -74,40 +75,36 @@ class Source(ABC):
         """Batches of (inputs, targets) or (inputs, targets, weights).
 
         Args:
-            split: train, for ever and shuffled; validation or test, one pass in a fixed order.
-            seed: decides order and random changes of train.
-            step: at which of its batches train starts; batches follow from seed and step alone.
+            split: train (endless and shuffled), validation or test (one pass in a fixed order).
+            seed: of the order and the random changes of train.
+            step: index of the batch with which train starts; a batch depends only on seed and step.
             stopwatch: see `zoo.data.pipeline.training_stream`.
         """
 
     @abstractmethod
     def synthetic(self, count: int, stopwatch: tf.Variable | None = None) -> tf.data.Dataset:
-        """The training stream of `count` random examples of the right shape, to time what takes it."""
+        """The training stream of `count` random examples of the right shape, to time training on it."""
 
     @abstractmethod
     def digest(self, split: str) -> str:
-        """Twelve hexadecimal digits that change with whatever a training or a measurement reads of the part."""
+        """Twelve hexadecimal digits that change with anything that training or evaluation reads from the split."""
 
     @abstractmethod
     def files(self) -> dict[str, str]:
-        """Text files that a run keeps of the data, by name, such as a tokenizer."""
+        """Text files that a run keeps for later verbs, by name, such as a tokenizer."""
 
     @abstractmethod
     def of_run(self, folder: Path, labels: Sequence[str]) -> Source:
-        """The same as a run knows it: with what its folder keeps and with its labels, though the data may be gone."""
+        """This source as a run knows it, with the run's files and labels, even if the data no longer exist."""
 
     @abstractmethod
     def beside(self, folder: Path, spec: dict) -> Source:
-        """A source of other data of the same form, for a network that was trained on this one.
+        """A source of other data in the same form, for fine-tuning a network that was trained on this one.
 
         Args:
-            folder: of the run that trained it.
-            spec: what the data gave its builder.
+            folder: the folder of the run that trained it.
+            spec: the arguments that the data gave to its builder.
         """
-
-    @abstractmethod
-    def find(self, folder: Path) -> Iterable[Path]:
-        """The files below a person's folder that `read` can read."""
 
     @abstractmethod
     def read(self, given: Any, spec: dict) -> tuple[Any, dict]:
@@ -115,18 +112,18 @@ class Source(ABC):
 
         Args:
             given: a path, or a line of text.
-            spec: what the data gave the network's builder.
+            spec: the arguments that the data gave to the network's builder.
 
         Returns:
-            What the network takes, and what else is to be said of the input.
+            The network's input, and entries to add to the answer.
 
         Raises:
-            OSError: it cannot be read; the text says why.
+            OSError, UserError: the input cannot be read; the message says why.
         """
 
 
 def as_paths(record: Any) -> None:
-    """Turns text into paths, in the fields of a frozen record that hold a path."""
+    """Converts text to paths, in those fields of a frozen record that hold a path."""
     hints = typing.get_type_hints(type(record))
     for field in dataclasses.fields(record):
         value = getattr(record, field.name)
@@ -135,7 +132,10 @@ def as_paths(record: Any) -> None:
 
 
 def knowing(source: Any, **known: Any) -> Any:
-    """A copy of a frozen record whose cached properties have these values, and so are never computed."""
+    """A copy of a frozen record in which cached properties have the given values, so that they are never computed."""
+    computed = [name for name in known if isinstance(getattr(type(source), name, None), cached_property)]
+    if len(computed) < len(known):
+        raise TypeError(f"{type(source).__name__} does not cache all of {', '.join(known)}")
     copy = dataclasses.replace(source)
     copy.__dict__.update(known)
     return copy

@@ -1,4 +1,4 @@
-"""Sounds with one class each, by TFDS name or from a person's folder."""
+"""Sounds with one class each, by TFDS name or from a user's folder."""
 
 from __future__ import annotations
 
@@ -25,48 +25,51 @@ from zoo.data.speakers import parts_apart, speaker_feature, speaker_of
 from zoo.data.vary import Vary
 from zoo.errors import UserError
 
-EVALUATED = 250  # sounds that go through the network at once where nothing is learned
-IN_MEMORY = 4 * 2**30  # bytes of frames; more are refused
-MELS = (8, 128)  # bands of pitch: more than these are narrower than what 25 ms can resolve
+EVALUATED = 250  # sounds per batch of validation and test
+IN_MEMORY = 4 * 2**30  # bytes of frames; larger data are refused
+MELS = (8, 128)  # smallest and largest number of mel bands; more would be narrower than a 25 ms window can resolve
 
 
 class Heard(NamedTuple):
-    """Sounds as they are held in memory."""
+    """Sounds in the form in which they are kept in memory."""
 
     frames: np.ndarray
     """(N, steps, mels) float32."""
     labels: np.ndarray
     """(N,) int64."""
     speakers: np.ndarray
-    """(N,) names, empty where they are not known."""
+    """(N,) names, empty if unknown."""
     sums: np.ndarray
-    """(N,) SHA-256, in hexadecimal digits, of the samples of which each was made."""
+    """(N,) SHA-256 of each sound's original samples, in hexadecimal digits."""
 
 
 @dataclass(frozen=True)
 class Speech(Source):
-    """Sounds with one class each, as log-mel frames of 10 ms: a TFDS data set by name, or the person's own folder."""
+    """Sounds with one class each, as log-mel frames every 10 ms: a TFDS data set by name, or the user's own folder."""
 
     name: str = "dtmf"
-    """TFDS name of a set with `audio` and a `label`: dtmf (telephone keys, needs no network), spoken_digit, ..."""
+    """Name of a TFDS data set with `audio` and a `label`: dtmf (telephone keys, needs no network), spoken_digit, ..."""
     folder: Path | None = None
-    """Own WAV files instead, one sub-folder a class."""
+    """Folder of your own WAV files, with one sub-folder per class, instead of a named data set."""
     directory: Path | None = field(default=None, metadata={"local": True})
-    """Where TFDS keeps data; TFDS_DATA_DIR or ~/tensorflow_datasets if not given."""
+    """Where TFDS stores data; by default TFDS_DATA_DIR, or else ~/tensorflow_datasets."""
     rate: int = 8000
-    """Samples a second to bring sounds to: twice the highest pitch that is heard."""
+    """Sampling rate in hertz to which sounds are resampled: twice the highest frequency that is kept."""
     steps: int = 100
-    """Frames of 10 ms to hear: of a longer sound those around its loudest part; a shorter one has silence before it."""
+    """Number of frames, one every 10 ms. A longer sound is cut to its loudest stretch; a shorter one is padded with
+    silence at its start."""
     mels: int = 64
-    """Bands of pitch a frame."""
+    """Number of mel bands."""
     centred: bool = False
-    """Less the mean of each band over what is heard, which differs from voice to voice and from room to room."""
+    """Whether to subtract the mean of each band over the frames, which differs between voices and between rooms."""
     batch: int = 64
-    """Sounds a training step; at most all there are."""
+    """Sounds per training step; all of them if there are fewer."""
     speakers: Literal["mixed", "apart"] = "mixed"
-    """apart: a tenth of the speakers, at least one, for the test, as many for validation; none of them in training."""
+    """apart: a tenth of the speakers (at least one) is for the test, as many are for validation, and training has
+    neither; mixed: a speaker may be in several splits."""
     fold: int = 0
-    """With speakers apart, in order of their names: where the tenth of the test begins; validation has the next."""
+    """With --data.speakers apart: index, in the order of names, of the first speaker of the test; those of validation
+    follow."""
     vary: Vary = field(default_factory=Vary)
     """Random changes of training sounds."""
 
@@ -92,18 +95,18 @@ class Speech(Source):
 
     @property
     def title(self) -> str:
-        """What the data are called in a report."""
+        """The name of the data in reports."""
         return self.folder.name if self.folder else self.name
 
     @property
     def summary(self) -> str:
-        """What `fit` says of the data at its end besides the counts."""
+        """What `fit` prints about the data at its end, besides the counts."""
         apart = f", test speakers {' '.join(self._parts['test'])}" if self.speakers == "apart" else ""
         return f"{len(self.labels)} classes{apart}"
 
     @property
     def selection(self) -> dict:
-        """Which speakers are kept for the test."""
+        """How speakers are divided between the splits."""
         return {"speakers": self.speakers} | ({"fold": self.fold} if self.fold else {})
 
     @cached_property
@@ -111,7 +114,7 @@ class Speech(Source):
         """The TFDS builder; nothing is downloaded yet.
 
         Raises:
-            UserError: there is no such data set or folder, or it does not hold sounds with a class.
+            UserError: there is no such data set or folder, or it does not contain sounds with one class each.
         """
         directory = place_of(self.directory)
         if self.folder is not None:
@@ -133,7 +136,7 @@ class Speech(Source):
 
     @property
     def spec(self) -> dict:
-        """The builder's positional arguments, known before anything is downloaded."""
+        """The positional arguments of a network's builder, known before anything is downloaded."""
         return {"input_shape": (self.steps, self.mels), "classes": len(self.labels)}
 
     @cached_property
@@ -143,60 +146,62 @@ class Speech(Source):
 
     @cached_property
     def splits(self) -> dict[str, str]:
-        """Names of train, validation and test, and where they come from."""
+        """The splits train, validation and test, and what each consists of."""
         if self.speakers == "apart":
             return {split: f"the speakers {' '.join(names)}" for split, names in self._parts.items()}
         return split_names(self._prepared, self.title)
 
     def count(self, split: str) -> int:
-        """Examples of train, validation or test."""
+        """The number of examples of a split."""
         if self.speakers == "apart":
             return len(self.arrays(split)[1])
         return self._prepared.info.splits[self.splits[split]].num_examples
 
     @property
     def epoch_size(self) -> int:
-        """Sounds that count as an epoch: all."""
+        """An epoch is all training sounds."""
         return self.count("train")
 
     def of_run(self, folder: Path, labels: Sequence[str]) -> Speech:
-        """The same with the run's labels; its folder keeps nothing of the data."""
+        """This source with the run's labels; a run keeps no files of the data."""
         return knowing(self, labels=list(labels))
 
     def beside(self, folder: Path, spec: dict) -> Speech:
-        """Other sounds, which are heard in the same way."""
+        """Other sounds, converted to frames in the same way."""
         return replace(Speech(batch=32), rate=self.rate, steps=self.steps, mels=self.mels, centred=self.centred)
 
     def files(self) -> dict[str, str]:
-        """What a run keeps of the data for later verbs besides its record: nothing."""
+        """None: of the data, later verbs need only what the run's record holds."""
         return {}
 
     def find(self, folder: Path) -> list[Path]:
-        """The files in a person's folder that can be read."""
+        """The files in a user's folder that can be read."""
         return find_sounds(folder)
 
     def read(self, given: Path, spec: dict) -> tuple[np.ndarray, dict]:
         """The frames (steps, mels) float32 of a WAV file.
 
         Raises:
-            OSError: it cannot be read; the text says why.
+            OSError: the file cannot be read; the message says why.
         """
         steps, mels = spec["input_shape"]
         wave = placed(read_sound(given, self.rate), samples_of(steps, self.rate))
         return log_mel(wave[None], self.rate, mels, self.centred)[0].numpy(), {}
 
-    def pictures(self, frames: np.ndarray) -> np.ndarray:
-        """Inputs (N, steps, mels) as pictures (N, mels, steps, 1) in 0..255, time to the right and pitch upwards."""
-        shown = frames + RANGE / 2 if self.centred else frames  # most lie within half of the range from their mean
+    def views(self, frames: np.ndarray) -> np.ndarray:
+        """The inputs (N, steps, mels) in the form in which they are shown: pictures (N, mels, steps, 1) in 0..255, with
+        time to the right and frequency upwards.
+        """
+        shown = frames + RANGE / 2 if self.centred else frames  # most values are within half the range of the mean
         return 255 / RANGE * np.clip(shown, 0, RANGE).transpose(0, 2, 1)[:, ::-1, :, None]
 
     def load(self, split: str, *, seed: int = 0, step: int = 0, stopwatch: tf.Variable | None = None):
         """Batches of (frames (B, steps, mels) float32 of `zoo.data.sounds.log_mel`, one-hot labels) as tf.data.Dataset.
 
         Args:
-            split: train (for ever, shuffled, varied), validation or test (one pass, as they are).
-            seed: decides the order and the variation of train.
-            step: at which of its batches train starts.
+            split: train (endless, shuffled and augmented), validation or test (one pass, unchanged).
+            seed: of the order and the augmentation of train.
+            step: index of the batch with which train starts.
             stopwatch: see `zoo.data.pipeline.training_stream`.
         """
         frames, labels = self.arrays(split)
@@ -205,7 +210,7 @@ class Speech(Source):
         return self._stream(frames, labels, seed=seed, step=step, stopwatch=stopwatch)
 
     def synthetic(self, count: int, stopwatch: tf.Variable | None = None) -> tf.data.Dataset:
-        """The training stream of `count` random sounds of the right shape, to time what takes it."""
+        """The training stream of `count` random sounds of the right shape, to time training on it."""
         random = np.random.default_rng(0)
         frames = random.random((count, self.steps, self.mels), np.float32)
         labels = random.integers(0, len(self.labels), count)
@@ -217,20 +222,20 @@ class Speech(Source):
         return heard.frames, heard.labels
 
     def digest(self, split: str) -> str:
-        """Twelve hexadecimal digits that change with any sample or label of the split, and the settings of its frames.
+        """Twelve hexadecimal digits that change with any sample or label of the split and any setting of the frames.
 
-        The last bits of the frames themselves differ between processors.
+        The frames themselves are not used, because their last bits differ between processors.
         """
         heard, settings = self._heard(split), (self._rate_of_set, self.rate, self.steps, self.mels, self.centred)
-        whole = repr((settings, heard.labels.tolist(), heard.sums.tolist()))
-        return hashlib.sha256(whole.encode()).hexdigest()[:12]
+        content = repr((settings, heard.labels.tolist(), heard.sums.tolist()))
+        return hashlib.sha256(content.encode()).hexdigest()[:12]
 
     def _heard(self, split: str) -> Heard:
-        cache = self.__dict__.setdefault("_parts_heard", {})  # a frozen record; what it names never changes
+        cache = self.__dict__.setdefault("_parts_heard", {})  # the record is frozen, and its data never change
         if split not in cache:
             if self.speakers == "apart":
-                chosen = np.isin(self._everything.speakers, self._parts[split])
-                heard = Heard(*(part[chosen] for part in self._everything))
+                rows = np.isin(self._everything.speakers, self._parts[split])
+                heard = Heard(*(part[rows] for part in self._everything))
             else:
                 heard = self._read(self.splits[split])
             if not len(heard.labels):
@@ -252,16 +257,16 @@ class Speech(Source):
         )
 
     def _reader(self, frames: np.ndarray, labels: np.ndarray):
-        """(batch,) indices to their frames and one-hot labels, within tf.data."""
-        held, targets, classes = tf.constant(frames), tf.constant(labels), len(self.labels)
-        return lambda indices: (tf.gather(held, indices), tf.one_hot(tf.gather(targets, indices), classes))
+        """A function for tf.data from (batch,) indices to their frames and one-hot labels."""
+        inputs, targets, classes = tf.constant(frames), tf.constant(labels), len(self.labels)
+        return lambda indices: (tf.gather(inputs, indices), tf.one_hot(tf.gather(targets, indices), classes))
 
     @cached_property
     def _prepared(self) -> tfds.core.DatasetBuilder:
         with warnings.catch_warnings():
-            # pydub, by which TFDS reads sounds, misses a program that WAV files don't need.
+            # pydub, which TFDS uses to read sounds, warns about a program that WAV files do not need.
             warnings.filterwarnings("ignore", "Couldn't find ffmpeg", RuntimeWarning)
-            return prepare(self.builder)
+            return prepare(self.builder, "dtmf")
 
     @cached_property
     def _everything(self) -> Heard:
@@ -272,7 +277,7 @@ class Speech(Source):
         return parts_apart(self._everything.speakers, self.fold, self.title)
 
     def _read(self, split: str) -> Heard:
-        """TFDS's split in its order, which is the same each time."""
+        """The sounds of a TFDS split, in TFDS's order, which is always the same."""
         count = self._prepared.info.splits[split].num_examples
         if count * self.steps * self.mels * 4 > IN_MEMORY:
             raise UserError(f"{count} sounds of {self.title} do not fit into memory: take fewer --data.steps")
@@ -281,12 +286,12 @@ class Speech(Source):
         labels, speakers, sums, waves = np.empty(count, np.int64), [], [], []
         speaker = speaker_feature(self._prepared)
         features = ("audio", "label", speaker) if speaker else ("audio", "label")
-        for at, (samples, label, *said) in enumerate(examples(self._prepared, split, *features)):
+        for at, (samples, label, *names) in enumerate(examples(self._prepared, split, *features)):
             wave = of_one(in_floats(samples))
             sums.append(hashlib.sha256(wave.tobytes()).hexdigest())
             waves.append(placed(resampled(wave, self._rate_of_set, self.rate), length))
             labels[at] = label
-            speakers.append(speaker_of(speaker, *said) if speaker else "")
+            speakers.append(speaker_of(speaker, *names) if speaker else "")
             if len(waves) == EVALUATED or at == count - 1:
                 frames[at + 1 - len(waves) : at + 1] = log_mel(np.stack(waves), self.rate, self.mels, self.centred)
                 waves.clear()
@@ -294,12 +299,12 @@ class Speech(Source):
 
     @property
     def _rate_of_set(self) -> int:
-        """Samples a second of what TFDS has prepared."""
+        """Sampling rate in hertz of the data that TFDS has prepared."""
         if self.folder is not None:
             return self.rate
         return RATE if self.name == "dtmf" else self.builder.info.features["audio"].sample_rate
 
 
 def in_floats(samples: np.ndarray) -> np.ndarray:
-    """TFDS's samples, whole numbers of 16 bits whatever their type, as -1 to 1."""
+    """TFDS's samples scaled to -1..1; integers have the range of 16 bits, whatever their type."""
     return samples if samples.dtype.kind == "f" else samples / 2.0**15

@@ -1,7 +1,7 @@
 """Yearly sunspot numbers that need no network: statsmodels ships them.
 
-The International Sunspot Number of 1700 to 2008 in its first version, as NOAA's National Geophysical Data Center
-published it; public domain. It rises and falls about every 11 years (Schwabe 1844), never twice alike.
+The International Sunspot Number for the years 1700 to 2008 in its first version, as published by NOAA's National
+Geophysical Data Center; public domain. It has a cycle of about 11 years (Schwabe 1844), but no two cycles are alike.
 """
 
 import numpy as np
@@ -10,18 +10,18 @@ from statsmodels.datasets import sunspots
 
 
 class Sunspots(tfds.core.GeneratorBasedBuilder):
-    """309 years, an example each, in the order of time; the parts are cut where the windows are."""
+    """309 years, one per example, in chronological order, as a single split; `Series` divides it."""
 
     VERSION = tfds.core.Version("1.0.0")
 
     def _info(self):
-        # As bytes: TFDS stores plain numbers in half of these digits.
+        # Encoded as bytes, because TFDS stores plain floats in float32.
         exact = tfds.features.Tensor(shape=(), dtype=np.float64, encoding="bytes")
         return tfds.core.DatasetInfo(
             builder=self,
             description=__doc__,
             features=tfds.features.FeaturesDict({"year": np.int64, "sunspots": exact}),
-            disable_shuffling=True,  # else TFDS stores examples in the order of their keys' hashes
+            disable_shuffling=True,  # otherwise TFDS orders examples by the hashes of their keys
         )
 
     def _split_generators(self, dl_manager):

@@ -1,4 +1,4 @@
-"""CSV files of a person, read strictly: a number for every row, or an error that names the row."""
+"""A user's CSV files, read strictly: a number for every row, or an error that names the row."""
 
 import csv
 import io
@@ -11,8 +11,8 @@ import numpy as np
 from zoo.data.files import from_utf8
 from zoo.errors import UserError, nearest
 
-DELIMITERS = ",;\t"  # the one of these that the first line has most of separates the columns
-GAPS = ("", "na", "n/a", "nan", "null", "none", "-")  # what a missing number is written as
+DELIMITERS = ",;\t"  # the most frequent of these in the first line is taken as the delimiter
+GAPS = ("", "na", "n/a", "nan", "null", "none", "-")  # ways of writing a missing number
 
 
 @dataclass(frozen=True)
@@ -21,15 +21,15 @@ class Table:
 
     path: Path
     names: tuple[str, ...]
-    """Of the columns."""
+    """Names of the columns."""
     rows: tuple[tuple[str, ...], ...]
-    """From the top down, and in each a cell a column; short where the file has it short."""
+    """The rows in their order, each with one cell per column, or fewer if its line is short."""
 
     def find(self, name: str | None) -> str:
-        """The name of the column that is wanted; None: the only one.
+        """Checks the name of a column and returns it; for None, the name of the only column.
 
         Raises:
-            UserError: there is none, or more than one.
+            UserError: there is no such column, or more than one.
         """
         listed = ", ".join(name or "''" for name in self.names)
         if name is None and len(self.names) > 1:
@@ -48,31 +48,31 @@ class Table:
         """The column as (rows,) float64.
 
         Raises:
-            UserError: a cell of it is empty, or not a finite number.
+            UserError: a cell is empty, or not a finite number.
         """
-        at, found = self.names.index(name), []
+        at, values = self.names.index(name), []
         for number, row in enumerate(self.rows, 1):
             cell = row[at].strip() if at < len(row) else ""
             where = f"row {number} below the names in {self.path}"
             if cell.lower() in GAPS:
                 raise UserError(f"{where} has no number in the column {name} (it is {cell!r}): fill or remove the row")
             try:
-                value = float(cell.replace("_", "?"))  # which Python would read over
+                value = float(cell.replace("_", "?"))  # Python would accept underscores in numbers
             except ValueError:
                 raise UserError(
                     f"{where} has {cell!r} in the column {name}, which is not a number such as 1234.5"
                 ) from None
             if not math.isfinite(value):
                 raise UserError(f"{where} has {cell!r} in the column {name}: wanted a finite number")
-            found.append(value)
-        return np.array(found)
+            values.append(value)
+        return np.array(values)
 
 
 def read_table(path: Path) -> Table:
-    """The CSV file, UTF-8, with the names of its columns in the first line; empty lines at its end do not count.
+    """Reads a UTF-8 CSV file with column names in its first line; empty lines at its ends are ignored.
 
     Raises:
-        UserError: it is missing, empty, not UTF-8, or not a table.
+        UserError: the file is missing, empty, not UTF-8, or not a table.
     """
     try:
         written = path.read_bytes()
@@ -93,7 +93,7 @@ def read_table(path: Path) -> Table:
     if not rows:
         raise UserError(f"{path} has names in its first line, {', '.join(names)}, but no row below")
     for number, row in enumerate(rows, 1):
-        if len(row) > len(names):  # such as one with decimal commas
+        if len(row) > len(names):  # a row with decimal commas, for example
             raise UserError(
                 f"row {number} below the names in {path} has {len(row)} cells, {', '.join(map(repr, row))}, but there "
                 f"{'is 1 name' if len(names) == 1 else f'are {len(names)} names'} in the first line, separated by "
@@ -103,7 +103,7 @@ def read_table(path: Path) -> Table:
 
 
 def is_number(cell: str) -> bool:
-    """Whether Python reads it as a number."""
+    """Whether Python can read the cell as a number."""
     try:
         float(cell)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Running text for language models, by TFDS name or from a person's file."""
+"""Running text for language models, by TFDS name or from a user's file."""
 
 from __future__ import annotations
 
@@ -17,45 +17,45 @@ from tokenizers import Tokenizer
 
 from zoo.data.carried import ring, rows
 from zoo.data.files import from_utf8
-from zoo.data.inputs import Lines, has_undecoded
+from zoo.data.inputs import Lines
 from zoo.data.pipeline import single_pass, training_stream
 from zoo.data.prepare import builder_of, examples, known_builder, place_of, prepare, split_names
 from zoo.data.ptb import Ptb
 from zoo.data.pydocs import PyDocs
 from zoo.data.source import Source, as_paths
 from zoo.data.tokens import VOCABULARY, Kind, encode, learn, out_of_vocabulary, read_tokenizer, size_of_vocabulary
-from zoo.errors import UserError
+from zoo.errors import UserError, has_undecoded
 
-EVALUATED = 4096  # tokens that go through the network at once where nothing is learned
+EVALUATED = 4096  # tokens per batch of validation and test
 MANY = 2**31  # one more than the largest int32
-TOKENIZER = "tokenizer.json"  # the file of it in a run's folder
+TOKENIZER = "tokenizer.json"  # file in a run's folder that holds the tokenizer
 OURS = {"pydocs": PyDocs, "ptb": Ptb}
 
 
 @dataclass(frozen=True)
 class Text(Source):
-    """Text to continue: the inputs are windows of it, the targets the same windows a token later."""
+    """Text to continue: the inputs are windows of it, the targets the same windows one token later."""
 
     name: str = "pydocs"
-    """TFDS name of a set with a `text`: pydocs (needs no network), ptb, tiny_shakespeare, ..."""
+    """Name of a TFDS data set with a `text`: pydocs (needs no network), ptb, tiny_shakespeare, ..."""
     file: Path | None = None
-    """Own UTF-8 text instead: its last tenth is for the test, the tenth before that for validation."""
+    """Your own text instead, in UTF-8; its last tenth is the test split, the tenth before that the validation split."""
     directory: Path | None = field(default=None, metadata={"local": True})
-    """Where TFDS keeps data; TFDS_DATA_DIR or ~/tensorflow_datasets if not given."""
+    """Where TFDS stores data; by default TFDS_DATA_DIR, or else ~/tensorflow_datasets."""
     tokens: Kind = "characters"
-    """characters, words, or bpe: byte-pair encoding."""
+    """Kind of tokens: characters, words, or bpe (byte-pair encoding)."""
     vocabulary: int = 10_000
-    """Tokens at most, of words and bpe."""
+    """Largest number of tokens; for words and bpe."""
     tokenizer: Path | None = None
-    """A tokenizer.json instead of learning one from the training part."""
+    """A tokenizer.json to use instead of learning one from the training split."""
     context: int = 64
-    """Tokens in a window: this many are seen at once."""
+    """Tokens per window, which is all that the network sees at once."""
     batch: int = 12
-    """Windows a training step."""
+    """Windows per training step."""
     windows: int | None = None
-    """Windows that count as an epoch; as many as hold each token once if not given."""
+    """Windows per epoch; by default as many as are needed to contain each token once."""
     carried: bool = False
-    """Each row of a batch goes on where that row ended in the batch before, for networks that carry a state."""
+    """Whether each row of a batch continues where that row of the previous batch ended, for stateful networks."""
 
     kind: ClassVar[str] = "text"
     Inputs: ClassVar[type] = Lines
@@ -76,17 +76,17 @@ class Text(Source):
 
     @property
     def title(self) -> str:
-        """What the data are called in a report."""
+        """The name of the data in reports."""
         return self.file.name if self.file else self.name
 
     @property
     def summary(self) -> str:
-        """What `fit` says of the data at its end besides the counts."""
+        """What `fit` prints about the data at its end, besides the counts."""
         return f"windows of {self.context} tokens, a vocabulary of {self.spec['vocabulary']}"
 
     @property
     def selection(self) -> dict:
-        """All of the text is taken."""
+        """The whole text is used."""
         return {}
 
     @property
@@ -96,17 +96,17 @@ class Text(Source):
 
     @cached_property
     def spec(self) -> dict:
-        """The builder's positional arguments.
+        """The positional arguments of a network's builder.
 
         Raises:
             UserError: the tokenizer knows too few tokens, or too many.
         """
         spec = {"vocabulary": self.vocabulary_size, "context": self.context}
-        return spec | {"batch": min(self.batch, self.count("train"))} if self.carried else spec
+        return spec | {"carried": min(self.batch, self.count("train"))} if self.carried else spec
 
     @property
     def vocabulary_size(self) -> int:
-        """Numbers that tokens can have.
+        """The size of the vocabulary, counting numbers that no token has.
 
         Raises:
             UserError: the tokenizer knows too few tokens, or too many.
@@ -115,7 +115,7 @@ class Text(Source):
 
     @cached_property
     def codec(self) -> Tokenizer:
-        """The tokenizer: the one that is given, or one learned from the training part.
+        """The tokenizer: the given one, or one learned from the training split.
 
         Raises:
             UserError: the file is not a tokenizer.
@@ -125,29 +125,29 @@ class Text(Source):
         return read_tokenizer(self.tokenizer)
 
     def of_run(self, folder: Path, labels: Sequence[str]) -> Text:
-        """The same with the tokenizer that a run's folder keeps."""
+        """This source with the tokenizer in the run's folder."""
         return replace(self, tokenizer=folder / TOKENIZER)
 
     def beside(self, folder: Path, spec: dict) -> Text:
-        """Another text, in the same tokens and windows."""
+        """Another text, with the same tokenizer and windows."""
         return replace(self, name=Text.name, file=None, directory=None, windows=None, tokenizer=folder / TOKENIZER)
 
     def files(self) -> dict[str, str]:
-        """What a run keeps of the data, by name, for later verbs."""
+        """Text files that a run keeps for later verbs, by name."""
         return {TOKENIZER: self.codec.to_str()}
 
     @cached_property
     def splits(self) -> dict[str, str]:
-        """Names of train, validation and test, and where they come from."""
+        """The splits train, validation and test, and what each consists of."""
         if self.file is not None:
             return {"train": "the first eight tenths", "validation": "the ninth tenth", "test": "the last tenth"}
         return split_names(self._prepared, self.title)
 
     def text(self, split: str) -> str:
-        """All text of the split.
+        """The whole text of the split.
 
         Raises:
-            UserError: there is none, or it is not text.
+            UserError: there is none, or the file is not text.
         """
         if self.file is None:
             return "\n\n".join(text.decode() for (text,) in examples(self._prepared, self.splits[split], "text"))
@@ -156,12 +156,12 @@ class Text(Source):
         return text[len(text) * at[0] // 10 : len(text) * at[1] // 10]
 
     def numbers(self, split: str) -> np.ndarray:
-        """All tokens (N,) int32 of the split.
+        """All tokens of the split, (N,) int32.
 
         Raises:
-            UserError: they do not fill a window, or the tokenizer does not know some of it.
+            UserError: they do not fill a window, or part of the text is unknown to the tokenizer.
         """
-        cache = self.__dict__.setdefault("_numbers", {})  # a frozen record; what it names never changes
+        cache = self.__dict__.setdefault("_numbers", {})  # the record is frozen, and its data never change
         if split not in cache:
             text = self.text(split)
             cache[split] = np.array(encode(self.codec, text, f"the {split} part of {self.title}"), np.int32)
@@ -173,52 +173,52 @@ class Text(Source):
         return cache[split]
 
     def count(self, split: str) -> int:
-        """Windows of train, validation or test; the last may be shorter."""
+        """The number of windows of a split; the last may be shorter."""
         return -(-(len(self.numbers(split)) - 1) // self.context)
 
     @property
     def epoch_size(self) -> int:
-        """Windows that count as an epoch."""
+        """The number of windows that make an epoch."""
         return self.windows or self.count("train")
 
     def load(self, split: str, *, seed: int = 0, step: int = 0, stopwatch: tf.Variable | None = None):
         """Batches of (int32 tokens, the tokens after them), both (B, context), as a tf.data.Dataset.
 
         Args:
-            split: train (for ever, windows that begin anywhere), validation or test
-                (one pass; each token but the first is predicted once. The last window is padded: each batch has
-                a third element, weights (B, context), 0 there and 1 elsewhere). For a carried state the rows of a batch
-                read parts of the same length side by side.
-            seed: decides the windows of train.
-            step: at which of its batches train starts.
+            split: train (endless, windows that start at random places), validation or test (one pass, in which each
+                token but the first is predicted once; the last window is padded, so batches have a third element,
+                weights (B, context), which are 0 for padding and 1 elsewhere). If `carried`, the rows of a batch read
+                consecutive parts of the text, of equal length, side by side.
+            seed: of the windows of train.
+            step: index of the batch with which train starts.
             stopwatch: see `zoo.data.pipeline.training_stream`.
         """
         if split == "train":
             return self._stream(self.numbers("train"), seed=seed, step=step, stopwatch=stopwatch)
         count, numbers = self.count(split), self.numbers(split)
         if self.carried:
-            return rows(numbers, batch=self.spec["batch"], context=self.context)
+            return rows(numbers, batch=self.spec["carried"], context=self.context)
         missing = count * self.context + 1 - len(numbers)
-        held = tf.constant(np.pad(numbers, (0, missing)))
+        tokens = tf.constant(np.pad(numbers, (0, missing)))
         weights = tf.constant(np.pad(np.ones(len(numbers) - 1, np.float32), (0, missing)))
         inside = tf.range(self.context, dtype=tf.int64)
 
         def read(windows):
             places = windows[:, None] * self.context + inside
-            return tf.gather(held, places), tf.gather(held, places + 1), tf.gather(weights, places)
+            return tf.gather(tokens, places), tf.gather(tokens, places + 1), tf.gather(weights, places)
 
         return single_pass(count, read, batch=max(1, EVALUATED // self.context))
 
     def synthetic(self, count: int, stopwatch: tf.Variable | None = None) -> tf.data.Dataset:
-        """The training stream of random tokens that fill `count` windows, to time what takes it."""
+        """The training stream of `count` windows of random tokens, to time training on it."""
         random = np.random.default_rng(0)
         numbers = random.integers(0, self.spec["vocabulary"], count * self.context + 1, np.int32)
         return self._stream(numbers, seed=0, step=0, stopwatch=stopwatch)
 
     def characters(self, split: str) -> int | None:
-        """Characters of the tokens that are predicted in `load`; None where the tokens lose some of the text.
+        """The number of characters of the tokens predicted in `load`; None if tokenizing loses part of the text.
 
-        Of tokens that are characters an unknown one counts as one.
+        If the tokens are characters, an unknown token counts as one character.
         """
         text, numbers = self.text(split), self.numbers(split)
         if len(text) == len(numbers):
@@ -226,29 +226,22 @@ class Text(Source):
         predicted = self.decode(numbers[1:])
         return len(predicted) if text.endswith(predicted) else None
 
-    def find(self, folder: Path) -> list[Path]:
-        """None: texts are given as lines."""
-        return []
-
     def read(self, given: str, spec: dict) -> tuple[list[int], dict]:
         """The tokens of a text.
 
         Raises:
-            OSError: the tokenizer cannot read it.
+            UserError: the tokenizer cannot read it.
         """
-        try:
-            return encode(self.codec, given, "it"), {}
-        except UserError as error:
-            raise OSError(str(error)) from error
+        return encode(self.codec, given, "it"), {}
 
     def prompt(self, text: str | None) -> list[int]:
-        """The tokens of a text to be continued, at least one.
+        """The tokens of a text to continue, at least one.
 
         Args:
-            text: None: a new line, or the first token where the tokenizer has none.
+            text: the prompt; None: a newline, or token 0 if the tokenizer has no newline.
 
         Raises:
-            UserError: it is empty, not UTF-8, or holds what the tokenizer does not know.
+            UserError: the text is empty, is not UTF-8, or contains something unknown to the tokenizer.
         """
         if text is None:
             text = self.decode([0]) if out_of_vocabulary(self.codec, "\n") else "\n"
@@ -260,7 +253,7 @@ class Text(Source):
             typed = (token for token in vocabulary if not out_of_vocabulary(self.codec, token))
             known = ", ".join(map(repr, islice(typed, 20)))
             raise UserError(
-                f"the prompt holds {' '.join(map(repr, unknown[:10]))}, for which the run has no token: take others, "
+                f"the prompt holds {' '.join(map(repr, unknown[:10]))}, for which the run has no token: use others, "
                 f"such as {known}"
             )
         tokens = encode(self.codec, text, "the prompt")
@@ -278,16 +271,16 @@ class Text(Source):
 
     def _stream(self, numbers: np.ndarray, *, seed: int, step: int, stopwatch):
         if self.carried:
-            batch = self.spec["batch"]
+            batch = self.spec["carried"]
             return ring(numbers, batch=batch, context=self.context, seed=seed, step=step, stopwatch=stopwatch)
-        held, last = tf.constant(numbers), len(numbers) - self.context - 1
+        tokens, last = tf.constant(numbers), len(numbers) - self.context - 1
         inside = tf.range(self.context + 1, dtype=tf.int64)
 
         def cut(windows, seed, step):
-            # From anywhere within the window, so that another epoch cuts the text elsewhere.
+            # Start at a random place within the window, so that each epoch cuts the text differently.
             key = tf.random.experimental.stateless_fold_in(tf.cast([seed, 0], tf.int64), step)
             shift = tf.random.stateless_uniform(tf.shape(windows), key, maxval=self.context, dtype=tf.int64)
-            text = tf.gather(held, tf.minimum(windows * self.context + shift, last)[:, None] + inside)
+            text = tf.gather(tokens, tf.minimum(windows * self.context + shift, last)[:, None] + inside)
             return text[:, :-1], text[:, 1:]
 
         count = -(-(len(numbers) - 1) // self.context)
@@ -306,7 +299,7 @@ class Text(Source):
         """The TFDS builder; nothing is downloaded yet.
 
         Raises:
-            UserError: there is no such data set, or it does not hold text.
+            UserError: there is no such data set, or it does not contain text.
         """
         directory = place_of(self.directory)
         if self.name in OURS:
@@ -319,7 +312,7 @@ class Text(Source):
 
     @cached_property
     def _prepared(self) -> tfds.core.DatasetBuilder:
-        return prepare(self.builder)
+        return prepare(self.builder, "pydocs")
 
     @cached_property
     def _own_text(self) -> str:
@@ -327,10 +320,10 @@ class Text(Source):
 
 
 def read_text(path: Path) -> str:
-    """A person's file, with the line ends of Unix.
+    """The text of a user's file, with Unix line endings.
 
     Raises:
-        UserError: it is missing, empty or not UTF-8 text.
+        UserError: the file is missing, empty or not UTF-8 text.
     """
     try:
         written = path.read_bytes()

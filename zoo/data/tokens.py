@@ -1,4 +1,4 @@
-"""Tokenizers: text to numbers and back, each in the form and the file of the `tokenizers` library."""
+"""Tokenizers, which turn text into numbers and back; all are objects and files of the `tokenizers` library."""
 
 import contextlib
 from collections import Counter
@@ -12,20 +12,20 @@ from zoo.backend import hushed
 from zoo.errors import UserError
 
 Kind = Literal["characters", "words", "bpe"]
-VOCABULARY = 1_000_000  # tokens at most
+VOCABULARY = 1_000_000  # largest number of tokens
 UNKNOWN, LINE_END = "<unk>", "<eos>"
 
 
 def learn(kind: Kind, text: str, vocabulary: int, special: tuple[str, ...] = ()) -> Tokenizer:
-    """A tokenizer for that text.
+    """A tokenizer learned from a text.
 
     Args:
-        kind: characters: each its own token, and one for those that come later; words: what stands between white
+        kind: characters: each is a token, and one more stands for unknown ones; words: whatever is separated by white
             space, and the ends of lines; bpe: byte-pair encoding of bytes (Sennrich 2015, arXiv:1508.07909; Radford
-            2019, section 2.2), which knows every text.
-        text: of the training part, which alone decides the tokens.
-        vocabulary: tokens at most, of words and of bpe: the most frequent.
-        special: tokens that mean no text; they are numbered first, from 0 on.
+            2019, section 2.2), which can encode any text.
+        text: the text of the training split, which alone determines the tokens.
+        vocabulary: largest number of tokens, for words and bpe; the most frequent are kept.
+        special: tokens that stand for no text; they get the first numbers, from 0.
     """
     if kind == "characters":
         tokenizer = of_words([*special, *sorted(set(text)), UNKNOWN])
@@ -33,8 +33,8 @@ def learn(kind: Kind, text: str, vocabulary: int, special: tuple[str, ...] = ())
         tokenizer.decoder = decoders.Fuse()
     elif kind == "words":
         counts = Counter(text.replace("\n", f" {LINE_END} ").split())
-        found = (word for word, _ in counts.most_common() if word not in special)
-        known = [*special, *found][:vocabulary]
+        words = (word for word, _ in counts.most_common() if word not in special)
+        known = [*special, *words][:vocabulary]
         if UNKNOWN not in known:
             known[vocabulary - 1 :] = [UNKNOWN]
         tokenizer = of_words(known)
@@ -55,12 +55,12 @@ def learn(kind: Kind, text: str, vocabulary: int, special: tuple[str, ...] = ())
 
 
 def of_words(known: list[str]) -> Tokenizer:
-    """A tokenizer with these tokens, numbered in their order; the rest is unknown."""
+    """A tokenizer with these tokens, numbered in order; anything else is unknown."""
     return Tokenizer(models.WordLevel({word: number for number, word in enumerate(known)}, unk_token=UNKNOWN))
 
 
 def out_of_vocabulary(tokenizer: Tokenizer, text: str) -> list[str]:
-    """The characters or words of the text for which the tokenizer has no token of their own, each once."""
+    """The characters or words of the text that are not in the vocabulary, each once."""
     if not isinstance(tokenizer.model, models.WordLevel) or tokenizer.pre_tokenizer is None:
         return []
     text = tokenizer.normalizer.normalize_str(text) if tokenizer.normalizer else text
@@ -72,20 +72,20 @@ def encode(tokenizer: Tokenizer, text: str, what: str) -> list[int]:
     """The numbers of the text's tokens.
 
     Raises:
-        UserError: the tokenizer knows neither some of it nor a token for what is unknown.
+        UserError: part of the text is not in the vocabulary, and the tokenizer has no token for unknown text.
     """
     try:
         return tokenizer.encode(text, add_special_tokens=False).ids
-    except Exception as error:  # the library has no error of its own
+    except Exception as error:  # the library has no exception class of its own
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{what} cannot be read by the tokenizer ({reason}): take another --data.tokenizer") from error
 
 
 def size_of_vocabulary(tokenizer: Tokenizer, what: str) -> int:
-    """How many numbers its tokens have: those from 0 to the largest.
+    """One more than the largest number of a token.
 
     Raises:
-        UserError: too few or too many.
+        UserError: the tokenizer has too few tokens, or too large a number.
     """
     numbers = tokenizer.get_vocab().values()
     if len(numbers) < 2:
@@ -96,7 +96,7 @@ def size_of_vocabulary(tokenizer: Tokenizer, what: str) -> int:
 
 
 def read_tokenizer(path: Path) -> Tokenizer:
-    """The tokenizer of a tokenizer.json, which then reads texts of any length.
+    """The tokenizer in a tokenizer.json, without its truncation and padding.
 
     Raises:
         UserError: the file is missing or damaged.
@@ -105,10 +105,10 @@ def read_tokenizer(path: Path) -> Tokenizer:
 
 
 def checked_tokenizer(make: Callable[[], Tokenizer], path: Path) -> Tokenizer:
-    """The tokenizer that `make` returns, for texts of any length, after a trial that the library did not panic over.
+    """The tokenizer that `make` returns, without truncation and padding, after a trial run of the library.
 
     Raises:
-        UserError: `make` fails, or the library panics.
+        UserError: `make` fails, or the library panics in the trial.
     """
     try:
         with hushed():
@@ -121,11 +121,11 @@ def checked_tokenizer(make: Callable[[], Tokenizer], path: Path) -> Tokenizer:
             lambda: [tokenizer.decode([number]) for number in tokenizer.get_vocab().values()],
             lambda: tokenizer.decode(tokenizer.encode("a b\n", add_special_tokens=False).ids),
         ):
-            # A text that it does not know is answered where it comes up; a panic in Rust is no Exception, and prints.
+            # Unknown text is handled where it occurs. A panic in Rust also prints, and is not caught as an Exception.
             with contextlib.suppress(Exception), hushed():
                 use()
         return tokenizer
     except (KeyboardInterrupt, SystemExit):
         raise
-    except BaseException as error:  # the library has no error of its own
+    except BaseException as error:  # panics of the library are not Exceptions
         raise UserError(f"{path} is missing or is not a tokenizer: {' '.join(str(error).split())[:200]}") from error

@@ -1,4 +1,4 @@
-"""A person's file of sentence pairs: source, tab, target in each line."""
+"""A user's file of sentence pairs: source, tab, target in each line."""
 
 from pathlib import Path
 
@@ -7,11 +7,11 @@ import numpy as np
 from zoo.data.text import read_text
 from zoo.errors import UserError
 
-NAMED = 10  # lines that are named as faulty
+NAMED = 10  # faulty lines that are listed at most
 
 
 def read_pairs(path: Path) -> list[tuple[str, str]]:
-    """All pairs of the file in their order; empty lines and further columns are left out.
+    """All pairs of the file in their order; empty lines and further columns are ignored.
 
     Raises:
         UserError: the file cannot be read or is not UTF-8 text, or lines lack a source, the tab or a target.
@@ -33,10 +33,10 @@ def read_pairs(path: Path) -> list[tuple[str, str]]:
 
 
 def part_of(pairs: list[tuple[str, str]], split: str) -> list[tuple[str, str]]:
-    """The pairs of train, validation or test; all pairs of one source are in the same part."""
+    """The pairs of train, validation or test; all pairs with the same source are in the same split."""
     sources = list(dict.fromkeys(source for source, _ in pairs))
-    # RandomState's numbers never change between NumPy versions, so neither do the parts.
+    # RandomState draws the same numbers in every NumPy version, so the splits never change.
     order, tenth = np.random.RandomState(0).permutation(len(sources)), -(-len(sources) // 10)
     start, end = {"test": (0, tenth), "validation": (tenth, 2 * tenth), "train": (2 * tenth, None)}[split]
-    chosen = {sources[place] for place in order[start:end]}
-    return [pair for pair in pairs if pair[0] in chosen]
+    members = {sources[place] for place in order[start:end]}
+    return [pair for pair in pairs if pair[0] in members]

@@ -1,4 +1,4 @@
-"""Variation of training sounds: whole batches of frames, as a pure function of (seed, step)."""
+"""Augmentation of training sounds, on whole batches of frames, as a pure function of (seed, step)."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import tensorflow as tf
 
 @dataclass(frozen=True)
 class Vary:
-    """Random changes of training sounds; 0 leaves a change out."""
+    """Random changes of training sounds; 0 turns a change off."""
 
     shift: float = 0.0
-    """Earlier or later by up to this fraction of what is heard, silence coming in."""
+    """Shift in time by up to this fraction of the frames and fill with silence."""
     speed: float = 0.0
-    """Slower or faster by up to this fraction."""
+    """Slow down or speed up by up to this fraction."""
     pitch: float = 0.0
-    """Lower or higher by up to this fraction of the mel scale, as out of a longer or shorter throat."""
+    """Scale the mel frequencies by up to this fraction, as a longer or shorter vocal tract would."""
 
     def __post_init__(self):
         for field in fields(self):
@@ -26,7 +26,7 @@ class Vary:
                 raise ValueError(f"--data.vary.{field.name} came as {value}, but must be from 0 to less than 1")
 
     def function(self) -> Callable | None:
-        """(frames, labels, seed, step) to varied (frames, labels) of a batch; None where nothing is on.
+        """A function from (frames, labels, seed, step) to the changed (frames, labels); None if all changes are off.
 
         Frames are (B, steps, mels), labels (B, classes).
         """
@@ -35,7 +35,7 @@ class Vary:
 
         def vary(frames, labels, seed, step):
             key = tf.random.experimental.stateless_fold_in(tf.cast([seed, 0], tf.int64), step)
-            # Three numbers an example, whatever is on.
+            # Three numbers per example, whichever changes are on.
             drawn = tf.random.stateless_uniform((3, tf.shape(frames)[0], 1), key, -1, 1)
             shift, speed, pitch = drawn[0] * self.shift, 1 + drawn[1] * self.speed, 1 + drawn[2] * self.pitch
             steps, mels = frames.shape[1:]
@@ -51,7 +51,7 @@ class Vary:
 
 
 def between(rows: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
-    """Rows (B, N, D) at `places` (B, M) between 0 and N - 1, linear in between, silence outside: (B, M, D)."""
+    """Rows (B, N, D) interpolated linearly at `places` (B, M) in 0..N - 1, with silence outside: (B, M, D)."""
     count = rows.shape[1]
     below = tf.floor(places)
 

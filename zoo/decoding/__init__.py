@@ -1,6 +1,6 @@
-"""From what a network predicts to tokens: writing on and on, and searching for the best sentence."""
+"""Decoding, from a network's predictions to tokens: sampling an endless text, and beam search for a sentence."""
 
-import zoo.backend  # first: it loads Keras quietly and sets it
+import zoo.backend  # first: it imports Keras without noise and configures it
 from zoo.decoding.beam import decode
 from zoo.decoding.sampling import Sampling, written
 

@@ -1,6 +1,6 @@
 """Beam search (Wu 2016, arXiv:1609.08144, section 7), for networks that read a source and write a text.
 
-With one beam it is greedy: always the likeliest token.
+With a beam of 1 it is greedy: always the most likely token.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from zoo.backend import check_tensorflow
 from zoo.models import writer_of
 
-SENTENCES = 64  # that are written at once
-COMPILED: WeakKeyDictionary = WeakKeyDictionary()  # for each model that is still there, what `compiled` made of it
+SENTENCES = 64  # sentences per batch
+COMPILED: WeakKeyDictionary = WeakKeyDictionary()  # the results of `compiled` for each model that still exists
 
 
 def decode(
@@ -28,24 +29,25 @@ def decode(
     beam: int = 1,
     length_penalty: float = 0.6,
 ) -> list[list[int]]:
-    """The likeliest text for each source that the search finds.
+    """The most likely text that beam search finds for each source.
 
     Args:
-        model: an encoder and decoder of `zoo.models.WRITERS`, perhaps saved and loaded since.
-        sources: (N, S) int32 tokens, padded with 0 after their ends.
-        bos: the token with which a text begins.
-        eos: the token that ends it.
-        limit: tokens that a text has at most; one that has not ended by then is cut there.
-        beam: texts followed at once for each source; 1: always the likeliest token.
-        length_penalty: logarithms of probabilities are divided by ((5 + length) / 6) to the power of this (equation
-            14), which keeps long texts from losing by their length alone; 0: not divided.
+        model: an encoder-decoder network of `zoo.models.WRITERS`, possibly saved and loaded since.
+        sources: (N, S) int32 tokens, padded with 0 at the end.
+        bos: the token that starts a text.
+        eos: the token that ends a text.
+        limit: largest number of tokens of a text; one that has not ended by then is truncated.
+        beam: number of texts kept for each source; 1: always the most likely token.
+        length_penalty: log-probabilities are divided by ((5 + length) / 6) to the power of this (equation 14), so that
+            long texts are not at a disadvantage; 0: no division.
 
     Returns:
         A list of tokens for each source, without padding, bos and eos.
 
     Raises:
-        ValueError: sources has another rank, or limit, beam or length_penalty is too small.
+        ValueError: sources is not of rank 2, or limit, beam or length_penalty is too small.
     """
+    check_tensorflow()
     sources = np.asarray(sources, np.int32)
     if sources.ndim != 2:
         raise ValueError(f"sources came with shape {sources.shape}, but must be (sentences, places)")
@@ -53,8 +55,8 @@ def decode(
         if not value >= least:
             raise ValueError(f"{name} came as {value}, but must be at least {least}")
     start, step = compiled(model, beam, limit, frozenset({0, bos} - {eos}))
-    found: list[list[int]] = [[]] * len(sources)
-    # Sentences of about the same length together: none is padded much, and none waits long for another.
+    results: list[list[int]] = [[]] * len(sources)
+    # Batches have sentences of similar length, so that there is little padding and they end at about the same time.
     order = np.argsort(-(sources != 0).sum(1), kind="stable")
     for first in range(0, len(order), SENTENCES):
         rows = order[first : first + SENTENCES]
@@ -62,23 +64,25 @@ def decode(
         likeliest = remembering(step, start(tf.constant(sources[rows, :longest])))
         texts = search(likeliest, len(rows), bos=bos, eos=eos, limit=limit, beam=beam, length_penalty=length_penalty)
         for row, tokens in zip(rows, texts, strict=True):
-            found[row] = tokens
-    return found
+            results[row] = tokens
+    return results
 
 
 def compiled(model: keras.Model, beam: int, limit: int, never: frozenset[int]) -> tuple[Callable, Callable]:
-    """The network token by token, compiled once for a model and these settings: a fit asks after every epoch.
+    """The functions that run the network token by token.
+
+    They are compiled once per model and settings, because `fit` translates after every epoch.
 
     Args:
-        model: as of `decode`.
-        beam: rows that follow each other for one sentence.
-        limit: places of a text.
-        never: tokens that no text holds.
+        model: as for `decode`.
+        beam: consecutive rows per sentence.
+        limit: number of positions of a text.
+        never: tokens that are never written.
 
     Returns:
-        `start`: (N, S) tokens to a memory of N * beam rows;
-        `step`: tokens (N * beam,), their place, the rows that they go on from, and a memory, to the logarithms of
-        the likeliest next tokens' probabilities with these tokens, and the memory.
+        `start`: maps (N, S) tokens to a memory of N * beam rows;
+        `step`: maps tokens (N * beam,), their position, the rows that they continue, and a memory, to the
+        log-probabilities of the most likely next tokens with these tokens, and the memory.
     """
     known = COMPILED.setdefault(model, {})
     if (beam, limit, never) in known:
@@ -103,7 +107,7 @@ def compiled(model: keras.Model, beam: int, limit: int, never: frozenset[int]) -
 
 
 def remembering(step: Callable, memory) -> Callable:
-    """`likeliest` of `search`, with a memory between the steps."""
+    """The argument `likeliest` of `search`, which keeps the memory between steps."""
 
     def likeliest(tokens: np.ndarray, place: int, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         nonlocal memory
@@ -123,20 +127,22 @@ def search(
     beam: int,
     length_penalty: float,
 ) -> list[list[int]]:
-    """The likeliest text for each of several sentences that beam search finds (Wu 2016, arXiv:1609.08144, section 7).
+    """The most likely text that beam search finds for each sentence (Wu 2016, arXiv:1609.08144, section 7).
 
-    Of all ways to lengthen a sentence's texts by a token the `beam` likeliest go on. One that ends among the first
-    `beam` is a candidate; a sentence is done with `beam` candidates, or when none that goes on can become better.
+    Of all extensions of a sentence's texts by one token, the `beam` most likely that do not end are kept. An extension
+    that ends is a candidate if it is among the first `beam`. A sentence is done when it has `beam` candidates, or when
+    no text that continues can have a better score.
 
     Args:
-        likeliest: the last tokens (sentences * beam,), their place, and for each the row of the step before that it
-            goes on from, to the logarithms of probabilities (sentences * beam, K) of the K likeliest tokens after
-            each, and these tokens; K is beam + 1, or all tokens that there are.
-        sentences: how many there are; each has `beam` rows, one after another.
-        bos: the token that begins each text.
-        eos: the token that ends one.
-        limit: tokens of a text at most, with the end; a text that has not ended by then is taken only if none has.
-        beam: texts followed at once for each sentence; 1: always the likeliest token.
+        likeliest: maps the last tokens (sentences * beam,), their position, and for each the row of the step before
+            that it continues, to the log-probabilities (sentences * beam, K) of the K most likely tokens after each,
+            and these tokens; K is beam + 1, or the size of the vocabulary if that is smaller.
+        sentences: number of sentences; each has `beam` consecutive rows.
+        bos: the token that starts each text.
+        eos: the token that ends a text.
+        limit: largest number of tokens of a text, including eos; a text that has not ended by then is returned only if
+            none has ended.
+        beam: number of texts kept for each sentence; 1: always the most likely token.
         length_penalty: scores are divided by ((5 + length) / 6) to the power of this (equation 14).
 
     Returns:
@@ -144,29 +150,29 @@ def search(
     """
     lengths = ((5 + np.arange(limit + 1)) / 6) ** length_penalty
     first_rows = beam * np.arange(sentences)[:, None]
-    scores = np.where(np.arange(beam) > 0, -np.inf, np.zeros((sentences, 1)))  # all begin with one text
+    scores = np.where(np.arange(beam) > 0, -np.inf, np.zeros((sentences, 1)))  # at first there is only one text
     texts = np.zeros((sentences * beam, limit), np.int32)
     tokens, rows = np.full(sentences * beam, bos, np.int32), np.arange(sentences * beam, dtype=np.int32)
-    best, found = np.full(sentences, -np.inf), [[] for _ in range(sentences)]
+    best, results = np.full(sentences, -np.inf), [[] for _ in range(sentences)]
     candidates, done = np.zeros(sentences, int), np.zeros(sentences, bool)
     for place in range(limit):
-        logarithms, next_tokens = likeliest(tokens, place, rows)
-        # All ways to go on, the likeliest first; among 2 * beam of them at least beam do not end.
-        ways = (scores.reshape(-1, 1) + logarithms).reshape(sentences, -1)
-        order = np.argsort(-ways, axis=1, kind="stable")[:, : 2 * beam]
-        ways = np.take_along_axis(ways, order, 1)
+        log_probabilities, next_tokens = likeliest(tokens, place, rows)
+        # All extensions, the most likely first; of the first 2 * beam at least beam do not end.
+        extended = (scores.reshape(-1, 1) + log_probabilities).reshape(sentences, -1)
+        order = np.argsort(-extended, axis=1, kind="stable")[:, : 2 * beam]
+        extended = np.take_along_axis(extended, order, 1)
         ending = np.take_along_axis(next_tokens.reshape(sentences, -1), order, 1) == eos
-        parents = first_rows + order // logarithms.shape[1]
-        for sentence, rank in np.argwhere(ending[:, :beam] & np.isfinite(ways[:, :beam]) & ~done[:, None]):
+        parents = first_rows + order // log_probabilities.shape[1]
+        for sentence, rank in np.argwhere(ending[:, :beam] & np.isfinite(extended[:, :beam]) & ~done[:, None]):
             candidates[sentence] += 1
-            score = ways[sentence, rank] / lengths[place + 1]
+            score = extended[sentence, rank] / lengths[place + 1]
             if score > best[sentence]:
-                best[sentence], found[sentence] = score, texts[parents[sentence, rank], :place].tolist()
-        ways = np.where(ending, -np.inf, ways)
-        chosen = np.argsort(-ways, axis=1, kind="stable")[:, :beam]
-        scores = np.take_along_axis(ways, chosen, 1)
-        rows = np.take_along_axis(parents, chosen, 1).reshape(-1).astype(np.int32)
-        order = np.take_along_axis(order, chosen, 1)
+                best[sentence], results[sentence] = score, texts[parents[sentence, rank], :place].tolist()
+        extended = np.where(ending, -np.inf, extended)
+        kept = np.argsort(-extended, axis=1, kind="stable")[:, :beam]
+        scores = np.take_along_axis(extended, kept, 1)
+        rows = np.take_along_axis(parents, kept, 1).reshape(-1).astype(np.int32)
+        order = np.take_along_axis(order, kept, 1)
         tokens = np.take_along_axis(next_tokens.reshape(sentences, -1), order, 1).reshape(-1).astype(np.int32)
         texts = texts[rows]
         texts[:, place] = tokens
@@ -174,5 +180,5 @@ def search(
         if done.all():
             break
     for sentence in np.flatnonzero(np.isneginf(best)):
-        found[sentence] = texts[beam * sentence].tolist()
-    return found
+        results[sentence] = texts[beam * sentence].tolist()
+    return results

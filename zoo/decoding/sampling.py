@@ -1,4 +1,4 @@
-"""Sampling: the next token is drawn from what a network predicts, and so on and on."""
+"""Sampling: drawing one token after another from a network's predictions."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -9,10 +9,11 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from zoo.backend import check_tensorflow
 from zoo.models import Writer
 
-COLD = 1e-6  # a temperature below which nothing but the likeliest token is left
-AHEAD = 16  # tokens that are written at once
+COLD = 1e-6  # temperature below which the most likely token is always taken
+AHEAD = 16  # tokens per compiled call
 
 
 @dataclass(frozen=True)
@@ -20,13 +21,13 @@ class Sampling:
     """How the next token is chosen."""
 
     temperature: float = 0.8
-    """0: always the likeliest token; below 1: likely ones more often than the model has it; above 1: less often."""
+    """0: always the most likely token; below 1: likely tokens more often than the model predicts; above 1: less."""
     top_k: int | None = None
-    """Draw among this many of the likeliest tokens (Fan 2018, arXiv:1805.04833)."""
+    """Draw only from this many of the most likely tokens (Fan 2018, arXiv:1805.04833)."""
     top_p: float | None = None
-    """Draw among the likeliest tokens that together have this probability (Holtzman 2019, arXiv:1904.09751)."""
+    """Draw only from the most likely tokens that together have this probability (Holtzman 2019, arXiv:1904.09751)."""
     seed: int = 0
-    """Decides what is drawn."""
+    """Seed of the draws."""
 
     def __post_init__(self):
         if not 0 <= self.temperature < math.inf:
@@ -39,35 +40,35 @@ class Sampling:
             raise ValueError(f"--seed came as {self.seed}, but must be 0 or more")
 
     def choose(self, logits, noise):
-        """The next token, () int32: the likeliest once Gumbel's noise is added, which draws it by its probability.
+        """The next token, () int32: the most likely after adding Gumbel noise, which samples from the distribution.
 
         Args:
-            logits: (vocabulary,) float of what may come.
-            noise: (vocabulary,) float32, drawn anew for each token (Gumbel 1954).
+            logits: (vocabulary,) float, of the next token.
+            noise: (vocabulary,) float32 Gumbel noise, drawn anew for each token (Gumbel 1954).
 
         Returns:
             The token; -1 if the logits are not numbers.
         """
         logits = ops.cast(logits, "float32")
         if self.temperature < COLD:
-            chosen = ops.argmax(logits)
+            token = ops.argmax(logits)
         else:
-            # The likeliest is 0, so that a low temperature leaves room for the noise.
+            # The largest becomes 0, so that dividing by a low temperature does not lose the noise to rounding.
             scaled = (logits - ops.max(logits)) / self.temperature
-            chosen = ops.argmax(ops.where(self.kept(scaled), scaled + noise, -np.inf))
-        return ops.where(ops.any(ops.isnan(logits)), -1, ops.cast(chosen, "int32"))
+            token = ops.argmax(ops.where(self.kept(scaled), scaled + noise, -np.inf))
+        return ops.where(ops.any(ops.isnan(logits)), -1, ops.cast(token, "int32"))
 
     def kept(self, scaled):
-        """Which tokens may be drawn, (vocabulary,) bool, by their logits (vocabulary,); among equals the first."""
+        """Which tokens may be drawn, (vocabulary,) bool, from their logits (vocabulary,); of equal ones the first."""
         count, cut = scaled.shape[-1], self.top_p is not None and self.top_p < 1
         if self.top_k is None and not cut:
             return ops.ones_like(scaled, "bool")
         count = min(self.top_k or count, count)
-        # Values alone: to sort their places with them takes XLA much longer to compile than all the rest.
+        # Only the values are sorted: an argsort takes XLA much longer to compile than everything else.
         ranked = ops.flip(ops.sort(scaled))
         if cut:
             probabilities = ops.softmax(ranked[:count])
-            # The token with which the sum reaches top_p is taken too.
+            # The token with which the sum reaches top_p is included.
             count = ops.sum(ops.cast(ops.cumsum(probabilities) - probabilities < self.top_p, "int32"))
         least = ops.take(ranked, count - 1)
         above, equal = scaled > least, scaled == least
@@ -76,17 +77,17 @@ class Sampling:
 
 
 def ahead(step: Callable, choose: Callable, token, state, noise) -> tuple:
-    """The next tokens, each chosen from what a network predicts after the one before, and the state after them.
+    """The next tokens, each chosen from the network's prediction after the one before, and the state after them.
 
-    All in one loop of the backend: between two tokens Python has nothing to do, which for a small network is most of
-    the time.
+    They are computed in one loop of the backend, without returning to Python between tokens, which would take most of
+    the time for a small network.
 
     Args:
-        step: a token () int32 and a state to logits (vocabulary,) and the state after it.
-        choose: logits and noise (vocabulary,) to a token () int32.
-        token: () int32, the last that is known.
-        state: what is remembered of the tokens before it, in nested tuples and lists.
-        noise: (count, vocabulary) float32 for as many tokens.
+        step: maps a token () int32 and a state to logits (vocabulary,) and the state after the token.
+        choose: maps logits and noise, both (vocabulary,), to a token () int32.
+        token: () int32, the last known token.
+        state: the state before that token, in nested tuples and lists.
+        noise: (count, vocabulary) float32, for `count` tokens.
 
     Returns:
         The tokens, (count,) int32, and the state after all of them but the last.
@@ -105,17 +106,18 @@ def ahead(step: Callable, choose: Callable, token, state, noise) -> tuple:
 
 
 def written(writer: Writer, vocabulary: int, prompt: list[int], sampling: Sampling) -> Iterator[int]:
-    """The tokens that follow the prompt, one by one, for ever; they come in bursts, since sixteen are written at once.
+    """Yields the tokens that follow the prompt, endlessly; they come in bursts, because AHEAD are written per call.
 
-    A token costs the same however long the text is. Where the network's memory has a last place, it reads the last half
-    of the text again when that is reached.
+    The cost of a token does not depend on the length of the text. If the network has a context, it reads the last half
+    of the context again whenever that is full.
 
     Args:
-        writer: the network, token by token.
-        vocabulary: tokens that it predicts.
-        prompt: at least one token; of a long one the last that fill the memory.
+        writer: runs the network token by token.
+        vocabulary: number of tokens that it predicts.
+        prompt: at least one token; if there are too many, the last that fit into the context are used.
         sampling: how the next token is chosen.
     """
+    check_tensorflow()
     noise = gumbel(vocabulary, sampling)
     if writer.context is None:
         return write_on(*on_and_on(writer, sampling, noise), prompt)
@@ -128,16 +130,16 @@ def write(
     prompt: list[int],
     context: int,
 ) -> Iterator[int]:
-    """The tokens that follow the prompt, one by one, for ever.
+    """Yields the tokens that follow the prompt, endlessly, for a network with a context.
 
-    A network sees `context` tokens. When these are full, it reads the last half of them again and goes on from there.
+    When the context is full, the network reads the last half of it again and continues from there.
 
     Args:
-        read: a text (context,), padded with anything after its end, and its length to the token after it.
-        step: a token and its place in the context to the tokens after it, one or more; what came before is
-            remembered.
-        prompt: the text so far, at least one token; of a longer one the last `context` count.
-        context: tokens that the network sees at once.
+        read: maps a text (context,), padded with anything at the end, and its length to the token after it.
+        step: maps a token and its position in the context to the tokens after it, one or more; it remembers what came
+            before.
+        prompt: the text so far, at least one token; only the last `context` tokens are used.
+        context: number of tokens that the network sees at once.
     """
     text = list(prompt)[-context:]
     while True:
@@ -145,18 +147,18 @@ def write(
         while written:
             yield from written
             text += written
-            # Beyond the last place of the context the memory has no room: what was predicted there is dropped.
+            # The memory has no room beyond the end of the context: tokens that were predicted there are dropped.
             place = len(text) - 1
             written = [int(token) for token in step(text[-1], place)[: context - place]] if place < context else []
         text = text[-max(1, context // 2) :]
 
 
 def write_on(read: Callable[[int], None], step: Callable[[int], np.ndarray], prompt: list[int]) -> Iterator[int]:
-    """The tokens that follow the prompt, one by one, for ever; the network's memory is of one size, whatever the text.
+    """Yields the tokens that follow the prompt, endlessly, for a network whose memory has a fixed size.
 
     Args:
-        read: a token, to remember it.
-        step: a token to those after it, one or more; what came before is remembered.
+        read: takes a token and remembers it.
+        step: maps a token to the tokens after it, one or more; it remembers what came before.
         prompt: the text so far, at least one token.
     """
     *known, last = prompt
@@ -169,13 +171,13 @@ def write_on(read: Callable[[int], None], step: Callable[[int], np.ndarray], pro
 
 
 def within_a_context(writer: Writer, sampling: Sampling, noise: Callable) -> tuple[Callable, Callable]:
-    """`read` and `step` of `write` for one text, compiled, with a memory between them."""
+    """The arguments `read` and `step` of `write`, compiled, which share the memory of one text."""
     memory = writer.start(1)
 
     @partial(tf.function, jit_compile=True)
     def first(text, length, noise, memory):
         logits, memory = writer.step(text[None], 0, memory)
-        # Taken and not sliced: for each new place to slice at XLA would compile all of it again.
+        # `take` and not a slice, because XLA would compile everything again for each new position of a slice.
         return sampling.choose(ops.take(logits[0], length - 1, axis=0), noise[0]), memory
 
     @partial(tf.function, jit_compile=True)
@@ -202,7 +204,7 @@ def within_a_context(writer: Writer, sampling: Sampling, noise: Callable) -> tup
 
 
 def on_and_on(writer: Writer, sampling: Sampling, noise: Callable) -> tuple[Callable, Callable]:
-    """`read` and `step` of `write_on` for one text, compiled, with a memory between two tokens."""
+    """The arguments `read` and `step` of `write_on`, compiled, which share the memory of one text."""
     memory = writer.start(1)
 
     def one(token, memory):
@@ -225,7 +227,7 @@ def on_and_on(writer: Writer, sampling: Sampling, noise: Callable) -> tuple[Call
 
 
 def gumbel(vocabulary: int, sampling: Sampling) -> Callable[[int], tf.Tensor]:
-    """What draws, by the seed, the noise of `count` tokens: (count, vocabulary) float32; zeros where none is wanted."""
+    """A function that draws the Gumbel noise of `count` tokens, (count, vocabulary) float32; zeros at temperature 0."""
     random = np.random.default_rng(sampling.seed)
     if sampling.temperature < COLD:
         return lambda count: tf.zeros((count, vocabulary))
@@ -233,7 +235,7 @@ def gumbel(vocabulary: int, sampling: Sampling) -> Callable[[int], tf.Tensor]:
 
 
 def filled(text: list[int], context: int) -> np.ndarray:
-    """At most `context` tokens, padded with zeros after them to (context,) int32."""
-    whole = np.zeros(context, np.int32)
-    whole[: len(text)] = text
-    return whole
+    """At most `context` tokens, padded with zeros at the end to (context,) int32."""
+    row = np.zeros(context, np.int32)
+    row[: len(text)] = text
+    return row

@@ -1,6 +1,6 @@
 """Layers that two or more networks share."""
 
-import zoo.backend  # first: it loads Keras quietly and sets it
+import zoo.backend  # first: it imports Keras without noise and configures it
 from zoo.layers.attention import CrossAttention, SelfAttention, normal
 from zoo.layers.normalization import BatchNormalization, LocalResponseNormalization
 from zoo.layers.pixels import scaled

@@ -1,4 +1,4 @@
-"""The blocks of the Transformer (Vaswani 2017, arXiv:1706.03762, section 3.1).
+"""The blocks of the Transformer (Vaswani 2017, arXiv:1706.03762, section 3.1). GPT has its own in models/gpt.py.
 
 Each sublayer has a residual connection around it. Post-norm, as in the paper, normalises the sum. Pre-norm (Xiong 2020,
 arXiv:2002.04745) normalises the input of the sublayer instead: nothing then stands in the residual path, training works

@@ -2,7 +2,7 @@
 
 import keras
 
-import zoo.backend  # first: it loads Keras quietly and sets it
+import zoo.backend  # first: it imports Keras without noise and configures it
 from zoo.models.alexnet import alexnet
 from zoo.models.bigmodel import bigmodel
 from zoo.models.cnn import cnn
@@ -11,6 +11,7 @@ from zoo.models.inception import googlenet, inception_v3
 from zoo.models.lm import LmWriter, lm
 from zoo.models.resnet import resnet
 from zoo.models.rnn import gru, lstm, recurrent, rnn
+from zoo.models.textcnn import textcnn
 from zoo.models.transformer import TransformerWriter, transformer, transformer_classifier
 from zoo.models.vgg import vgg
 from zoo.models.vit import vit
@@ -32,6 +33,7 @@ __all__ = [
     "recurrent",
     "resnet",
     "rnn",
+    "textcnn",
     "transformer",
     "transformer_classifier",
     "vgg",

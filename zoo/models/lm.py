@@ -21,7 +21,7 @@ UNROLLED = 32
 def lm(
     vocabulary: int,
     context: int,
-    batch: int | None = None,
+    carried: int | None = None,
     *,
     cell: str = "lstm",
     embedding: int = 200,
@@ -34,8 +34,8 @@ def lm(
     Args:
         vocabulary: number of tokens.
         context: length of a window, in tokens.
-        batch: number of texts that are read side by side, each window continuing where the one before ended; None: each
-            window is read on its own.
+        carried: number of texts that are read side by side, each window continuing where the one before ended; None:
+            each window is read on its own.
         cell: rnn, lstm or gru.
         embedding: width of the token embedding.
         units: width of each recurrent layer.
@@ -56,7 +56,7 @@ def lm(
         raise ValueError("units came empty, but the network needs at least one recurrent layer")
     if tied and units[-1] != embedding:
         raise ValueError(f"units came as {units}, but tied to an embedding of {embedding} the last must be {embedding}")
-    inputs = keras.Input(batch_shape=(batch, context), dtype="int32", name="text")
+    inputs = keras.Input(batch_shape=(carried, context), dtype="int32", name="text")
     # The logits are computed in float32: half precision is too coarse for a softmax over them.
     if tied:
         tokens = layers.ReversibleEmbedding(

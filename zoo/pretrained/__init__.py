@@ -1,6 +1,6 @@
-"""Published weights in our networks. Here are their names alone; a module a family loads them."""
+"""Published weights for our networks. This file has only their names; a module for each family loads them."""
 
-# With --weights imagenet: what keras.applications publishes.
+# For --weights imagenet: the networks that keras.applications publishes.
 IMAGENET = (
     "vgg16",
     "vgg19",
@@ -13,7 +13,7 @@ IMAGENET = (
     "inception_v3",
     "xception",
 )
-# With --weights hub: what OpenAI published (Radford 2019), and a smaller one taught by it (Sanh 2019).
+# For --weights hub: the networks that OpenAI published (Radford 2019), and one distilled from them (Sanh 2019).
 HUB = {
     "gpt2": "openai-community/gpt2",
     "gpt2-medium": "openai-community/gpt2-medium",

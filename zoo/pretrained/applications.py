@@ -1,7 +1,8 @@
-"""Weights that others published, in our networks: one function, one mapping, for every network that has them.
+"""Published weights of keras.applications in our networks: one mapping for all of them.
 
-Ours and that of keras.applications are the same graph under other names. So the mapping needs no names: both graphs are
-walked from the output back, and the n-th layer with weights here is the n-th there. `tests/references` proves it.
+Our network and that of keras.applications are the same graph with different names. The mapping therefore uses no names:
+both graphs are traversed from the output back, and the n-th layer with weights in one corresponds to the n-th in the
+other. `tests/references` verifies it.
 """
 
 from __future__ import annotations
@@ -22,23 +23,23 @@ import keras
 import numpy as np
 from keras import applications
 
-import zoo.backend  # noqa: F401 - first: it loads Keras quietly and sets it
+import zoo.backend  # noqa: F401 - first: it imports Keras without noise and configures it
 from zoo.data import Images
 from zoo.data.network import silence_of
 from zoo.errors import UserError, nearest
 from zoo.models import inception_v3, resnet, vgg, xception
 
 CLASSES = 1000  # of ImageNet
-SERVER = "https://storage.googleapis.com"  # of what keras.applications publishes
-PATIENCE = 20  # seconds to wait for that server, once it has answered
+SERVER = "https://storage.googleapis.com"  # from which keras.applications downloads
+PATIENCE = 20  # timeout in seconds of the download
 
 
 class Published(NamedTuple):
     """A network whose weights keras.applications publishes."""
 
-    ours: partial  # our builder, with the scaling of pixels on which the weights were trained
-    theirs: Callable  # their builder
-    side: int  # pixels a side of the pictures on which they were trained
+    ours: partial  # our builder, with the scaling of pixels that was used in training
+    theirs: Callable  # the builder of keras.applications
+    side: int  # side in pixels of the pictures in training
 
 
 PUBLISHED = {
@@ -65,18 +66,18 @@ class ImageNet(Images):
 
     @cached_property
     def labels(self) -> list[str]:
-        """The names of the classes, in the order of the outputs; their numbers where the list cannot be had."""
+        """See `labels_of_imagenet`."""
         return labels_of_imagenet()
 
 
 def spec_of(name: str) -> dict:
-    """What a published network sees, and how many classes it tells apart.
+    """The input shape and the number of classes of a published network.
 
     Raises:
-        UserError: no such network.
+        UserError: there is no such network.
     """
     if name not in PUBLISHED:
-        raise UserError(f"nobody publishes weights of {name!r}{nearest(name, list(PUBLISHED))}")
+        raise UserError(f"there are no published weights of {name!r}{nearest(name, list(PUBLISHED))}")
     side = PUBLISHED[name].side
     return {"input_shape": (side, side, 3), "classes": CLASSES}
 
@@ -89,23 +90,23 @@ def pretrained(
     classes: int = CLASSES,
     new_head: bool = False,
 ) -> keras.Model:
-    """Our network with published weights, which takes pixels in 0..255 and scales them as those weights want it.
+    """Our network with published weights; it takes pixels in 0..255 and scales them as those weights require.
 
     Args:
-        name: of PUBLISHED, such as resnet50.
-        weights: "imagenet" for what keras.applications publishes, downloaded once to ~/.keras/models; or a file
-            of that format.
-        input_shape: (height, width, 3) in pixels; the size of the training pictures if not given, and for VGG
-            always, since its dense layers know it.
-        classes: number of classes; other than 1000 only with a new head.
-        new_head: begin with a random last layer for those classes.
+        name: a key of PUBLISHED, such as resnet50.
+        weights: "imagenet" for the weights of keras.applications, downloaded once to ~/.keras/models; or a file
+            in that format.
+        input_shape: (height, width, 3) in pixels; by default the size of the training pictures, which is the only
+            possible one for VGG, because its dense layers depend on it.
+        classes: number of classes; must be 1000 unless `new_head` is set.
+        new_head: replace the last layer by a randomly initialised one for `classes` classes.
 
     Returns:
         An uncompiled model: (batch, height, width, 3) pixels to (batch, classes) float32 logits.
 
     Raises:
-        UserError: no such network, a size or number of classes that does not fit, weights that cannot be had, are
-            damaged or are those of another network.
+        UserError: there is no such network, the size or the number of classes does not fit, or the weights cannot be
+            downloaded, are damaged or are those of another network.
     """
     spec = spec_of(name)
     if classes != CLASSES and not new_head:
@@ -128,7 +129,7 @@ def pretrained(
 
 
 def check_is_at_hand(name: str, weights: str | Path) -> None:
-    """Raises UserError where the weights are no such file, or would have to come from where nothing answers."""
+    """Raises UserError if the weights are not such a file, or would have to be downloaded and the server is silent."""
     path = Path(weights)
     if weights == "imagenet":
         problem = silence_of(SERVER) if not was_fetched(f"{name}_weights_tf_dim_ordering_tf_kernels.h5") else None
@@ -136,12 +137,12 @@ def check_is_at_hand(name: str, weights: str | Path) -> None:
             raise UserError(unreachable(name, f"{SERVER} cannot be reached: {problem}"))
     elif not os.path.isfile(path):
         raise UserError(f"--weights came as {path}, but there is no such file: wanted imagenet or a .h5 file")
-    elif path.suffix not in (".h5", ".hdf5") or path.name.endswith(".weights.h5"):  # Keras goes by the name
+    elif path.suffix not in (".h5", ".hdf5") or path.name.endswith(".weights.h5"):  # Keras goes by the file name
         raise UserError(f"--weights came as {path}, but must be called something.h5, and not something.weights.h5")
 
 
 def was_fetched(file: str) -> bool:
-    """Whether a file lies where Keras keeps what it downloads: at home, or where that cannot be written in /tmp."""
+    """Whether a file is where Keras stores downloads: in its home directory, or in /tmp if that is not writable."""
     home = os.path.expanduser(os.environ.get("KERAS_HOME") or "~/.keras")
     if not os.access(home, os.W_OK):
         home = os.path.join("/tmp" if os.path.isdir("/tmp") else tempfile.gettempdir(), ".keras")
@@ -149,7 +150,7 @@ def was_fetched(file: str) -> bool:
 
 
 def unreachable(name: str, reason: str) -> str:
-    """What to do where published weights cannot be had."""
+    """The error message for published weights that cannot be downloaded."""
     return (
         f"the published weights of {name} could not be fetched ({reason}): run this once where there is a network, "
         "copy ~/.keras/models, or give a file with --weights FILE"
@@ -160,7 +161,7 @@ def load_reference(name: str, weights: str | Path) -> keras.Model:
     """The network of keras.applications with those weights.
 
     Raises:
-        UserError: the weights cannot be had, are damaged or are those of another network.
+        UserError: the weights cannot be downloaded, are damaged or are those of another network.
     """
     theirs = PUBLISHED[name].theirs
     if weights != "imagenet":
@@ -168,12 +169,12 @@ def load_reference(name: str, weights: str | Path) -> keras.Model:
     try:
         with impatient():
             return theirs(weights="imagenet", classifier_activation=None)
-    except Exception as error:  # no network, a server that fails, a file that was cut: keras has many errors for it
+    except Exception as error:  # no network, a failing server, a truncated file: Keras raises many different errors
         raise UserError(unreachable(name, " ".join(str(error).split())[:200])) from error
 
 
 def read_weights(reference: keras.Model, name: str, path: Path) -> keras.Model:
-    """The network with the weights of a file in the published format.
+    """The network after loading the weights of a file in the published format.
 
     Raises:
         UserError: the file is damaged or holds the weights of another network.
@@ -182,9 +183,9 @@ def read_weights(reference: keras.Model, name: str, path: Path) -> keras.Model:
         with h5py.File(path) as file:
             names = [str(n, "utf-8") if isinstance(n, bytes) else n for n in file.attrs["layer_names"]]
             stored = [(n, [shape_of_floats(file[n][w]) for w in file[n].attrs["weight_names"]]) for n in names]
-    except Exception as error:  # h5py has all kinds for what is not as it was written
+    except Exception as error:  # h5py raises many different errors for a corrupt file
         raise UserError(f"{path} is damaged, or not in the format of published weights ({error})") from error
-    # By place and shape, as Keras reads them: many of the published names are numbers that a program once counted.
+    # Matched by position and shape, as Keras does it: many published names contain automatically assigned numbers.
     found = [(layer, shapes) for layer, shapes in stored if shapes]
     wanted = [(layer.name, [tuple(w.shape) for w in layer.weights]) for layer in reference.layers if layer.weights]
     different = [
@@ -199,7 +200,7 @@ def read_weights(reference: keras.Model, name: str, path: Path) -> keras.Model:
         raise UserError(f"{path} holds the weights of another network than {name}: {'; '.join(different[:3])}{more}")
     try:
         reference.load_weights(path)
-    except Exception as error:  # h5py and Keras each have errors of their own for a file that was cut
+    except Exception as error:  # h5py and Keras raise many different errors for a truncated file
         raise UserError(f"{path} is damaged ({' '.join(str(error).split())[:200]})") from error
     for weight in reference.weights:
         numbers = keras.ops.convert_to_numpy(weight)
@@ -209,10 +210,10 @@ def read_weights(reference: keras.Model, name: str, path: Path) -> keras.Model:
 
 
 def shape_of_floats(stored: h5py.Dataset) -> tuple[int, ...]:
-    """The shape of floating-point numbers in a file.
+    """The shape of an array of floating-point numbers in a file.
 
     Raises:
-        ValueError: they are something else.
+        ValueError: the array has another type.
     """
     if stored.dtype.kind != "f":
         raise ValueError(f"{stored.name} is of {stored.dtype}")
@@ -220,15 +221,15 @@ def shape_of_floats(stored: h5py.Dataset) -> tuple[int, ...]:
 
 
 def in_words(shapes: list[tuple[int, ...]]) -> str:
-    """Shapes of weights for a person to read."""
+    """Shapes of weights as readable text."""
     return " + ".join("x".join(map(str, shape)) for shape in shapes)
 
 
 def move_weights(source: keras.Model, target: keras.Model, *, skip_head: bool = False) -> None:
-    """Sets the weights of one network to those of another, which is the same graph under other names.
+    """Copies the weights of `source` to `target`, which has the same graph with different names.
 
     Raises:
-        UserError: the graphs differ; says where first.
+        UserError: the graphs differ; the message names the first difference.
     """
     pairs = zip_layers(source, target)
     for theirs, ours in pairs[: -1 if skip_head else None]:
@@ -242,10 +243,10 @@ def move_weights(source: keras.Model, target: keras.Model, *, skip_head: bool = 
 
 
 def zip_layers(source: keras.Model, target: keras.Model) -> list[tuple[keras.Layer, keras.Layer]]:
-    """Pairs of layers with weights that stand at the same place of the two graphs.
+    """Pairs of layers with weights at the same position in the two graphs.
 
     Raises:
-        UserError: one graph has more of them, or a layer with more weights; says where first.
+        UserError: one graph has more such layers, or a layer with more weights; the message names the first difference.
     """
     theirs, ours = (list(layers_with_weights(model.outputs[0])) for model in (source, target))
     for there, here in zip(theirs, ours, strict=False):
@@ -263,23 +264,23 @@ def zip_layers(source: keras.Model, target: keras.Model) -> list[tuple[keras.Lay
 
 
 def layers_with_weights(output) -> Iterator[keras.Layer]:
-    """The layers that lead to a tensor of a functional network, inputs first, branches in the order they join."""
-    seen, waiting = set(), [(output, False)]
+    """Yields the layers with weights on which an output depends: inputs first, branches in the order they join."""
+    visited, waiting = set(), [(output, False)]
     while waiting:
         tensor, ready = waiting.pop()
         layer, node, _ = tensor._keras_history
         if ready:
             if getattr(layer, "weights", None):
                 yield layer
-        elif (layer, node) not in seen:
-            seen.add((layer, node))
+        elif (layer, node) not in visited:
+            visited.add((layer, node))
             waiting.append((tensor, True))
             waiting += [(before, False) for before in reversed(layer._inbound_nodes[node].input_tensors)]
 
 
 @contextlib.contextmanager
 def impatient() -> Iterator[None]:
-    """Lets a server that does not answer fail, for which Keras waits for ever; what it prints is no answer of ours."""
+    """Sets a timeout for downloads, for which Keras has none, and redirects what they print to standard error."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(PATIENCE)
     try:
@@ -290,13 +291,13 @@ def impatient() -> Iterator[None]:
 
 
 def labels_of_imagenet() -> list[str]:
-    """The names of the 1000 classes, in the order of the outputs; their numbers where the list cannot be had."""
+    """The names of the 1000 classes, in the order of the outputs; numbers if the names cannot be downloaded."""
     order = np.arange(CLASSES, 0, -1, dtype="float32")[None]
     try:
         if not was_fetched("imagenet_class_index.json") and silence_of(SERVER):
             raise OSError("nothing answers")
         with impatient():
             return [name for _, name, _ in applications.imagenet_utils.decode_predictions(order, top=CLASSES)[0]]
-    except Exception:  # the list is fetched like the weights, and fails in as many ways
+    except Exception:  # the list is downloaded like the weights, and can fail in as many ways
         print("zoo: the names of the classes could not be fetched: here are their numbers", file=sys.stderr)
         return [f"class {number}" for number in range(CLASSES)]

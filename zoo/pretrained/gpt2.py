@@ -1,6 +1,6 @@
-"""GPT-2 as its makers and others published it, in our network: a folder in the form of transformers, or from the hub.
+"""Published weights of GPT-2 in our network: from a folder in the format of transformers, or from the hub.
 
-`tests/references` proves the mapping: the same logits as transformers' own network.
+`tests/references` verifies the mapping: the logits are those of transformers' own network.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ import numpy as np
 from safetensors import safe_open
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-import zoo.backend  # noqa: F401 - first: it loads Keras quietly and sets it
+import zoo.backend  # noqa: F401 - first: it imports Keras without noise and configures it
 from zoo.data import checked_tokenizer, read_tokenizer
 from zoo.errors import UserError
 from zoo.models.gpt import VARIANTS, Block, gpt
 from zoo.pretrained import HUB
 
 CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
-MOST = 1_000_000  # tokens, and places of a text
-LARGEST = 1e6  # of a weight
+MOST = 1_000_000  # largest plausible number of tokens, and of positions
+LARGEST = 1e6  # largest plausible absolute value of a weight
 SIZES = ("n_embd", "n_layer", "n_head", "vocab_size", "n_positions")
-# What our network does, in the words of their configuration, where it says anything.
+# The settings that our network implements, in terms of transformers' configuration; a missing one is accepted.
 FORM = {
     "model_type": "gpt2",
     "activation_function": "gelu_new",
@@ -37,15 +37,15 @@ FORM = {
 
 
 def published_gpt2(name: str, weights: str | Path) -> tuple[keras.Model, Tokenizer]:
-    """Our network with published weights, and the tokenizer that goes with it.
+    """Our network with published weights, and its tokenizer.
 
     Args:
-        name: on the hub: of HUB, such as gpt2, or OWNER/NAME; of a folder it is not looked at.
-        weights: "hub", downloaded once to where the hub keeps things; or a folder with config.json,
+        name: for the hub, a key of HUB, such as gpt2, or OWNER/NAME; not used for a folder.
+        weights: "hub", which is downloaded once to the cache of the hub; or a folder with config.json,
             model.safetensors and tokenizer.json (or vocab.json and merges.txt).
 
     Raises:
-        UserError: something cannot be had, is damaged, or is not a GPT-2.
+        UserError: a file cannot be downloaded, is missing or damaged, or is not that of a GPT-2.
     """
     folder = Path(weights)
     if str(weights) == "hub":
@@ -80,15 +80,15 @@ def published_gpt2(name: str, weights: str | Path) -> tuple[keras.Model, Tokeniz
 
 
 def fetch(repository: str) -> Path:
-    """The folder of a repository of the hub, downloaded where it is not there yet.
+    """The local folder of a repository on the hub, which is downloaded if necessary.
 
     Raises:
-        UserError: it cannot be had.
+        UserError: it cannot be downloaded.
     """
     wanted = [CONFIG, WEIGHTS, TOKENIZER, "vocab.json", "merges.txt"]
     try:
         return Path(huggingface_hub.snapshot_download(repository, allow_patterns=wanted, etag_timeout=5))
-    except Exception as error:  # no network, no such repository, a server that fails: the library has many errors
+    except Exception as error:  # no network, no such repository, a failing server: the library has many errors
         reason = str(error).strip().split("\n", maxsplit=1)[0][:200]
         raise UserError(
             f"{repository} could not be fetched from the hub ({reason}): run this once where there is a network, "
@@ -100,7 +100,7 @@ def fill(model: keras.Model, path: Path) -> None:
     """Sets the weights of our network to those of the file.
 
     Raises:
-        UserError: the file is missing, damaged or of another network; says where first.
+        UserError: the file is missing, damaged or of another network; the message names the first difference.
     """
     wanted = names_of(model)
     try:
@@ -120,12 +120,12 @@ def fill(model: keras.Model, path: Path) -> None:
                 weight.assign(numbers.astype("float32"))
     except UserError:
         raise
-    except Exception as error:  # the library has many errors for what is not as it was written
+    except Exception as error:  # the library raises many different errors for a corrupt file
         raise UserError(f"{path} is missing or damaged ({' '.join(str(error).split())[:200]})") from error
 
 
 def names_of(model: keras.Model) -> dict[str, keras.Variable]:
-    """Our weights under the names of transformers' GPT-2, whose dense kernels are (in, out) too."""
+    """Our weights by their names in transformers' GPT-2, whose dense kernels are also (in, out)."""
     last = model.get_layer("last_norm")
     found = {"wte.weight": model.get_layer("tokens").embeddings, "wpe.weight": model.get_layer("positions").positions}
     for number, block in enumerate(layer for layer in model.layers if isinstance(layer, Block)):
@@ -143,7 +143,7 @@ def names_of(model: keras.Model) -> dict[str, keras.Variable]:
 
 
 def tokenizer_of(folder: Path) -> Tokenizer:
-    """The byte-pair tokenizer that lies in the folder, in either of the two forms in which GPT-2's is published.
+    """The byte-pair tokenizer in the folder, in either of the two formats in which GPT-2's is published.
 
     Raises:
         UserError: it is missing or damaged.
@@ -161,10 +161,10 @@ def tokenizer_of(folder: Path) -> Tokenizer:
 
 
 def read_json(path: Path) -> dict:
-    """The object in the file.
+    """The JSON object in the file.
 
     Raises:
-        UserError: it is missing or damaged.
+        UserError: the file is missing or damaged.
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))

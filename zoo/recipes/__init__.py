@@ -1,4 +1,4 @@
-"""The recipes by name, a line each. What a recipe joins is imported when it is asked for, since that takes seconds."""
+"""The recipes by name, one line each. A recipe's parts are imported only when it is used, since that takes seconds."""
 
 from __future__ import annotations
 
@@ -8,45 +8,52 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from zoo.training import Recipe
 
-__all__ = ["RECIPES", "SUMMARIES"]
+__all__ = ["RECIPES", "SUMMARIES", "TABLES"]
 
 
 def images() -> tuple[Recipe, ...]:
-    """Those for pictures."""
+    """The recipes for pictures."""
     from zoo.recipes.images import IMAGES
 
     return IMAGES
 
 
 def audio() -> tuple[Recipe, ...]:
-    """Those for sounds."""
+    """The recipes for sounds."""
     from zoo.recipes.audio import AUDIO
 
     return AUDIO
 
 
 def series() -> tuple[Recipe, ...]:
-    """Those for time series."""
+    """The recipes for time series."""
     from zoo.recipes.series import SERIES
 
     return SERIES
 
 
 def text() -> tuple[Recipe, ...]:
-    """Those for text."""
+    """The recipes for language models."""
     from zoo.recipes.text import TEXT
 
     return TEXT
 
 
+def texts() -> tuple[Recipe, ...]:
+    """The recipes for texts with one class each."""
+    from zoo.recipes.texts import TEXTS
+
+    return TEXTS
+
+
 def translation() -> tuple[Recipe, ...]:
-    """Those for pairs of sentences."""
+    """The recipes for translation."""
     from zoo.recipes.translation import TRANSLATION
 
     return TRANSLATION
 
 
-# What each recipe trains on and what, for `python -m zoo`; in the order of the records.
+# For `python -m zoo`: the data of each recipe and what is trained, in the order of the records.
 TABLES: dict[Callable[[], tuple[Recipe, ...]], dict[str, str]] = {
     images: {
         "cnn": "digits; the chapters' small convolutional network",
@@ -80,6 +87,9 @@ TABLES: dict[Callable[[], tuple[Recipe, ...]], dict[str, str]] = {
         "lm": "pydocs; a recurrent language model of words (Zaremba 2014)",
         "lm-ptb": "ptb; the same on the Penn Treebank",
     },
+    texts: {
+        "textcnn": "languages; convolutions over characters (Kim 2014) tell 26 languages apart",
+    },
     translation: {
         "transformer": "dates; the Transformer (Vaswani 2017) turns dates into ISO 8601",
         "transformer-multi30k": "multi30k; the same translates captions from English to German",
@@ -89,13 +99,13 @@ SUMMARIES = {name: line for lines in TABLES.values() for name, line in lines.ite
 
 
 class Recipes(Mapping):
-    """Recipes by name; to list the names imports nothing."""
+    """The recipes by name; listing the names imports nothing."""
 
     def __getitem__(self, name: str) -> Recipe:
-        table = next(table for table, lines in TABLES.items() if name in lines) if name in SUMMARIES else None
-        if table is None:
-            raise KeyError(name)
-        return next(recipe for recipe in table() if recipe.name == name)
+        for table, lines in TABLES.items():
+            if name in lines:
+                return next(recipe for recipe in table() if recipe.name == name)
+        raise KeyError(name)
 
     def __iter__(self) -> Iterator[str]:
         return iter(SUMMARIES)

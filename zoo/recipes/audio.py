@@ -5,10 +5,10 @@ from zoo.models.rnn import gru, lstm
 from zoo.tasks import Classification
 from zoo.training import Optimizer, Recipe
 
-# Twice the usual rate, since the epochs are few; no gradient longer than 1, for steps add up in a recurrent network
-# (Pascanu 2013).
+# Twice the usual rate, since there are few epochs; gradients are clipped at 1, because they can explode in a recurrent
+# network (Pascanu 2013).
 STEADY = Optimizer("adamw", rate=2e-3, warmup=0.1, weight_decay=0.01, clip=1.0)
-# Small batches, so that an epoch of so few sounds has steps enough.
+# Small batches, so that an epoch has enough steps in spite of the few sounds.
 SMALL = 32
 
 AUDIO = (
@@ -36,8 +36,8 @@ AUDIO = (
     Recipe(
         name="lstm-digits",
         model=lstm,
-        # Centred, for voices that were not trained on; a dialling tone, which does not change, would be gone.
-        # Varied a little, since the recordings are few.
+        # Centred, for voices that are not in training (dialling tones are not centred: being constant, they would
+        # vanish). Augmented a little, since there are few recordings.
         data=Speech("spoken_digit", centred=True, batch=SMALL, vary=Vary(shift=0.03, speed=0.1, pitch=0.05)),
         task=Classification(),
         optimizer=STEADY,

@@ -8,15 +8,15 @@ from zoo.training import Optimizer, Recipe
 SERIES = (
     # python -m zoo.fit rnn                      (sunspots, no network)
     # python -m zoo.fit rnn --data.csv my.csv --data.column sales --data.season 7
-    # The chapters' very network: one number in, 10 units, one number out, 131 weights.
+    # Exactly the chapters' network: one number in, 10 units, one number out, 131 weights.
     Recipe(
         name="rnn",
         model=rnn,
         data=Series("sunspots"),
         task=Forecast(),
-        # A high rate, which so few weights tolerate, since the steps are few too.
+        # A high rate, because there are few steps; so small a network tolerates it.
         optimizer=Optimizer("adamw", rate=5e-2, warmup=0.1, weight_decay=0.03, clip=1.0),
         epochs=40,
-        monitor="last",  # the validation part, of three cycles only, chooses no epoch
+        monitor="last",  # three cycles, the validation split, are too few to select an epoch
     ),
 )

@@ -12,12 +12,12 @@ TRANSLATION = (
     # python -m zoo.fit transformer --data.file my.tsv --data.tokens bpe
     Recipe(
         name="transformer",
-        # Small, for a hundred characters; and little is dropped, for there are rules to learn and no accidents.
+        # Small, for a vocabulary of a hundred characters; with little dropout, because the data follow exact rules.
         model=partial(transformer, width=128, heads=4, depth=2, hidden=256, dropout=0.05, norm="pre"),
         data=Pairs("dates"),
-        # Smoothed labels would only blur what has one right answer.
+        # No label smoothing, because each date has exactly one right answer.
         task=Translation(label_smoothing=0.0),
-        # Muon, since the steps are few.
+        # Muon, since there are few steps.
         optimizer=Optimizer("muon", rate=4e-3, warmup=0.1, weight_decay=0.05, clip=1.0),
         epochs=5,
         monitor="last",
@@ -25,17 +25,17 @@ TRANSLATION = (
     # python -m zoo.fit transformer-multi30k
     Recipe(
         name="transformer-multi30k",
-        # Half of the base model's width and blocks, for two cores. Pre-norm tolerates a higher rate (Xiong 2020). Much
-        # is dropped, so that so few pairs are not memorised.
+        # Half the width and blocks of the base model, for two cores. Pre-norm tolerates a higher rate (Xiong 2020).
+        # Much dropout keeps it from memorising so few pairs.
         model=partial(transformer, width=256, heads=4, depth=3, hidden=1024, dropout=0.3, norm="pre"),
-        # The limit lies beyond the longest of the captions.
+        # The limit is above the length of the longest caption.
         data=Pairs("multi30k", source="en", target="de", tokens="bpe", vocabulary=8000, batch=128, limit=64),
         task=Translation(beam=4),  # Vaswani 2017, section 6.1
         optimizer=Optimizer("muon", rate=4e-3, warmup=0.1, weight_decay=0.1, clip=1.0),
         epochs=25,
-        monitor="val_accuracy",  # with smoothed labels the loss and the accuracy are not best together
-        # Faster on a processor with bfloat16 instructions; --precision float32 for others. Not compiled with XLA, which
-        # compiles each of the lengths separately.
+        monitor="val_accuracy",  # with label smoothing, loss and accuracy are not best in the same epoch
+        # Faster on a processor with bfloat16 instructions; for others, use --precision float32. XLA is left off, as it
+        # would compile each of the lengths separately.
         precision="mixed_bfloat16",
     ),
 )

@@ -1,6 +1,6 @@
-"""Tasks: what a network is trained to do, how that is measured and shown, and how a trained one answers."""
+"""Tasks: what a network is trained to do, how that is measured and shown, and how a trained network is used."""
 
-import zoo.backend  # first: it loads Keras quietly and sets it
+import zoo.backend  # first: it imports Keras without noise and configures it
 from zoo.tasks.classification import Classification
 from zoo.tasks.forecast import Forecast
 from zoo.tasks.language import LanguageModel

@@ -1,4 +1,4 @@
-"""Classification: one class an example, whether of pictures, sounds or something else."""
+"""Classification: one class per example, whether the inputs are pictures, sounds or something else."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from tensorboard.plugins.pr_curve import summary as pr_curve
 
 from zoo import metrics
 from zoo.tasks import figures
-from zoo.tasks.task import Panel, Task, shapes
+from zoo.tasks.task import Panel, Task, check_inputs, check_smoothing, shapes
 
-BATCH = 64  # inputs that go through the network at once when it is asked
-CURVES = 20  # classes with a precision-recall curve of their own
-FEATURES = 1000  # examples in the projector
-SHOWN = 25  # pictures in a grid
+BATCH = 64  # inputs per batch in `answers`
+CURVES = 20  # classes that get a precision-recall curve, at most
+FEATURES = 1000  # examples in the projector, at most
+SHOWN = 25  # pictures in a grid, at most
 
 
 @dataclass(frozen=True)
 class Top:
-    """What can be asked of a classifier."""
+    """What to ask of a classifier."""
 
     top: int = 1
-    """How many of the likeliest classes to name."""
+    """Number of most likely classes to print."""
 
     def __post_init__(self):
         if self.top < 1:
@@ -36,35 +36,31 @@ class Top:
 
 @dataclass(frozen=True)
 class Classification(Task):
-    """One class an example: softmax cross entropy of float32 logits (B, classes) against one-hot labels.
+    """One class per example: softmax cross entropy of float32 logits (B, classes) against one-hot labels.
 
-    Of the source it wants `pictures(inputs)`, which shows inputs as pictures, and `arrays("train")`, whose second part
-    are the labels, for balanced weights.
+    Of the source it wants `views(inputs)`, the inputs in a form that can be shown (pictures (N, H, W, C) in 0..255, or
+    a list of texts), and `arrays("train")`, the second part of which is the labels, for balanced weights.
     """
 
-    monitors: ClassVar[tuple[str, ...]] = ("val_loss", "val_accuracy")
+    monitors: ClassVar[dict[str, str]] = {"val_loss": "min", "val_accuracy": "max"}
     verb: ClassVar[str] = "predict"
-    usage: ClassVar[str] = "predict {run} {inputs}"
-    wants: ClassVar[tuple[str, ...]] = ("pictures", "arrays")
+    usage: ClassVar[str] = "{run} {inputs}"
+    wants: ClassVar[tuple[str, ...]] = ("views", "arrays")
     Ask: ClassVar[type] = Top
 
     label_smoothing: float = 0.0
-    """Part of each label that is spread over all classes (Szegedy 2015, section 7), 0 to 1."""
+    """Fraction of each label that is spread over all classes (Szegedy 2015, section 7), 0 to 1."""
     class_weights: Literal["equal", "balanced"] = "equal"
-    """balanced: an example of a rare class counts more, so that all classes count the same."""
+    """balanced: examples of rare classes get a higher weight, so that all classes count the same in total."""
 
     def __post_init__(self):
-        if not 0 <= self.label_smoothing < 1:
-            raise ValueError(
-                f"--task.label-smoothing came as {self.label_smoothing}, but must be from 0 to less than 1"
-            )
+        check_smoothing(self.label_smoothing)
 
     def check(self, model: keras.Model, spec: dict, labels: Sequence[str]) -> None:
-        """Raises ValueError unless the network gives one number a class for inputs of the data's shape."""
+        """Raises ValueError unless the network maps inputs of the data's shape to one number per class."""
         if spec["classes"] != len(labels):
             raise ValueError(f"there are {len(labels)} labels, but {spec['classes']} classes")
-        if "input_shape" in spec and shapes(model.inputs) != [list(spec["input_shape"])]:
-            raise ValueError(f"its inputs are {shapes(model.inputs)}, but the data have {list(spec['input_shape'])}")
+        check_inputs(model, spec)
         if shapes(model.outputs)[0] != [spec["classes"]]:
             raise ValueError(f"its outputs are {shapes(model.outputs)[0]}, but the data have {spec['classes']} classes")
 
@@ -73,11 +69,11 @@ class Classification(Task):
         return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=self.label_smoothing)
 
     def metrics(self) -> list[keras.Metric]:
-        """What is shown while training."""
+        """The accuracy."""
         return [keras.metrics.CategoricalAccuracy(name="accuracy")]
 
     def weights(self, source) -> dict[int, float] | None:
-        """Keras' `class_weight`, from the labels of the source's training part."""
+        """Keras' `class_weight`, computed from the labels of the training split."""
         if self.class_weights == "equal":
             return None
         labels, classes = source.arrays("train")[1], len(source.labels)
@@ -89,13 +85,13 @@ class Classification(Task):
         return ClassificationPanel(source, validation)
 
     def report(self, model: keras.Model, source, split: str) -> dict:
-        """All that `zoo.metrics.classification` reports of the network on a split of the source."""
+        """See `zoo.metrics.classification`, for the network on a split of the source."""
         data = source.load(split)
         truth = np.concatenate([targets.numpy().argmax(-1) for _, targets in data])
         return metrics.classification(truth, model.predict(data, verbose=0), source.labels)
 
     def table(self, report: dict) -> str:
-        """The report for a person to read."""
+        """The report as readable text."""
         lines = [
             f"accuracy           {report['accuracy']:.2%} of {report['examples']} examples, "
             f"95 % interval {report['accuracy_low']:.2%} to {report['accuracy_high']:.2%}",
@@ -120,75 +116,72 @@ class Classification(Task):
         return "\n".join(lines)
 
     def answers(self, model: keras.Model, source, ask: Top, inputs: list) -> Iterator[dict]:
-        """For each input its `top` likeliest classes, each with `label` and `probability`."""
+        """For each input, under `top`, its `ask.top` most likely classes, each with `label` and `probability`."""
         for start in range(0, len(inputs), BATCH):
-            chosen = inputs[start : start + BATCH]
-            # The last batch is filled up, so that one shape, and so one compiled function, serves all.
-            full = np.zeros((BATCH, *chosen[0].shape), chosen[0].dtype)
-            full[: len(chosen)] = chosen
-            for row in metrics.softmax(model.predict_on_batch(full)[: len(chosen)]):
+            batch = inputs[start : start + BATCH]
+            # The last batch is padded, so that all have the same shape and use the same compiled function.
+            full = np.zeros((BATCH, *batch[0].shape), batch[0].dtype)
+            full[: len(batch)] = batch
+            for row in metrics.softmax(model.predict_on_batch(full)[: len(batch)]):
                 order = np.argsort(-row, kind="stable")[: ask.top]
                 yield {"top": [{"label": source.labels[i], "probability": float(row[i])} for i in order]}
 
     def line(self, answer: dict) -> str:
-        """An answer for a person to read."""
-        return "\t".join(f"{seen['label']} {seen['probability']:.4f}" for seen in answer["top"])
+        """An answer as readable text."""
+        return "\t".join(f"{item['label']} {item['probability']:.4f}" for item in answer["top"])
 
     def draw(self, report: dict, path: Path) -> None:
-        """The report as a picture in a PNG file."""
+        """Draws the report to a PNG file."""
         figures.report(report, path)
 
 
 class ClassificationPanel(Panel):
-    """Inputs, confusion matrix, worst mistakes, precision-recall curves, features in the projector.
+    """Shows inputs, confusion matrix, worst mistakes, precision-recall curves, and features in the projector.
 
     Args:
-        source: has `labels`, the names of the classes, and `pictures`, which shows inputs.
-        validation: batches of (inputs, one-hot labels); gone through once more an epoch.
+        source: has `labels`, the names of the classes, and `views`.
+        validation: batches of (inputs, one-hot labels); read once more per epoch.
     """
 
     def __init__(self, source, validation: tf.data.Dataset):
-        self.labels, self.pictures, self.validation = source.labels, source.pictures, validation
+        self.labels, self.views, self.validation = source.labels, source.views, validation
         self.truth = np.concatenate([targets.numpy().argmax(-1) for _, targets in validation])
 
     def inputs(self, sample: tuple) -> None:
-        """A training batch as the network sees it."""
-        tf.summary.image("inputs", figures.grid(self.pictures(sample[0][:SHOWN].numpy()))[None], step=0)
+        """Shows a training batch as the network sees it."""
+        figures.show("inputs", self.views(sample[0][:SHOWN].numpy()), step=0)
 
     def epoch(self, model: keras.Model, step: int) -> None:
-        """What the network makes of the validation part."""
+        """Shows the network's results on the validation split."""
         probabilities = metrics.softmax(model.predict(self.validation, verbose=0))
-        said = probabilities.argmax(-1)
+        predicted = probabilities.argmax(-1)
         confusion = np.zeros((len(self.labels),) * 2, int)
-        np.add.at(confusion, (self.truth, said), 1)
+        np.add.at(confusion, (self.truth, predicted), 1)
         tf.summary.image("confusion", figures.confusion(confusion, self.labels)[None], step=step)
-        wrong = np.flatnonzero(said != self.truth)
-        worst = wrong[np.argsort(-probabilities[wrong, said[wrong]], kind="stable")][:SHOWN]
+        wrong = np.flatnonzero(predicted != self.truth)
+        worst = wrong[np.argsort(-probabilities[wrong, predicted[wrong]], kind="stable")][:SHOWN]
         if len(worst):
-            captions = [f"{self.labels[self.truth[i]]} as {self.labels[said[i]]}" for i in worst]
-            picture = figures.grid(self.pictures(self._examples(worst)), captions)
-            tf.summary.image("worst_mistakes", picture[None], step=step)
+            captions = [f"{self.labels[self.truth[i]]} as {self.labels[predicted[i]]}" for i in worst]
+            figures.show("worst_mistakes", self.views(self._examples(worst)), captions, step=step)
         for label, name in list(enumerate(self.labels))[:CURVES]:
             proto = pr_curve.pb(f"class/{name}", self.truth == label, probabilities[:, label], 127)
             tf.summary.experimental.write_raw_pb(proto.SerializeToString(), step=step)
 
     def finish(self, model: keras.Model, path: Path) -> None:
-        """Features that the best network sees in the validation part, for the projector."""
+        """Writes the features that the best network computes for the validation split, for the projector."""
         count = min(FEATURES, len(self.truth))
         inside = keras.Model(model.input, [model.layers[-1].input, model.output])
         inputs = self._examples(np.arange(count))
         features, logits = inside.predict(inputs, verbose=0)
         rows = [(self.labels[t], self.labels[s]) for t, s in zip(self.truth, logits.argmax(-1), strict=False)]
         folder = path / "features"
-        figures.projector(
-            folder, np.float32(features).reshape(count, -1), ("class", "said"), rows, self.pictures(inputs)
-        )
-        # A new event file: a TensorBoard that is open already looks for features only where a run has come.
+        figures.projector(folder, np.float32(features).reshape(count, -1), ("class", "said"), rows, self.views(inputs))
+        # A new event file, because a running TensorBoard looks for features only in folders that are new runs.
         with tf.summary.create_file_writer(str(folder)).as_default():
             tf.summary.text("features", f"{count} examples of the validation part, of the best epoch", step=0)
 
     def _examples(self, indices: np.ndarray) -> np.ndarray:
-        """Those inputs of the validation part."""
+        """The inputs of the validation split at these indices."""
         wanted, start = {}, 0
         for batch, _ in self.validation.as_numpy_iterator():
             inside = indices[(start <= indices) & (indices < start + len(batch))]

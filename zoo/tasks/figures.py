@@ -1,4 +1,4 @@
-"""Pictures for TensorBoard and reports, as arrays; and the files that TensorBoard's projector reads."""
+"""Pictures for TensorBoard and reports, and the files that TensorBoard's projector reads."""
 
 from __future__ import annotations
 
@@ -7,26 +7,44 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import tensorflow as tf
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from PIL import Image, ImageDraw
 from tensorboard.plugins import projector as plugin
 
-TILE = 72  # pixels of a picture in a grid
-SPRITE = 32  # pixels of a picture in the projector
-SHOWN = 4.375  # inches at 80 dots: the 350 pixels across in which TensorBoard shows a picture
-WRITTEN = 20  # classes up to which a confusion matrix has its counts written in
+TILE = 72  # side in pixels of a picture in a grid
+SPRITE = 32  # side in pixels of a picture in the projector
+SHOWN = 4.375  # inches at 80 dpi: the width of 350 pixels at which TensorBoard shows a picture
+WRITTEN = 20  # classes up to which the counts are written into a confusion matrix
+
+
+def show(name: str, views, captions: list[str] | None = None, *, step: int) -> None:
+    """Writes some inputs to TensorBoard, with captions under pictures or before texts.
+
+    Args:
+        name: the name in TensorBoard.
+        views: pictures (N, H, W, C) in 0..255, or N texts.
+        captions: N lines.
+        step: the step to write under.
+    """
+    if isinstance(views, list):
+        quoted = [f"    {text}" for text in views]  # as code, so that nothing is interpreted as Markdown
+        lines = [f"{line}\n\n{text}" for line, text in zip(captions, quoted, strict=True)] if captions else quoted
+        tf.summary.text(name, lines, step=step)
+    else:
+        tf.summary.image(name, grid(views, captions)[None], step=step)
 
 
 def rgb(picture: np.ndarray) -> np.ndarray:
-    """(H, W, C) pixels in 0..255 of any type as uint8 RGB."""
+    """Pixels (H, W, C) in 0..255 of any type as uint8 RGB."""
     clipped = np.uint8(np.clip(picture, 0, 255))
     return np.repeat(clipped, 3, -1) if clipped.shape[-1] == 1 else clipped[..., :3]
 
 
 def grid(pictures: np.ndarray, captions: list[str] | None = None) -> np.ndarray:
-    """(N, H, W, C) pictures side by side, with a line of text under each: uint8 (height, width, 3)."""
+    """Pictures (N, H, W, C) in a grid, with an optional caption under each: uint8 (height, width, 3)."""
     columns = math.ceil(math.sqrt(len(pictures)))
     rows, line = math.ceil(len(pictures) / columns), 12 if captions else 0
     sheet = Image.new("RGB", (columns * (TILE + 4), rows * (TILE + 4 + line)), "white")
@@ -40,14 +58,14 @@ def grid(pictures: np.ndarray, captions: list[str] | None = None) -> np.ndarray:
 
 
 def confusion(counts: np.ndarray, labels: list[str]) -> np.ndarray:
-    """The matrix as a picture, true classes down and answers across: uint8 (height, width, 3)."""
+    """A picture of the confusion matrix, with true classes in rows: uint8 (height, width, 3)."""
     figure = Figure(figsize=(SHOWN, SHOWN), dpi=80, layout="constrained")
     draw_confusion(figure.add_subplot(), counts, labels)
     return pixels(figure)
 
 
 def draw_confusion(axes, counts: np.ndarray, labels: list[str]) -> None:
-    """Draws the matrix; colours are shares of a true class."""
+    """Draws the confusion matrix; colours are fractions of the true class."""
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     axes.set(xlabel="answer", ylabel="truth")
@@ -61,42 +79,37 @@ def draw_confusion(axes, counts: np.ndarray, labels: list[str]) -> None:
                 axes.text(column, row, str(count), ha="center", va="center", color=colour, fontsize=7)
 
 
-def report(found: dict, path: Path) -> None:
+def report(result: dict, path: Path) -> None:
     """Writes a classification's confusion matrix and reliability diagram as a PNG file."""
-    labels = [row["name"] for row in found["classes"]]
+    labels = [row["name"] for row in result["classes"]]
     figure = Figure(figsize=(11, 5.5), dpi=100, layout="constrained")
     left, right = figure.subplots(1, 2)
-    draw_confusion(left, np.array(found["confusion"]), labels)
-    left.set_title(f"accuracy {found['accuracy']:.2%}, {found['examples']} examples")
-    confidences, hits, counts = zip(*found["calibration"], strict=True)
+    draw_confusion(left, np.array(result["confusion"]), labels)
+    left.set_title(f"accuracy {result['accuracy']:.2%}, {result['examples']} examples")
+    confidences, hits, counts = zip(*result["calibration"], strict=True)
     right.plot([0, 1], [0, 1], color="gray", linestyle="--", label="calibrated")
     right.scatter(confidences, hits, s=10 + 190 * np.array(counts) / max(counts), label="examples (area: how many)")
     right.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1.02), ylim=(-0.02, 1.02))
-    right.set_title(f"calibration error {found['calibration_error']:.4f}")
+    right.set_title(f"calibration error {result['calibration_error']:.4f}")
     right.legend(loc="upper left")
     figure.savefig(path)
 
 
-def projector(
-    path: Path, features: np.ndarray, columns: tuple[str, ...], rows: list[tuple[str, ...]], pictures: np.ndarray
-) -> None:
-    """Writes (N, D) features with a row of text and a picture each into a folder, where the projector finds them.
+def projector(path: Path, features: np.ndarray, columns: tuple[str, ...], rows: list[tuple[str, ...]], views) -> None:
+    """Writes features (N, D) to a folder for the projector, each with a row of metadata and a view (see `show`).
 
-    The numbers lie in a plain file, by a path that holds wherever the folder is moved to; the projector
-    takes a checkpoint's path as seen from where TensorBoard was started.
+    The numbers are in a text file with a relative path, so that the folder can be moved; the projector
+    resolves the path of a checkpoint from the directory in which TensorBoard was started.
     """
     path.mkdir(exist_ok=True)
-    # As text: the projector tries text first, and takes many zeros for it.
+    texts = isinstance(views, list)
+    if texts:
+        columns, rows = (*columns, "text"), [(*row, text) for row, text in zip(rows, views, strict=True)]
+    # As text: the projector tries to read text first, and mistakes a binary file with many zeros for it.
     rows_of_numbers = ("\t".join(f"{value:.6g}" for value in row) for row in features.tolist())
     (path / "features.tsv").write_text("\n".join(rows_of_numbers) + "\n", encoding="utf-8")
-    lines = ["\t".join(columns), *("\t".join(cell.replace("\t", " ") for cell in row) for row in rows)]
+    lines = ["\t".join(columns), *("\t".join(" ".join(cell.split()) for cell in row) for row in rows)]
     (path / "rows.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    across = math.ceil(math.sqrt(len(pictures)))
-    sheet = Image.new("RGB", (across * SPRITE,) * 2, "white")
-    for at, picture in enumerate(pictures):
-        small = Image.fromarray(rgb(picture)).resize((SPRITE, SPRITE))
-        sheet.paste(small, (at % across * SPRITE, at // across * SPRITE))
-    sheet.save(path / "sprites.png")
     config = plugin.ProjectorConfig()
     embedding = config.embeddings.add(
         tensor_name="features",
@@ -104,14 +117,26 @@ def projector(
         tensor_shape=features.shape,
         metadata_path="rows.tsv",
     )
-    embedding.sprite.image_path = "sprites.png"
-    embedding.sprite.single_image_dim.extend([SPRITE, SPRITE])
+    if not texts:
+        sprites(views).save(path / "sprites.png")
+        embedding.sprite.image_path = "sprites.png"
+        embedding.sprite.single_image_dim.extend([SPRITE, SPRITE])
     plugin.visualize_embeddings(str(path), config)
 
 
+def sprites(pictures: np.ndarray) -> Image.Image:
+    """Pictures (N, H, W, C) in one square image, in the layout that the projector expects."""
+    across = math.ceil(math.sqrt(len(pictures)))
+    sheet = Image.new("RGB", (across * SPRITE,) * 2, "white")
+    for at, picture in enumerate(pictures):
+        small = Image.fromarray(rgb(picture)).resize((SPRITE, SPRITE))
+        sheet.paste(small, (at % across * SPRITE, at // across * SPRITE))
+    return sheet
+
+
 def curve(values: list[float], path: Path, *, across: str, up: str, mean: float) -> None:
-    """Writes the values, one for each of 0, 1, 2, ..., and their mean as a PNG file; at least 1 high, since small
-    differences are chance.
+    """Draws the values, at 0, 1, 2, ..., and their mean to a PNG file; the vertical axis spans at least 1, so that
+    small random differences look small.
     """
     figure = Figure(figsize=(7, 4.5), dpi=100, layout="constrained")
     axes = figure.add_subplot()
@@ -124,10 +149,10 @@ def curve(values: list[float], path: Path, *, across: str, up: str, mean: float)
 
 
 def lines(across_values: list[float], named: dict[str, list[float]], path: Path, *, across: str, up: str) -> None:
-    """Writes several lines of percentages over the same values, each with its name, as a PNG file."""
+    """Draws several named lines of percentages over the same horizontal values to a PNG file."""
     figure = Figure(figsize=(7, 4.5), dpi=100, layout="constrained")
     axes = figure.add_subplot()
-    # One line does not hide another.
+    # Different styles, so that lines on top of each other can be told apart.
     for style, (name, values) in zip(("o-", "x--", "s:"), named.items(), strict=False):
         axes.plot(across_values, values, style, label=name)
     axes.set(xlabel=across, ylabel=up, ylim=(-2, 102))
@@ -136,10 +161,10 @@ def lines(across_values: list[float], named: dict[str, list[float]], path: Path,
 
 
 def attention(weights: np.ndarray, across: list[str], down: list[str]) -> np.ndarray:
-    """Where each token of a translation, from top to bottom, attended in its source: uint8 (height, width, 3).
+    """A picture of the attention of each token of a translation (rows) to its source: uint8 (height, width, 3).
 
     Args:
-        weights: (T, S) shares; each row sums to 1.
+        weights: (T, S); each row sums to 1.
         across: the S tokens of the source.
         down: the T tokens of the translation.
     """
@@ -150,35 +175,35 @@ def attention(weights: np.ndarray, across: list[str], down: list[str]) -> np.nda
     axes.set_xticks(range(len(across)), [visible(token) for token in across], rotation=90)
     axes.set_yticks(range(len(down)), [visible(token) for token in down])
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph")  # a box stands for what the font does not have
+        warnings.filterwarnings("ignore", message="Glyph")  # matplotlib draws a box for a missing glyph
         return pixels(figure)
 
 
-def forecast(found: dict, size: tuple[float, float]) -> Figure:
-    """The drawn part of a forecast's report: the series, its forecast and the seasonal-naive one by the step.
+def forecast(result: dict, size: tuple[float, float]) -> Figure:
+    """A plot of a forecast's report: the series, its forecast and the seasonal naive forecast.
 
     Args:
-        found: the report.
-        size: across and up, in inches of 80 dots.
+        result: the report.
+        size: width and height in inches, at 80 dpi.
     """
     figure = Figure(figsize=size, dpi=80, layout="constrained")
-    axes, drawn = figure.add_subplot(), found["drawn"]
+    axes, drawn = figure.add_subplot(), result["drawn"]
     steps = range(drawn["first"], drawn["first"] + len(drawn["truth"]))
-    axes.plot(steps, drawn["seasonal"], color="tab:orange", linewidth=1, label=f"{found['season']} steps before")
+    axes.plot(steps, drawn["seasonal"], color="tab:orange", linewidth=1, label=f"{result['season']} steps before")
     axes.plot(steps, drawn["truth"], color="black", label="truth")
     axes.plot(steps, drawn["network"], color="tab:blue", linestyle="--", label="network")
-    axes.set(xlabel="step of the series", ylabel=literal(found["variable"]))
+    axes.set(xlabel="step of the series", ylabel=literal(result["variable"]))
     figure.legend(ncols=3, loc="outside upper center", fontsize="small")
     return figure
 
 
 def visible(token: str) -> str:
-    """The token as it can be read beside a picture, white space too."""
+    """The token with white space made visible."""
     return literal(token).replace(" ", "\u2423").replace("\n", "\u23ce")
 
 
 def literal(name: str) -> str:
-    """The name as matplotlib draws it, which would read formulas."""
+    """The name with dollar signs escaped, which matplotlib would interpret as formulas."""
     return name.replace("$", r"\$")
 
 

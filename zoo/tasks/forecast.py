@@ -14,72 +14,74 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from zoo.tasks import figures
-from zoo.tasks.task import Panel, Task, shapes
+from zoo.tasks.task import Panel, Task, check_inputs, shapes
 
-DRAWN = 150  # steps of a split, at most, that a picture shows: its first ones
+DRAWN = 150  # steps that a picture shows at most, from the start of a split
 
 
 def naive(series: np.ndarray, starts: np.ndarray, horizon: int) -> np.ndarray:
-    """The last value before each of `starts` for each of the next `horizon` steps: (starts, horizon)."""
+    """The naive forecast: the last value before each of `starts`, for all `horizon` steps: (starts, horizon)."""
     return np.repeat(series[starts - 1][:, None], horizon, axis=1)
 
 
 def seasonal_naive(series: np.ndarray, starts: np.ndarray, horizon: int, season: int) -> np.ndarray:
-    """The value a season before, or as many seasons before as lead in front of the start: (starts, horizon)."""
+    """The seasonal naive forecast: the value one season before, or as many seasons before as needed to be in the past.
+
+    (starts, horizon).
+    """
     ahead = np.arange(horizon)
     return series[starts[:, None] + ahead - (ahead // season + 1) * season]
 
 
 @dataclass(frozen=True)
 class Nothing:
-    """Nothing can be chosen."""
+    """A forecast has no options."""
 
 
 @dataclass(frozen=True)
 class Forecast(Task):
-    """The next steps (B, horizon), all at once from one window: mean squared error of the scaled numbers.
+    """The next steps (B, horizon), all predicted at once from one window: mean squared error of the scaled numbers.
 
-    Where there are several, each has an output of its own and none is fed back (the MIMO strategy of Taieb 2012,
-    arXiv:1108.3259); the figures are then over all of them together, and by how far ahead.
+    If there are several, each has its own output and none is fed back (the MIMO strategy of Taieb 2012,
+    arXiv:1108.3259); errors are then reported over all steps together and for each step ahead.
     """
 
-    monitors: ClassVar[tuple[str, ...]] = ("val_loss",)
+    monitors: ClassVar[dict[str, str]] = {"val_loss": "min"}
     verb: ClassVar[str] = "predict"
-    usage: ClassVar[str] = "predict {run} {inputs}"
+    usage: ClassVar[str] = "{run} {inputs}"
     wants: ClassVar[tuple[str, ...]] = ("series", "starts", "horizon", "season", "variable", "unscaled")
     Ask: ClassVar[type] = Nothing
 
     def check(self, model: keras.Model, spec: dict, labels: Sequence[str]) -> None:
-        """Raises ValueError unless the network gives the steps of the horizon for windows of the data's shape."""
-        if shapes(model.inputs) != [list(spec["input_shape"])]:
-            raise ValueError(f"its inputs are {shapes(model.inputs)}, but the data have {list(spec['input_shape'])}")
+        """Raises ValueError unless the network maps windows of the data's shape to the steps of the horizon."""
+        check_inputs(model, spec)
         if shapes(model.outputs)[0] != [spec["classes"]]:
             raise ValueError(f"its outputs are {shapes(model.outputs)[0]}, but the data need {[spec['classes']]}")
 
     def loss(self) -> keras.Loss:
-        """Mean squared error, in squared deviations of the training part."""
+        """Mean squared error, in squared standard deviations of the training split."""
         return keras.losses.MeanSquaredError()
 
     def metrics(self) -> list[keras.Metric]:
-        """What is shown while training: the mean absolute error, in deviations of the training part."""
+        """The mean absolute error, in standard deviations of the training split."""
         return [keras.metrics.MeanAbsoluteError()]
 
     def weights(self, source) -> None:
-        """All steps count the same."""
+        """None: all steps have the same weight."""
 
     def panel(self, source, validation) -> ForecastPanel:
         """What TensorBoard shows besides curves."""
         return ForecastPanel(source, validation)
 
     def report(self, model: keras.Model, source, split: str) -> dict:
-        """How far off the network and two naive forecasts are on a split, in the unit of the data.
+        """The errors of the network and of two naive forecasts on a split, in the unit of the data.
 
         Returns:
-            For the network, and with naive_ (the last value seen) and seasonal_ (the value a season before) in front
-            for these: mae (mean absolute error), rmse (root of the mean squared error) and rmse_by_step (of each step
-            ahead). naive_ratio and seasonal_ratio: the network's rmse by theirs, below 1 where it is better; None
-            where they make no error. windows, horizon, season, variable, and for a picture drawn: the first steps of
-            the split where each is predicted once, by forecasts that follow each other, as truth, network and seasonal.
+            mae (mean absolute error), rmse (root mean squared error) and rmse_by_step (for each step ahead) of the
+            network, and with the prefixes naive_ (the last value seen) and seasonal_ (the value a season before) those
+            of the naive forecasts. naive_ratio and seasonal_ratio: the network's rmse divided by theirs, below 1 if the
+            network is better; None if theirs is 0. windows, horizon, season, variable. drawn: for a picture, truth,
+            network and seasonal for the first steps of the split, by forecasts that follow each other without overlap.
         """
         starts, horizon = source.starts(split), source.horizon
         truth = source.series[starts[:, None] + np.arange(horizon)]
@@ -102,7 +104,7 @@ class Forecast(Task):
         return report | {"drawn": drawn | {"first": int(starts[0])}}
 
     def table(self, report: dict) -> str:
-        """The report for a person to read."""
+        """The report as readable text."""
         rows = {"network": "", "last value": "naive_", f"{report['season']} steps before": "seasonal_"}
         lines = [
             f"{report['variable']}: {report['windows']:,} windows, {report['horizon']} "
@@ -122,25 +124,25 @@ class Forecast(Task):
         return "\n".join(lines)
 
     def draw(self, report: dict, path: Path) -> None:
-        """The series, its forecast and the seasonal-naive one, in a PNG file."""
+        """Draws the series, its forecast and the seasonal naive forecast to a PNG file."""
         figures.forecast(report, (9, 4.5)).savefig(path)
 
     def answers(self, model: keras.Model, source, ask: Nothing, inputs: list) -> Iterator[dict]:
-        """For each window its `forecast`: numbers in the unit of the data."""
+        """For each window its `forecast`, a list of numbers in the unit of the data."""
         outputs = model.predict_on_batch(np.stack(inputs))
         yield from ({"forecast": numbers.tolist()} for numbers in source.unscaled(outputs))
 
     def line(self, answer: dict) -> str:
-        """An answer for a person to read: how many steps ahead, and the number predicted."""
+        """An answer as readable text: for each step ahead the predicted number."""
         return "\t".join(f"+{ahead} {number:.6g}" for ahead, number in enumerate(answer["forecast"], 1))
 
 
 class ForecastPanel(Panel):
-    """The first windows of a training batch, and after each epoch the forecast of the validation part.
+    """Shows the first windows of a training batch, and after each epoch the forecast for the validation split.
 
     Args:
-        source: has what `Forecast.report` asks for.
-        validation: its batches of validation.
+        source: has what `Forecast` wants.
+        validation: the source's validation split.
     """
 
     def __init__(self, source, validation: tf.data.Dataset):
@@ -151,10 +153,10 @@ class ForecastPanel(Panel):
         self.drawn = {"first": int(starts[0]), "truth": in_a_row(truth), "seasonal": in_a_row(seasonal)}
 
     def inputs(self, sample: tuple) -> None:
-        """The first four windows of a training batch, and the targets of each."""
+        """Shows the first four windows of a training batch, each with its targets."""
         figure = Figure(figsize=(figures.SHOWN, 3.5), dpi=80, layout="constrained")
-        for axes, seen, targets in zip(figure.subplots(2, 2).flat, *(part.numpy() for part in sample), strict=False):
-            axes.plot(range(-len(seen), 0), self.source.unscaled(seen[:, 0]), label="seen")
+        for axes, window, targets in zip(figure.subplots(2, 2).flat, *(part.numpy() for part in sample), strict=False):
+            axes.plot(range(-len(window), 0), self.source.unscaled(window[:, 0]), label="seen")
             axes.plot(range(len(targets)), self.source.unscaled(targets), "o", label="target")
             axes.set(xlabel="step from the forecast", ylabel=figures.literal(self.source.variable))
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -162,7 +164,7 @@ class ForecastPanel(Panel):
         tf.summary.image("inputs", figures.pixels(figure)[None], step=0)
 
     def epoch(self, model: keras.Model, step: int) -> None:
-        """What the network predicts for the validation part."""
+        """Shows what the network predicts for the validation split."""
         forecasts = self.source.unscaled(model.predict(self.validation, verbose=0))
         report = {
             "variable": self.source.variable,
@@ -172,9 +174,9 @@ class ForecastPanel(Panel):
         tf.summary.image("forecast", figures.pixels(figures.forecast(report, (figures.SHOWN, 3)))[None], step=step)
 
     def finish(self, model: keras.Model, path: Path) -> None:
-        """Shows nothing more: the last forecast is drawn."""
+        """Shows nothing more: the last forecast has been drawn."""
 
 
 def in_a_row(numbers: np.ndarray) -> np.ndarray:
-    """Of (windows, horizon) those windows that follow each other without a step predicted twice, as (steps,)."""
+    """From (windows, horizon) those windows that follow each other without overlap, as (steps,)."""
     return numbers[:: numbers.shape[1]].reshape(-1)[:DRAWN]

@@ -1,4 +1,4 @@
-"""Language modelling: which token comes next."""
+"""Language modelling: predicting the next token."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from zoo.models import writer_of
 from zoo.tasks import figures
 from zoo.tasks.task import Panel, Task, shapes
 
-WIDE = 100  # letters of a line in TensorBoard
-SAMPLE = 200  # tokens that the network writes after each epoch
-WARM = 1 + AHEAD  # tokens that are not timed: they wait for the network to be compiled
+WIDE = 100  # characters per line in TensorBoard
+SAMPLE = 200  # tokens to generate after each epoch
+WARM = 1 + AHEAD  # first tokens, which are not timed because they include compilation
 
 
 @dataclass(frozen=True)
 class Writing(Sampling):
-    """What can be asked of a language model."""
+    """What to ask of a language model."""
 
     prompt: str | None = None
-    """The beginning, which is not printed again; if none is given a new line, or the first token where the tokenizer
-    has none."""
+    """Text to continue, which is not printed again; by default a newline, or the tokenizer's first token if it has no
+    newline."""
     tokens: int = 500
-    """How many tokens to write."""
+    """Number of tokens to generate."""
 
     def __post_init__(self):
         super().__post_init__()
@@ -47,44 +47,44 @@ class Writing(Sampling):
 
 @dataclass(frozen=True)
 class LanguageModel(Task):
-    """The next token at each place: mean softmax cross entropy of float32 logits (B, T, vocabulary)."""
+    """The next token at each position: mean softmax cross entropy of float32 logits (B, T, vocabulary)."""
 
-    monitors: ClassVar[tuple[str, ...]] = ("val_loss",)
+    monitors: ClassVar[dict[str, str]] = {"val_loss": "min"}
     verb: ClassVar[str] = "generate"
-    usage: ClassVar[str] = "generate {run} --prompt TEXT"
-    wants: ClassVar[tuple[str, ...]] = ("context", "numbers", "characters", "prompt", "decode", "vocabulary_size")
+    usage: ClassVar[str] = "{run} --prompt TEXT"
+    wants: ClassVar[tuple[str, ...]] = ("context", "numbers", "characters", "prompt", "decode")
     Ask: ClassVar[type] = Writing
 
     def check(self, model: keras.Model, spec: dict, labels: Sequence[str]) -> None:
-        """Raises ValueError unless the network gives a number a token at each place of a window."""
+        """Raises ValueError unless the network gives one number per token at each position of a window."""
         if shapes(model.outputs) != [[spec["context"], spec["vocabulary"]]]:
             raise ValueError(f"its outputs are {shapes(model.outputs)}, but the data have {spec['vocabulary']} tokens")
 
     def loss(self) -> keras.Loss:
-        """Mean cross entropy in nats a token; over several batches each counts by its windows, whole or not."""
+        """Mean cross entropy in nats per token; a mean over batches weights them by windows, including partial ones."""
         return keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="mean_with_sample_weight")
 
     def metrics(self) -> list[keras.Metric]:
-        """What is shown while training besides the loss: nothing, for the perplexity is its exponential."""
+        """None: the perplexity is just the exponential of the loss."""
         return []
 
     def weights(self, source) -> None:
-        """None: all tokens count the same."""
+        """None: all tokens have the same weight."""
 
     def panel(self, source, validation) -> LanguagePanel:
         """What TensorBoard shows besides curves."""
         return LanguagePanel(source)
 
     def report(self, model: keras.Model, source, split: str) -> dict:
-        """How well the network predicts all tokens of a split of the source but the first, window by window.
+        """How well the network predicts all tokens of a split but the first, window by window.
 
-        Where what it remembers is carried from window to window, each row of a batch begins without a memory.
+        If the network's state is carried from window to window, each row of a batch starts with an empty state.
 
         Returns:
-            loss (nats a token), perplexity (its exponential), bits_per_character and characters (None where tokens
-            lose some of the text, as words lose spaces), accuracy (of the likeliest token), tokens, context,
-            rows (parts of the text that are read side by side, with a memory that is carried; None: without one), and
-            loss_by_place (nats at each place of a window; without a memory, this is after that many tokens seen).
+            loss (nats per token), perplexity (its exponential), bits_per_character and characters (None if tokenizing
+            loses part of the text, as words lose spaces), accuracy (of the most likely token), tokens, context,
+            rows (number of parts of the text that are read side by side with a carried state; None: no carried state),
+            and loss_by_place (nats at each position of a window; without a carried state, after that many tokens).
         """
         places = np.zeros((3, source.context))  # nats, hits, tokens
         forget(model)
@@ -105,12 +105,12 @@ class LanguageModel(Task):
             "tokens": int(tokens),
             "characters": characters,
             "context": source.context,
-            "rows": source.spec.get("batch"),
+            "rows": source.spec.get("carried"),
             "loss_by_place": (places[0] / np.maximum(places[2], 1)).tolist(),
         }
 
     def table(self, report: dict) -> str:
-        """The report for a person to read."""
+        """The report as readable text."""
         bits, rows = report["bits_per_character"], report["rows"]
         cut = f"in {rows} rows, each read on and on" if rows else f"in windows of {report['context']}"
         return "\n".join(
@@ -123,39 +123,33 @@ class LanguageModel(Task):
         )
 
     def draw(self, report: dict, path: Path) -> None:
-        """The loss by how much of the text was seen, in a PNG file."""
+        """Draws the loss at each position of a window to a PNG file."""
         across = "place in the window" if report["rows"] else "tokens seen before"
         figures.curve(report["loss_by_place"], path, across=across, up="loss (nats a token)", mean=report["loss"])
 
     def answers(self, model: keras.Model, source, ask: Writing, inputs: list) -> Iterator[dict]:
-        """The text after the prompt, piece by piece: a `text` a token, empty where it is only a part of a letter.
+        """Yields the text after the prompt, one `text` per token, which is empty if the token is part of a character.
 
-        The last piece is empty and has `tokens_per_second`, None where there were too few to tell.
+        The last item has an empty text and `tokens_per_second`, which is None for too few tokens.
 
         Raises:
-            UserError: the network cannot write, the prompt cannot be read, or the predictions are not numbers.
+            UserError: the network cannot write, the prompt cannot be used, or the predictions are not numbers.
         """
         try:
             writer = writer_of(model)
         except ValueError as error:
             raise UserError(f"{error}: only these can write token by token") from error
-        vocabulary = model.output_shape[-1]
-        if source.vocabulary_size > vocabulary:
-            raise UserError(
-                f"the tokenizer knows {source.vocabulary_size} tokens and the network {vocabulary}: it is not the "
-                "tokenizer of this run, so put that back or train the run again"
-            )
         prompt = source.prompt(ask.prompt)
         if writer.context is not None and len(prompt) > writer.context:
-            seen = f"the network sees the last {writer.context} of them"
-            print(f"the prompt has {len(prompt)} tokens; {seen}", file=sys.stderr)
+            limit = f"the network sees the last {writer.context} of them"
+            print(f"the prompt has {len(prompt)} tokens; {limit}", file=sys.stderr)
         before, new, times = prompt[-1:], [], []
-        for token in islice(written(writer, vocabulary, prompt, ask), ask.tokens):
+        for token in islice(written(writer, model.output_shape[-1], prompt, ask), ask.tokens):
             if token < 0:
                 raise UserError("the predictions of the network are not numbers: train it again, with a lower rate")
             times.append(time.perf_counter())
             new.append(token)
-            # How a token is written may depend on the one before, and some are a part of a letter.
+            # The text of a token may depend on the token before, and a token may be part of a character.
             now = source.decode(before + new)
             if now.endswith("\ufffd"):
                 yield {"text": ""}
@@ -165,23 +159,23 @@ class LanguageModel(Task):
         yield {"text": "", "tokens_per_second": rate(times)}
 
     def line(self, answer: dict) -> str:
-        """The piece of text."""
+        """A piece of the text."""
         return answer["text"]
 
 
 def rate(times: list[float]) -> float | None:
-    """Tokens a second by when each came, in seconds: of whole bursts, after those that waited for the compilation.
+    """Tokens per second, from the time in seconds at which each came: over complete bursts after the compilation.
 
-    Where a context was full, bursts are shorter: then this is of as many tokens, but a little less exact.
+    Bursts are shorter when a context is full: the number of tokens is the same then, but the rate is less exact.
 
-    None if there were no such bursts.
+    None if there are no such bursts.
     """
-    whole = (len(times) - WARM) // AHEAD * AHEAD
-    return whole / (times[WARM + whole - 1] - times[WARM - 1]) if whole > 0 else None
+    timed = (len(times) - WARM) // AHEAD * AHEAD
+    return timed / (times[WARM + timed - 1] - times[WARM - 1]) if timed > 0 else None
 
 
 class LanguagePanel(Panel):
-    """A batch of the text, and after each epoch what the network writes.
+    """Shows a batch of the text, and after each epoch a text that the network generates.
 
     Args:
         source: has `decode`, `context` and `numbers`.
@@ -192,30 +186,30 @@ class LanguagePanel(Panel):
         self.forward = None
 
     def inputs(self, sample: tuple) -> None:
-        """The first windows of a training batch."""
+        """Shows the first windows of a training batch."""
         tf.summary.text("inputs", [self.shown(row) for row in sample[0][:4].numpy()], step=0)
 
     def epoch(self, model: keras.Model, step: int) -> None:
-        """What the network writes from the first token of the validation part.
+        """Shows a text that the network generates from the first token of the validation split.
 
-        Each token follows from the last `context` tokens, which are read anew: simpler than what `generate` does, and
-        of a network whose memory is carried not the same text.
+        For each token the last `context` tokens are read again, which is simpler than what `generate` does; for a
+        network that carries its state the text differs from that of `generate`.
         """
         context, random, sampling = self.source.context, np.random.default_rng(step), Sampling()
         if self.forward is None:
             self.forward = tf.function(lambda text: model(text[None], training=False)[0])
         text = [int(self.source.numbers("validation")[0])]
         while len(text) < SAMPLE:
-            forget(model)  # what a training in batches of one carries: the window is read from the start
+            forget(model)  # the window is read from its start, so a carried state (with batches of one) is reset
             logits = self.forward(tf.constant(filled(text[-context:], context)))[min(len(text), context) - 1]
             text.append(int(sampling.choose(logits, random.gumbel(size=logits.shape).astype("float32"))))
         forget(model)
         tf.summary.text("sample", self.shown(text), step=step)
 
     def finish(self, model: keras.Model, path: Path) -> None:
-        """Shows nothing: tokens have no pictures."""
+        """Shows nothing more."""
 
     def shown(self, tokens) -> str:
-        """The text of these tokens as TensorBoard's Markdown shows it, line by line."""
+        """The text of these tokens as a Markdown code block for TensorBoard, wrapped at WIDE characters."""
         lines = self.source.decode(tokens).splitlines()
         return "\n".join("    " + part for line in lines for part in textwrap.wrap(line, WIDE) or [""])

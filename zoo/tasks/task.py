@@ -1,6 +1,6 @@
-"""What a task is: everything that is particular to one kind of problem, in one place.
+"""The interface of tasks; a task has everything that is specific to one kind of problem.
 
-A verb asks the task and never which task it is. Training knows this file alone.
+Verbs call the task and never check which one it is. Of all tasks, training imports only this file.
 """
 
 from __future__ import annotations
@@ -17,102 +17,102 @@ from zoo.errors import UserError
 
 
 class Panel(ABC):
-    """What TensorBoard shows of a training besides curves; written with `tf.summary`."""
+    """What TensorBoard shows of a training besides curves, written with `tf.summary`."""
 
     @abstractmethod
     def inputs(self, sample: tuple) -> None:
-        """Shows a training batch (inputs, targets, perhaps weights), once, before the first step."""
+        """Shows a training batch (inputs, targets and possibly weights), once, before the first step."""
 
     @abstractmethod
     def epoch(self, model: keras.Model, step: int) -> None:
-        """Shows what the network makes of the validation part after each epoch, under that step."""
+        """Shows results on the validation split; called after each epoch, with the step to write under."""
 
     @abstractmethod
     def finish(self, model: keras.Model, path: Path) -> None:
-        """Shows the best network, at the end; `path` is the run's folder."""
+        """Shows results of the best network; called at the end, with the run's folder as `path`."""
 
 
 class Task(ABC):
     """A frozen record of one kind of problem: its fields are flags, `--task.NAME`.
 
-    `source` is always the source of the data (see `zoo.data.Source`), which has what the task `wants` too; `model` a
-    network that passed `check`.
+    In all methods `source` is the source of the data (see `zoo.data.Source`), which also has the attributes that the
+    task `wants`, and `model` is a network that passed `check`.
     """
 
-    monitors: ClassVar[tuple[str, ...]]
-    """The values by which an epoch can be called the best: val_loss, or val_ and the name of a metric."""
+    monitors: ClassVar[dict[str, Literal["min", "max"]]]
+    """The values that can decide which epoch is best, val_loss or val_ and the name of a metric, and which way."""
     verb: ClassVar[Literal["predict", "generate"]]
-    """Which verb a trained network answers to: predict, about inputs that exist, or generate, which makes new ones."""
+    """The verb for a trained network: predict, for given inputs, or generate, to make something new."""
     usage: ClassVar[str]
-    """That verb's words for a person to type, with `{run}` and `{inputs}` to be filled in."""
+    """What users type after that verb, with `{run}` and `{inputs}` to be filled in."""
     wants: ClassVar[tuple[str, ...]]
-    """What it asks of the data besides what every source has: names of attributes and methods."""
+    """Names of the attributes and methods that it needs of the data beyond those of every source."""
     Ask: ClassVar[type]
-    """The frozen record of flags that the verb offers for this task."""
+    """The frozen record of the flags that the verb has for this task."""
 
     @abstractmethod
     def check(self, model: keras.Model, spec: dict, labels: Sequence[str]) -> None:
-        """Raises ValueError where a network does not lead from such inputs to such outputs.
+        """Raises ValueError if the network's inputs or outputs do not fit the data and the task.
 
         Args:
             model: built or loaded.
-            spec: what the data gave its builder, such as input_shape and classes.
-            labels: names of the classes; empty where there are none.
+            spec: the arguments that the data gave to its builder, such as input_shape and classes.
+            labels: names of the classes; empty if there are no classes.
         """
 
     @abstractmethod
     def loss(self) -> keras.Loss:
-        """What training makes small."""
+        """The loss that training minimises."""
 
     @abstractmethod
     def metrics(self) -> list[keras.Metric]:
-        """What is shown while training besides the loss."""
+        """The metrics that are computed during training, besides the loss."""
 
     @abstractmethod
     def weights(self, source) -> dict[int, float] | None:
-        """Keras' `class_weight`; None: all examples count the same."""
+        """Keras' `class_weight`; None: all examples have the same weight."""
 
     @abstractmethod
     def panel(self, source, validation) -> Panel:
-        """What TensorBoard shows; `validation` are the source's batches of validation."""
+        """What TensorBoard shows; `validation` is the source's validation split."""
 
     @abstractmethod
     def report(self, model: keras.Model, source, split: str) -> dict:
-        """All that is measured on a split, as JSON has it; plain numbers go into results.jsonl."""
+        """Everything that is measured on a split, in types that JSON can store; plain numbers go into results.jsonl."""
 
     @abstractmethod
     def table(self, report: dict) -> str:
-        """The report for a person to read."""
+        """The report as readable text."""
 
     @abstractmethod
     def draw(self, report: dict, path: Path) -> None:
-        """The report as a picture, in a PNG file."""
+        """Draws the report to a PNG file."""
 
     @abstractmethod
     def answers(self, model: keras.Model, source, ask: Any, inputs: list) -> Iterator[dict]:
-        """What the network answers.
+        """Yields the network's answers.
 
         Args:
             model: of a run, or published.
-            source: as the run knows it; the data themselves may be gone.
+            source: as the run knows it; the data themselves may no longer exist.
             ask: an `Ask`.
-            inputs: for predict one or more of what `source.read` returns, each to be answered by one dict, in order;
-                for generate nothing: its dicts have the next piece under `text`.
+            inputs: for predict, one or more inputs as `source.read` returns them, each of which gets one dict, in
+                order; for generate, empty: each dict has the next piece of the result as `text`.
 
         Raises:
-            UserError: what is asked cannot be answered.
+            UserError: the request cannot be answered.
         """
 
     @abstractmethod
     def line(self, answer: dict) -> str:
-        """One of the answers for a person to read."""
+        """One of the answers as readable text."""
 
 
 def check_goes_with(task: Task, source) -> None:
-    """Names what a source lacks of what a task wants.
+    """Checks that a source has everything that the task wants.
 
     Raises:
-        UserError: it lacks something.
+        UserError: it lacks something; the message names it.
     """
     lacking = [name for name in task.wants if inspect.getattr_static(source, name, None) is None]
     if lacking:
@@ -121,6 +121,21 @@ def check_goes_with(task: Task, source) -> None:
         )
 
 
+def check_smoothing(label_smoothing: float) -> None:
+    """Raises ValueError where a task's label smoothing is no share of a label."""
+    if not 0 <= label_smoothing < 1:
+        raise ValueError(f"--task.label-smoothing came as {label_smoothing}, but must be from 0 to less than 1")
+
+
+def check_inputs(model: keras.Model, spec: dict) -> None:
+    """Raises ValueError if a network takes other inputs than those of the data: of their shape, or tokens."""
+    if "vocabulary" in spec:
+        if any(tensor.dtype != "int32" for tensor in model.inputs):
+            raise ValueError(f"its inputs are {[tensor.dtype for tensor in model.inputs]}, but the data are tokens")
+    elif shapes(model.inputs) != [list(spec["input_shape"])]:
+        raise ValueError(f"its inputs are {shapes(model.inputs)}, but the data have {list(spec['input_shape'])}")
+
+
 def shapes(tensors) -> list[list[int | None]]:
-    """The shapes of a network's inputs or outputs without the batch, as a run writes them down."""
+    """The shapes of a network's inputs or outputs without the batch axis, as lists, like those in a run's record."""
     return [list(tensor.shape[1:]) for tensor in tensors]

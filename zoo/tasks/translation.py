@@ -1,4 +1,4 @@
-"""Translation: a sentence in another language, token by token."""
+"""Translation of sentences into another language, token by token."""
 
 from __future__ import annotations
 
@@ -14,25 +14,24 @@ import tensorflow as tf
 from keras import ops
 
 from zoo.decoding import decode
-from zoo.errors import UserError
 from zoo.metrics import perplexity
 from zoo.models import writer_of
 from zoo.tasks import figures
-from zoo.tasks.task import Panel, Task, shapes
+from zoo.tasks.task import Panel, Task, check_smoothing, shapes
 
-GROUPS = 8  # of sentences of like length, in the picture
+GROUPS = 8  # groups of sentences of similar length in the picture
 EXAMPLES = 20  # translations in the report
-BEAM = 100  # translations followed at once, at most
+BEAM = 100  # largest beam
 SHOWN = 4  # translations in TensorBoard
-MAPPED = 2  # of them with a picture of where the network looked
+MAPPED = 2  # translations in TensorBoard that have a picture of the attention
 
 
 @dataclass(frozen=True)
 class Beam:
-    """What can be asked of a translator."""
+    """What to ask of a translator."""
 
     beam: int = 1
-    """Translations followed at once; 1: always the likeliest token."""
+    """Size of the beam; 1: greedy, always the most likely token."""
 
     def __post_init__(self):
         if not 1 <= self.beam <= BEAM:
@@ -41,29 +40,26 @@ class Beam:
 
 @dataclass(frozen=True)
 class Translation(Task):
-    """The next token of the target, by the source and the target so far: cross entropy of float32 logits (B, T, V)."""
+    """The next token of the target from the source and the target so far: cross entropy of float32 logits (B, T, V)."""
 
-    monitors: ClassVar[tuple[str, ...]] = ("val_loss", "val_accuracy")
+    monitors: ClassVar[dict[str, str]] = {"val_loss": "min", "val_accuracy": "max"}
     verb: ClassVar[str] = "predict"
-    usage: ClassVar[str] = "predict {run} {inputs}"
-    wants: ClassVar[tuple[str, ...]] = ("pairs", "numbers", "decode", "bos", "eos", "limit", "vocabulary_size")
+    usage: ClassVar[str] = "{run} {inputs}"
+    wants: ClassVar[tuple[str, ...]] = ("pairs", "numbers", "decode", "bos", "eos", "limit")
     Ask: ClassVar[type] = Beam
 
     label_smoothing: float = 0.1
-    """Part of each label that is spread over all tokens (Vaswani 2017, section 5.4), 0 to 1."""
+    """Fraction of each label that is spread over all tokens (Vaswani 2017, section 5.4), 0 to 1."""
     beam: int = 1
-    """Translations that evaluation follows at once for a sentence; 1: always the likeliest token."""
+    """Size of the beam in evaluation; 1: greedy, always the most likely token."""
 
     def __post_init__(self):
-        if not 0 <= self.label_smoothing < 1:
-            raise ValueError(
-                f"--task.label-smoothing came as {self.label_smoothing}, but must be from 0 to less than 1"
-            )
+        check_smoothing(self.label_smoothing)
         if not 1 <= self.beam <= BEAM:
             raise ValueError(f"--task.beam came as {self.beam}, but must be from 1 to {BEAM}")
 
     def check(self, model: keras.Model, spec: dict, labels: Sequence[str]) -> None:
-        """Raises ValueError unless the network reads two texts and gives a number a token at each place."""
+        """Raises ValueError unless the network reads two texts and gives one number per token at each position."""
         if len(model.inputs) != 2 or shapes(model.outputs) != [[None, spec["vocabulary"]]]:
             raise ValueError(
                 f"it has {len(model.inputs)} inputs and outputs of {shapes(model.outputs)}, but translation takes a "
@@ -71,45 +67,45 @@ class Translation(Task):
             )
 
     def loss(self) -> keras.Loss:
-        """Mean cross entropy in nats a token with smoothed labels; over several batches each counts the same."""
+        """Mean cross entropy in nats per token with smoothed labels; a mean over batches weights them equally."""
         return SmoothedCrossEntropy(self.label_smoothing)
 
     def metrics(self) -> list[keras.Metric]:
-        """What is shown while training."""
+        """The accuracy over all tokens but padding."""
         return [TokenAccuracy(name="accuracy")]
 
     def weights(self, source) -> None:
-        """None: all tokens count the same; the weights of padding, which are 0, come with the batches."""
+        """None: all tokens have the same weight; batches include weights, which are 0 for padding."""
 
     def panel(self, source, validation) -> TranslationPanel:
         """What TensorBoard shows besides curves."""
         return TranslationPanel(source)
 
     def report(self, model: keras.Model, source, split: str) -> dict:
-        """How well the network predicts the tokens of a split of the source, and how good its own translations are.
+        """How well the network predicts the tokens of a split, and how good its own translations are.
 
         Returns:
-            loss (nats a token, without smoothing), perplexity (its exponential), accuracy (of the likeliest token),
-            tokens (with those that end a sentence); bleu and chrf (0 to 100) of sacrebleu with their signatures
-            bleu_signature and chrf_signature, exact (share of translations equal to the reference), sentences, beam;
-            lengths (of groups of sentences by the length of their source: tokens, bleu, exact, sentences) and examples
-            (source, reference, translation).
+            loss (nats per token, without smoothing), perplexity (its exponential), accuracy (of the most likely token),
+            tokens (including eos); bleu and chrf (0 to 100) by sacrebleu with their signatures bleu_signature and
+            chrf_signature, exact (fraction of translations equal to the reference), sentences, beam; lengths (for
+            groups of sentences of similar source length: tokens, bleu, exact, sentences) and examples (source,
+            reference, translation).
         """
         nats, hits, count = 0.0, 0, 0
         for inputs, labels, weights in source.load(split):
             logits, real = model.predict_on_batch(inputs), weights.numpy() > 0
-            found = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
-            nats += float(np.float64(ops.convert_to_numpy(found))[real].sum())
+            losses = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+            nats += float(np.float64(ops.convert_to_numpy(losses))[real].sum())
             hits += int((logits.argmax(-1) == labels.numpy())[real].sum())
             count += int(real.sum())
         sources, references = zip(*source.pairs(split), strict=True)
         numbers = [tokens for tokens, _ in source.numbers(split)]
-        said = translations(model, source, numbers, self.beam)
+        hypotheses = translations(model, source, numbers, self.beam)
         bleu, chrf = sacrebleu.BLEU(), sacrebleu.CHRF()
-        scores = bleu.corpus_score(said, [references]), chrf.corpus_score(said, [references])
-        exact = np.array([ours == theirs for ours, theirs in zip(said, references, strict=True)])
+        scores = bleu.corpus_score(hypotheses, [references]), chrf.corpus_score(hypotheses, [references])
+        exact = np.array([ours == theirs for ours, theirs in zip(hypotheses, references, strict=True)])
         lengths = np.array([len(tokens) for tokens in numbers])
-        groups = np.array_split(np.argsort(lengths, kind="stable"), min(GROUPS, len(said)))
+        groups = np.array_split(np.argsort(lengths, kind="stable"), min(GROUPS, len(hypotheses)))
         return {
             "loss": nats / count,
             "perplexity": perplexity(nats / count),
@@ -120,12 +116,12 @@ class Translation(Task):
             "chrf": scores[1].score,
             "chrf_signature": str(chrf.get_signature()),
             "exact": float(exact.mean()),
-            "sentences": len(said),
+            "sentences": len(hypotheses),
             "beam": self.beam,
             "lengths": [
                 {
                     "tokens": float(lengths[group].mean()),
-                    "bleu": bleu.corpus_score([said[i] for i in group], [[references[i] for i in group]]).score,
+                    "bleu": bleu.corpus_score([hypotheses[i] for i in group], [[references[i] for i in group]]).score,
                     "exact": float(exact[group].mean()),
                     "sentences": len(group),
                 }
@@ -134,13 +130,13 @@ class Translation(Task):
             "examples": [
                 {"source": source, "reference": reference, "translation": translation}
                 for source, reference, translation in zip(
-                    sources[:EXAMPLES], references[:EXAMPLES], said[:EXAMPLES], strict=True
+                    sources[:EXAMPLES], references[:EXAMPLES], hypotheses[:EXAMPLES], strict=True
                 )
             ],
         }
 
     def table(self, report: dict) -> str:
-        """The report for a person to read."""
+        """The report as readable text."""
         how = f"beam {report['beam']}" if report["beam"] > 1 else "greedy"
         lines = [
             f"BLEU         {report['bleu']:.2f} ({report['bleu_signature']})",
@@ -155,7 +151,7 @@ class Translation(Task):
         return "\n".join(lines)
 
     def draw(self, report: dict, path: Path) -> None:
-        """BLEU and exact match by the length of the source, in a PNG file."""
+        """Draws BLEU and exact matches by the length of the source to a PNG file."""
         groups = report["lengths"]
         figures.lines(
             [group["tokens"] for group in groups],
@@ -170,12 +166,6 @@ class Translation(Task):
 
     def answers(self, model: keras.Model, source, ask: Beam, inputs: list) -> Iterator[dict]:
         """For each sentence, a list of tokens, its `translation`; that of an empty one is empty."""
-        vocabulary = model.output_shape[-1]
-        if source.vocabulary_size != vocabulary:
-            raise UserError(
-                f"the tokenizer knows {source.vocabulary_size} tokens and the network {vocabulary}: it is not the "
-                "tokenizer of this run, so put that back or train the run again"
-            )
         numbers = [tokens for tokens in inputs if tokens]
         texts = iter(translations(model, source, numbers, ask.beam) if numbers else ())
         for tokens in inputs:
@@ -187,89 +177,89 @@ class Translation(Task):
 
 
 class TranslationPanel(Panel):
-    """Pairs of a training batch, and after each epoch the translations of the first sentences of validation.
+    """Shows pairs of a training batch, and after each epoch translations of the first sentences of validation.
 
     Args:
-        source: has `pairs` and `numbers`, and what `translations` asks for.
+        source: has `pairs` and `numbers`, and what `translations` needs.
     """
 
     def __init__(self, source):
         self.source = source
 
     def inputs(self, sample: tuple) -> None:
-        """The first pairs of a training batch."""
+        """Shows the first pairs of a training batch."""
         (sources, _), labels, _ = sample
         pairs = zip(sources[:SHOWN].numpy(), labels[:SHOWN].numpy(), strict=True)
         tf.summary.text("inputs", [shown(*map(self.source.decode, pair)) for pair in pairs], step=0)
 
     def epoch(self, model: keras.Model, step: int) -> None:
-        """Source, reference and translation; and where the decoder's last block looked for each token of it."""
+        """Shows sources, references and translations, and the attention of the decoder's last block to the source."""
         source, pairs = self.source, self.source.pairs("validation")[:SHOWN]
         numbers = [tokens for tokens, _ in source.numbers("validation")[:SHOWN]]
-        found = translated(model, source, numbers)
-        rows = [shown(*pair, source.decode(written)) for pair, written in zip(pairs, found, strict=True)]
+        outputs = translated(model, source, numbers)
+        rows = [shown(*pair, source.decode(written)) for pair, written in zip(pairs, outputs, strict=True)]
         tf.summary.text("translations", rows, step=step)
-        for number, (tokens, written) in enumerate(zip(numbers[:MAPPED], found[:MAPPED], strict=True), 1):
+        for number, (tokens, written) in enumerate(zip(numbers[:MAPPED], outputs[:MAPPED], strict=True), 1):
             weights = attention_map(model, tokens, written, bos=source.bos)
             across, down = ([source.decode([token]) for token in side] for side in (tokens, written))
             picture = figures.attention(weights, across, [*down, "(end)"])
             tf.summary.image(f"attention/{number}", picture[None], step=step)
 
     def finish(self, model: keras.Model, path: Path) -> None:
-        """Shows nothing: tokens have no pictures."""
+        """Shows nothing more."""
 
 
 def translations(model: keras.Model, source, numbers: list[list[int]], beam: int = 1) -> list[str]:
-    """The texts that the network makes of sentences.
+    """The network's translations of sentences, as texts.
 
     Args:
-        model: what `zoo.models.transformer` made.
-        source: has `bos`, `eos`, `limit` (tokens of a sentence at most) and `decode`.
+        model: as built by `zoo.models.transformer`.
+        source: has `bos`, `eos`, `limit` (the largest number of tokens of a sentence) and `decode`.
         numbers: the tokens of each sentence.
-        beam: translations that are followed at once for each; 1: always the likeliest token.
+        beam: size of the beam; 1: greedy, always the most likely token.
     """
     return [source.decode(tokens) for tokens in translated(model, source, numbers, beam)]
 
 
 def translated(model: keras.Model, source, numbers: list[list[int]], beam: int = 1) -> list[list[int]]:
-    """The tokens of those translations, without those that begin and end; arguments as of `translations`."""
+    """The tokens of these translations, without bos and eos; the arguments are those of `translations`."""
     table = np.zeros((len(numbers), max(map(len, numbers))), np.int32)
     for row, tokens in zip(table, numbers, strict=True):
         row[: len(tokens)] = tokens
-    # With the token that ends it a translation is one longer than the longest that was trained on.
+    # One more than the longest sentence in training, for eos.
     return decode(model, table, bos=source.bos, eos=source.eos, limit=source.limit + 1, beam=beam)
 
 
 def attention_map(model: keras.Model, source: list[int], translation: list[int], *, bos: int) -> np.ndarray:
-    """How the decoder's attention to the source is spread: the mean over its last block's heads, for a picture.
+    """The decoder's attention to the source: the mean over the heads of its last block.
 
     Args:
-        model: as of `translations`.
+        model: as for `translations`.
         source: tokens of one sentence.
         translation: tokens without bos and eos.
-        bos: the token with which a translation begins.
+        bos: the token that starts a translation.
 
     Returns:
-        (len(translation) + 1, len(source)) float32: a row for each token of the translation and for its end, which
-        sums to 1.
+        (len(translation) + 1, len(source)) float32: a row for each token of the translation and for eos; each row sums
+        to 1.
     """
     weights = writer_of(model).attention_weights(tf.constant([source]), tf.constant([[bos, *translation]]))
     return ops.convert_to_numpy(weights[-1][0]).mean(0)
 
 
 def shown(*lines: str) -> str:
-    """Source, reference and, if given, translation as TensorBoard's Markdown shows them, word for word."""
+    """Source, reference and, if given, translation as a Markdown code block for TensorBoard."""
     names = ("source", "reference", "translation")
     return "\n".join(f"    {name:11}  {line}" for name, line in zip(names, lines, strict=False))
 
 
 class SmoothedCrossEntropy(keras.Loss):
-    """Softmax cross entropy of logits (B, T, V) against tokens (B, T), part of whose labels is spread over all V.
+    """Softmax cross entropy of logits (B, T, V) against tokens (B, T), with label smoothing.
 
-    Keras' own wants one-hot labels, which are as large as the logits.
+    Keras' own loss with smoothing requires one-hot labels, which are as large as the logits.
 
     Args:
-        smoothing: that part.
+        smoothing: fraction of each label that is spread over all V tokens.
     """
 
     def __init__(self, smoothing: float):
@@ -277,18 +267,18 @@ class SmoothedCrossEntropy(keras.Loss):
         self.smoothing = smoothing
 
     def call(self, y_true, y_pred):
-        """Nats (B, T)."""
+        """The loss (B, T) in nats."""
         of_target = ops.take_along_axis(y_pred, ops.cast(y_true, "int32")[..., None], axis=-1)[..., 0]
         kept = (1 - self.smoothing) * of_target + self.smoothing * ops.mean(y_pred, axis=-1)
         return ops.logsumexp(y_pred, axis=-1) - kept
 
 
 class TokenAccuracy(keras.metrics.Mean):
-    """The share of tokens, but for padding, that were the likeliest."""
+    """The fraction of tokens, without padding, that were predicted as the most likely."""
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        """Counts the tokens (B, T) that are not 0, by logits (B, T, V)."""
+        """Adds the tokens (B, T) that are not 0, with their logits (B, T, V)."""
         targets = ops.cast(y_true, "int32")
         hits = ops.equal(targets, ops.cast(ops.argmax(y_pred, axis=-1), "int32"))
-        # Flat, for Keras would take the mean of each row, whose padding would then count.
+        # Flattened, because Keras would average over each row first, including its padding.
         super().update_state(ops.ravel(hits), sample_weight=ops.ravel(ops.not_equal(targets, 0)))

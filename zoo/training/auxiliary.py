@@ -2,17 +2,17 @@
 
 import keras
 
-WEIGHT = 0.3  # of each auxiliary loss (section 5)
+WEIGHT = 0.3  # weight of each auxiliary loss (section 5)
 
 
 class Auxiliary(keras.Model):
-    """A functional network whose first output counts, and whose others add a part of their loss while it learns.
+    """A functional network whose first output is the result, and whose others add to the loss during training.
 
-    Metrics, validation and prediction know the first output only.
+    Metrics, validation and prediction use only the first output.
     """
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """The loss of the first output and, while training, 0.3 of that of each other."""
+        """The loss of the first output and, while training, 0.3 times that of each other output."""
         first, *others = y_pred
         loss = super().compute_loss(x, y, first, sample_weight, training)
         if training:
@@ -20,7 +20,7 @@ class Auxiliary(keras.Model):
         return loss
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        """Of the first output."""
+        """The metrics of the first output."""
         return super().compute_metrics(x, y, y_pred[0], sample_weight)
 
     def predict_step(self, data):
@@ -29,5 +29,10 @@ class Auxiliary(keras.Model):
 
 
 def trainable(model: keras.Model) -> keras.Model:
-    """The network itself, or where it has several outputs the same graph as an `Auxiliary`."""
+    """The network itself; if it has several outputs, the same graph as an `Auxiliary`."""
     return model if len(model.outputs) == 1 else Auxiliary(model.inputs, model.outputs, name=model.name)
+
+
+def without_heads(model: keras.Model) -> keras.Model:
+    """The network with only its first output: auxiliary heads serve training only."""
+    return keras.Model(model.input, model.outputs[0], name=model.name)

@@ -1,7 +1,7 @@
-"""TensorBoard: what a training shows of itself, once an epoch.
+"""TensorBoard: what is logged during training, once per epoch.
 
 Keras' TensorBoard callback is not used: its graph is empty on Keras 3, its embeddings cannot be read by
-the projector, and it cannot be wound back to the place where a resumed training goes on.
+the projector, and it cannot be rewound to the step at which a training resumes.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ BUCKETS = 30  # of a histogram
 
 
 class Board(keras.callbacks.Callback):
-    """Writes a run's event files: in `train` and `validation` what each part says, in the run's folder the rest.
+    """Writes a run's event files: those of the two splits to `train` and `validation`, others to the run's folder.
 
     Args:
         path: the run's folder.
-        recipe: every leaf by name.
+        recipe: every setting by name.
         panel: what the task shows.
-        sample: one training batch (inputs, targets, perhaps weights), whose gradient's norm is followed.
-        batch: examples a step.
-        waited: seconds spent waiting for data so far.
-        fresh: whether the training begins, so that what is said once is to be said.
+        sample: one training batch (inputs, targets and possibly weights), on which the gradient's norm is measured.
+        batch: examples per step.
+        waited: returns the seconds spent waiting for data so far.
+        fresh: whether this training has no saved state, so that what is written only once is written now.
         profile: first and last step to profile, or None.
     """
 
@@ -53,20 +53,20 @@ class Board(keras.callbacks.Callback):
         self.path, self.recipe, self.panel, self.sample, self.batch = path, recipe, panel, sample, batch
         self.waited, self.fresh, self.profile = waited, fresh, profile
         self._writers: dict[str, tf.summary.SummaryWriter] = {}
-        self._seen = 0  # steps in this process
+        self._done = 0  # steps in this process
         self._profiling = False
 
     def writer(self, name: str):
-        """A context in which tf.summary writes to the event files of train, validation or "." (the run)."""
+        """A context in which tf.summary writes to the event files of train, of validation or, with ".", of the run."""
         if name not in self._writers:
             self._writers[name] = tf.summary.create_file_writer(str(self.path / name))
         return self._writers[name].as_default()
 
     def flush(self) -> dict[str, int]:
-        """Writes all that waits, and returns the size of each event file by its path within the run.
+        """Writes everything that is buffered, and returns the size of each event file by its path within the run.
 
         Raises:
-            UserError: the disk does not take it.
+            UserError: the files cannot be written.
         """
         try:
             for writer in self._writers.values():
@@ -81,9 +81,9 @@ class Board(keras.callbacks.Callback):
             return
         self.fresh = False
         with self.writer("."):
-            # TensorBoard shows the first in the alphabet, and "none" says nothing; the text below has them all.
-            given = {name: value for name, value in self.recipe.items() if value != "none"}
-            hparams.hparams(given, trial_id=self.path.name)
+            # TensorBoard shows the first few in alphabetical order, so leave out unset ones; the text below has all.
+            settings = {name: value for name, value in self.recipe.items() if value != "none"}
+            hparams.hparams(settings, trial_id=self.path.name)
             rows = "\n".join(f"| {name} | {value} |" for name, value in self.recipe.items())
             tf.summary.text("recipe", f"| leaf | value |\n|---|---|\n{rows}", step=0)
             call = tf.function(lambda x: self.model(x, training=False))
@@ -96,32 +96,32 @@ class Board(keras.callbacks.Callback):
         self._begun, self._waited, self._steps = time.perf_counter(), self.waited(), 0
 
     def on_train_batch_begin(self, batch, logs=None):
-        if self.profile and not self._profiling and self._seen + 1 >= self.profile[0]:
+        if self.profile and not self._profiling and self._done + 1 >= self.profile[0]:
             tf.profiler.experimental.start(str(self.path))
             self._profiling = True
-        if self._profiling:  # the profiler's overview knows only of steps that are marked
-            self._mark = tf.profiler.experimental.Trace("train", step_num=self._seen + 1, _r=1)
+        if self._profiling:  # the profiler's overview page counts only steps that are marked
+            self._mark = tf.profiler.experimental.Trace("train", step_num=self._done + 1, _r=1)
             self._mark.__enter__()
 
     def on_train_batch_end(self, batch, logs=None):
         if self._profiling:
             self._mark.__exit__(None, None, None)
-        self._ended, self._seen, self._steps = (
+        self._ended, self._done, self._steps = (
             time.perf_counter(),
-            self._seen + batch + 1 - self._steps,
+            self._done + batch + 1 - self._steps,
             batch + 1,
         )
-        if self._profiling and self._seen >= self.profile[1]:
+        if self._profiling and self._done >= self.profile[1]:
             self._stop_profile()
 
     def on_epoch_end(self, epoch, logs=None):
         step, seconds = epoch + 1, self._ended - self._begun
         with self.writer("train"):
-            # Keras' plateau adds the rate, which stands below.
+            # Keras' ReduceLROnPlateau adds the learning rate to the logs; it is written below.
             own = {n: value for n, value in logs.items() if not n.startswith("val_") and n != "learning_rate"}
             scalars(own, step)
             scalars(
-                # The names begin so that the table of hyperparameters, which shows five values, shows those above.
+                # Prefixed, so that the five metrics in TensorBoard's table of hyperparameters are those above.
                 {
                     "optimizer/learning_rate": self.model.optimizer.learning_rate,
                     "optimizer/gradient_norm": self._gradient_norm(),
@@ -146,7 +146,7 @@ class Board(keras.callbacks.Callback):
         self.profile, self._profiling = None, False
 
     def _gradient_norm(self) -> tf.Tensor:
-        """Of the loss over the sample after the epoch, in inference mode so that no dropout seed is drawn for it."""
+        """The norm of the gradient of the loss on the sample, in inference mode so that no dropout seed is consumed."""
         inputs, targets, *weights = self.sample
         with tf.GradientTape() as tape:
             loss = self.model.compute_loss(inputs, targets, self.model(inputs, training=False), *weights)

@@ -1,4 +1,6 @@
-"""The callbacks of a fit besides Keras' own: a guard against divergence, and the keeper of the best epoch."""
+"""The callbacks of every fit: Keras' early stopping, falling rate and averaged weights, and two of ours: one stops a
+diverging training, one saves the best epoch.
+"""
 
 import math
 
@@ -6,6 +8,7 @@ import keras
 
 from zoo.errors import UserError
 from zoo.layers.carry import Forget
+from zoo.training.auxiliary import without_heads
 from zoo.training.files import replacing
 from zoo.training.method import Method
 from zoo.training.recipe import Recipe
@@ -14,7 +17,7 @@ from zoo.training.runs import Run
 
 
 class Guard(keras.callbacks.Callback):
-    """Ends a training whose loss is no longer finite, before anything of it is saved."""
+    """Stops a training as soon as its loss is not finite, before that state is saved."""
 
     def __init__(self, run: Run, steps: int):
         super().__init__()
@@ -26,7 +29,7 @@ class Guard(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         loss = float(logs["loss"])
         if not math.isfinite(loss):
-            # In a resumed epoch `batch` counts from where it goes on, so count back from the epoch's end.
+            # In a resumed epoch `batch` counts from where it was resumed, so count back from the end of the epoch.
             step = (self.epoch + 1) * self.steps - (self.params["steps"] - batch - 1)
             raise UserError(diverged(self.run, f"the loss is {loss}", step))
 
@@ -37,9 +40,9 @@ class Guard(keras.callbacks.Callback):
 
 
 class KeepBest(keras.callbacks.Callback):
-    """Saves the network, without its optimizer, after each epoch that early stopping calls the best so far.
+    """Saves the network, without its optimizer, after each epoch that is the best so far according to early stopping.
 
-    Without early stopping after every epoch.
+    Without early stopping, it saves after every epoch.
     """
 
     def __init__(self, run: Run, method: Method, stopping: keras.callbacks.EarlyStopping | None):
@@ -48,21 +51,21 @@ class KeepBest(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         if self.stopping is None or self.stopping.best_epoch == epoch:
-            finished = self.method.finish(self.model)
+            finished = self.method.finish(without_heads(self.model))
             with replacing(self.run.path / "model.keras") as part:
                 finished.save(part)
 
 
 def standard(recipe: Recipe, run: Run, steps: int) -> list[keras.callbacks.Callback]:
-    """Keras' callbacks that the recipe asks for, the guard and the keeper, in the order in which they must act."""
-    chosen = [Guard(run, steps), Forget(), *recipe.method.callbacks(steps)]
+    """The callbacks for a recipe, both Keras' and those of this file, in the order in which they have to be called."""
+    needed = [Guard(run, steps), Forget(), *recipe.method.callbacks(steps)]
     if recipe.optimizer.ema is not None:
-        chosen.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
+        needed.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
     if recipe.monitor == "last":
-        return [*chosen, KeepBest(run, recipe.method, None)]
-    watched = {"monitor": recipe.monitor, "mode": "min" if recipe.monitor.endswith("loss") else "max"}
-    # Without patience it never stops a training, but still knows which epoch was the best.
+        return [*needed, KeepBest(run, recipe.method, None)]
+    watched = {"monitor": recipe.monitor, "mode": recipe.task.monitors[recipe.monitor]}
+    # Without patience it never stops a training, but still tracks which epoch is the best.
     stopping = keras.callbacks.EarlyStopping(patience=recipe.patience or recipe.epochs + 1, **watched)
     if recipe.optimizer.schedule == "plateau":
-        chosen.append(keras.callbacks.ReduceLROnPlateau(factor=0.5, patience=3, **watched))
-    return [*chosen, stopping, KeepBest(run, recipe.method, stopping)]
+        needed.append(keras.callbacks.ReduceLROnPlateau(factor=0.5, patience=3, **watched))
+    return [*needed, stopping, KeepBest(run, recipe.method, stopping)]

@@ -1,4 +1,4 @@
-"""The machine: seed, precision and compilation, and what a result has to say about where it was measured."""
+"""The machine: seed, precision and compilation, and a description of hardware and versions for each result."""
 
 import os
 import platform
@@ -9,18 +9,18 @@ import psutil
 import tensorflow as tf
 
 from zoo import __version__
-from zoo.errors import UserError
+from zoo.backend import check_tensorflow
 
 PACKAGES = ("tensorflow", "keras", "tensorflow-datasets", "numpy")
 
 
 def configure(seed: int, precision: str) -> str:
-    """Seeds everything and sets Keras' precision; returns the precision that "auto" came to be.
+    """Seeds everything and sets Keras' precision; returns the precision, with "auto" resolved.
 
     Raises:
-        UserError: Keras' backend is not TensorFlow, on whose data and steps all this runs.
+        UserError: Keras' backend is not TensorFlow, on which the pipelines and the training loop depend.
     """
-    check_backend()
+    check_tensorflow()
     keras.utils.set_random_seed(seed)
     if tf.config.list_physical_devices("GPU"):
         tf.config.experimental.enable_op_determinism()
@@ -30,17 +30,8 @@ def configure(seed: int, precision: str) -> str:
     return precision
 
 
-def check_backend() -> None:
-    """Raises UserError where Keras' backend is not TensorFlow."""
-    if keras.backend.backend() != "tensorflow":
-        raise UserError(
-            f"Keras' backend is {keras.backend.backend()}, but training and generate want tensorflow: "
-            "unset KERAS_BACKEND, or fix ~/.keras/keras.json"
-        )
-
-
 def automatic_precision() -> str:
-    """float32 on a CPU; on a GPU bfloat16 from compute capability 8.0 on, float16 from 7.0 on."""
+    """float32 on a CPU; on a GPU mixed_bfloat16 from compute capability 8.0, mixed_float16 from 7.0, else float32."""
     gpus = tf.config.list_physical_devices("GPU")
     if not gpus:
         return "float32"
@@ -49,12 +40,12 @@ def automatic_precision() -> str:
 
 
 def compiled(xla: str) -> bool:
-    """Whether to compile with XLA: "auto" is yes on a GPU, where it pays, and no on a CPU."""
+    """Whether to compile with XLA: "auto" means yes on a GPU, where it pays off, and no on a CPU."""
     return bool(tf.config.list_physical_devices("GPU")) if xla == "auto" else xla == "on"
 
 
 def machine() -> dict:
-    """What decides a speed and the last bits of a result; no names of hosts or people."""
+    """The hardware that determines speed and the last bits of a result; no host or user names."""
     gpus = [tf.config.experimental.get_device_details(g) for g in tf.config.list_physical_devices("GPU")]
     return {
         "system": f"{platform.system()} {platform.machine()}",
@@ -66,7 +57,7 @@ def machine() -> dict:
 
 
 def processor() -> str:
-    """The processor's name as the system gives it."""
+    """The processor's name as the system reports it."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as lines:
             return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
@@ -75,7 +66,7 @@ def processor() -> str:
 
 
 def versions() -> dict:
-    """Python, zoo and the packages that decide a result."""
+    """Versions of Python, zoo and the packages that affect a result."""
     return {"python": platform.python_version(), "zoo": __version__} | {
         name: metadata.version(name) for name in PACKAGES
     }

@@ -1,4 +1,4 @@
-"""Files that are never half written: made beside and moved into place, or added to by whole lines."""
+"""Files that are never left half-written: they are replaced as a whole, or extended by whole lines."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from zoo.errors import UserError, disk_is_full
 
 
 def kept(path: Path) -> str | None:
-    """The text of a file; None where it holds none."""
+    """The text of a file; None if it is missing or is not text."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, ValueError):
@@ -31,17 +31,17 @@ def read_json(path: Path):
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{path} is missing or damaged ({error}): start anew with --fresh") from error
+        raise UserError(f"{path} is missing or damaged ({error}): start a new run with --fresh") from error
 
 
 def write_json(path: Path, value) -> None:
-    """Writes beside the file and moves into place, so that it is never half written."""
+    """Writes to a temporary file and moves it into place, so that the file is never half-written."""
     with replacing(path) as part:
         part.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
 
 
 def append_line(path: Path, line: str) -> None:
-    """Adds the whole line to the file, or nothing.
+    """Appends a line to the file, either completely or not at all.
 
     Raises:
         UserError: the disk is full.
@@ -51,7 +51,7 @@ def append_line(path: Path, line: str) -> None:
         before = file.seek(0, os.SEEK_END)
         if before:
             file.seek(before - 1)
-            text = (b"" if file.read(1) == b"\n" else b"\n") + text  # a line that lost its end
+            text = (b"" if file.read(1) == b"\n" else b"\n") + text  # the last line was cut off: end it
         try:
             if file.write(text) < len(text):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -67,12 +67,14 @@ def append_line(path: Path, line: str) -> None:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path of the same ending that takes the place of `path` when it was written whole.
+    """Yields a temporary path with the same suffix, which replaces `path` once it has been written completely.
 
     Raises:
-        UserError: the disk is full, and `path` is as it was; or its folder is gone.
+        UserError: the disk is full, and `path` is unchanged; or its folder no longer exists.
     """
     part = path.with_name(f".part-{path.name}")
+    with contextlib.suppress(FileNotFoundError):
+        part.unlink()  # left by a killed process; or a link, through which a file elsewhere would be written
     try:
         yield part
         with open(part, "rb+") as file:
@@ -83,7 +85,7 @@ def replacing(path: Path) -> Iterator[Path]:
             part.unlink(missing_ok=True)
         if disk_is_full(error):
             raise UserError(
-                f"the disk is full: {path} could not be written; the state before it is whole, "
+                f"the disk is full: {path} could not be written; the last saved state is intact, "
                 "so make room and type the same command again, without --fresh"
             ) from error
         if not path.parent.is_dir():
@@ -94,7 +96,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def removed(folder: Path) -> str:
-    """The answer where a run's folder is gone."""
+    """The error message for a run's folder that no longer exists."""
     return (
         f"{folder} was removed or moved meanwhile: move it back and type the same command to go on, "
         "or type it to begin again"

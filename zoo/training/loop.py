@@ -1,25 +1,27 @@
-"""The training itself: a recipe's network is built, compiled, trained to its end and summed up."""
+"""The training itself: building a recipe's network, compiling it, training it to the end and summarising the run."""
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 import math
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 import keras
 import tensorflow as tf
 
+from zoo.data.source import Source
 from zoo.errors import UserError
 from zoo.training import callbacks, devices, files, runs
+from zoo.training.auxiliary import trainable
 from zoo.training.board import Board
 from zoo.training.recipe import Recipe
 from zoo.training.resume import Resume, create_variables, signals
 from zoo.training.runs import Run
 
-FEW = 100  # a training of fewer steps deserves a word
-EXECUTION = 32  # steps, at most, that TensorFlow runs before Python looks in again
+FEW = 100  # steps below which a training prints a warning
+EXECUTION = 32  # the most steps that TensorFlow runs before control returns to Python
 
 
 def build(recipe: Recipe) -> keras.Model:
@@ -29,15 +31,11 @@ def build(recipe: Recipe) -> keras.Model:
         UserError: the hyperparameters do not fit the data.
     """
     spec, labels = recipe.data.spec, recipe.data.labels
-    # Once more: to prepare data draws numbers, so that a first fit would begin with other weights than the second.
+    # Seed again: preparing data draws random numbers, so the first fit would get other initial weights than the second.
     keras.utils.set_random_seed(recipe.seed)
     try:
-        strange = spec.keys() - inspect.signature(recipe.model).parameters.keys()
-        if strange:
-            on = [f"--data.{f.name}" for f in dataclasses.fields(recipe.data) if getattr(recipe.data, f.name) is True]
-            advice = f": leave out {' or '.join(on)}" if on else ""
-            raise ValueError(f"it does not take {', '.join(sorted(strange))}, which the data give it{advice}")
-        model = recipe.method.wrap(recipe.model(**spec))
+        check_takes(recipe.model, spec, recipe.data)
+        model = trainable(recipe.method.wrap(functional(recipe.model(**spec))))
         recipe.task.check(model, spec, labels)
         return model
     except (ValueError, TypeError, ArithmeticError, tf.errors.OpError) as error:
@@ -46,8 +44,41 @@ def build(recipe: Recipe) -> keras.Model:
         raise UserError(f"{recipe.name} cannot be built: {' '.join(str(error).split())}") from error
 
 
+def check_takes(builder: partial, spec: dict, source: Source) -> None:
+    """Raises ValueError if a builder has no argument for something that the data give to it."""
+    parameters = inspect.signature(builder).parameters.values()
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return
+    strange = sorted(spec.keys() - {parameter.name for parameter in parameters})
+    if strange:
+        flags = [f"--data.{name}" for name in strange if hasattr(source, name)]
+        mend = f"leave out {' '.join(flags)}" if flags else f"the data give {', '.join(spec)} by name"
+        raise ValueError(f"it has no argument {', '.join(strange)}: {mend}")
+
+
+def functional(model: keras.Model) -> keras.Model:
+    """The network as a functional one that can be saved and loaded again.
+
+    Raises:
+        ValueError: it cannot be.
+    """
+    if isinstance(model, keras.Sequential) and model.built:
+        model = keras.Model(model.inputs, model.outputs, name=model.name)
+    if not isinstance(model, keras.Model) or not isinstance(getattr(model, "outputs", None), list):
+        raise ValueError(
+            f"its builder returned {type(model).__name__}: wanted a functional keras.Model, or a Sequential one that "
+            "begins with keras.Input"
+        )
+    if isinstance(model.output, dict) or len({tuple(tensor.shape) for tensor in model.outputs}) > 1:
+        raise ValueError(f"its outputs are {model.output}: wanted one, or auxiliary heads of the same shape")
+    code = [layer.name for layer in model._flatten_layers() if isinstance(layer, keras.layers.Lambda)]
+    if code:
+        raise ValueError(f"{code[0]} is a Lambda layer, whose code is never loaded from a file: use keras.ops directly")
+    return model
+
+
 def compile_model(model: keras.Model, recipe: Recipe, steps: int, per_execution: int) -> None:
-    """Joins the network with its loss, metrics and optimizer for trainings of `steps` an epoch."""
+    """Compiles the network with its loss, metrics and optimizer, for epochs of `steps` steps."""
     model.compile(
         optimizer=recipe.method.optimizer(recipe.optimizer, model, steps=steps, epochs=recipe.epochs),
         loss=recipe.task.loss(),
@@ -58,9 +89,9 @@ def compile_model(model: keras.Model, recipe: Recipe, steps: int, per_execution:
 
 
 def epoch_steps(examples: int, batch: int) -> tuple[int, int]:
-    """Steps of an epoch, and how many of them TensorFlow runs at once.
+    """Steps per epoch, and how many of them TensorFlow runs in one execution.
 
-    Keras wants the first to be a multiple of the second; the epoch is rounded to that by 2.5 % at most.
+    Keras requires the first to be a multiple of the second, so the epoch is rounded to one, by at most 2.5 %.
     """
     steps = max(1, round(examples / batch))
     per_execution = max(1, min(EXECUTION, steps // 20))
@@ -75,20 +106,20 @@ def train(
     profile: tuple[int, int] | None = None,
     own: Sequence[keras.callbacks.Callback] = (),
 ) -> None:
-    """Trains from where the run stands to its end.
+    """Trains from where the run stopped to its end.
 
     Args:
-        model: what `build` made.
-        recipe: of it.
-        run: written down already.
+        model: as returned by `build`.
+        recipe: the one that the model was built from.
+        run: its run.json has been written.
         profile: first and last step to profile for TensorBoard.
-        own: callbacks of a person; they act before the state is saved, and what they remember is in no saved state.
+        own: the user's callbacks; they are called before the state is saved, but their own state is not part of it.
     """
     source = recipe.data
     batch = min(source.batch, source.count("train"))
     steps, per_execution = epoch_steps(source.epoch_size, batch)
     resume = Resume(run, steps)
-    # Both an epoch and the rest of a cut one must be a whole number of executions.
+    # An epoch, and what is left of an interrupted one, must each be a whole number of executions.
     resume.per_execution = 1 if profile else math.gcd(per_execution, resume.unfinished)
     compile_model(model, recipe, steps, resume.per_execution)
     stopwatch = tf.Variable(0.0, dtype=tf.float64)
@@ -107,17 +138,17 @@ def train(
         fresh=resume.step == 0,
         profile=profile,
     )
-    chosen = resume.after([*callbacks.standard(recipe, run, steps), *own, board])
+    all_callbacks = resume.after([*callbacks.standard(recipe, run, steps), board], own)
     if resume.step:
         print(f"resuming {run.path} after {resume.epoch} epoch{'s' * (resume.epoch != 1)}, at step {resume.step}")
     else:
         print(f"training {run.path}: --epochs {recipe.epochs}, steps an epoch {steps}; the first step takes longest")
         if recipe.epochs * steps < FEW:
             smaller = f", or a --data.batch below {batch}" if batch > 1 else ""
-            print(f"so few steps may teach it little: give it more --epochs{smaller}")
+            print(f"this is very few steps, so it may learn little: use more --epochs{smaller}")
     weights = recipe.task.weights(source)
     with signals(resume):
-        # Where a stop cut an epoch short, one `fit` ends that epoch and the next goes on from there.
+        # If an epoch was interrupted, one call of `fit` completes it and the next continues from there.
         while resume.epoch < recipe.epochs and not resume.stopped:
             model.fit(
                 source.load("train", seed=recipe.seed, step=resume.step, stopwatch=stopwatch),
@@ -125,9 +156,9 @@ def train(
                 initial_epoch=resume.epoch,
                 epochs=recipe.epochs,
                 validation_data=validation,
-                callbacks=chosen,
+                callbacks=all_callbacks,
                 class_weight=weights,
-                shuffle=False,  # the source has done that
+                shuffle=False,  # the source shuffles
                 verbose=1 if sys.stdout.isatty() else 2,
             )
     files.write_json(run.path / "history.json", resume.state["history"])
@@ -136,12 +167,14 @@ def train(
 
 
 def describe(recipe: Recipe, precision: str, command: str | None) -> dict:
-    """What a run writes down when it begins."""
+    """What a new run stores in run.json."""
     source = recipe.data
     return {
         "recipe": recipe.record(),
         "id": recipe.id(),
         "command": command,
+        "title": source.title,
+        "summary": source.summary,
         "precision": precision,
         "spec": source.spec,
         "labels": list(source.labels),
@@ -153,10 +186,11 @@ def describe(recipe: Recipe, precision: str, command: str | None) -> dict:
 
 
 def summarize(recipe: Recipe, resume: Resume, steps: int) -> dict:
-    """How the run ended."""
+    """What a finished run stores in summary.json."""
     history = resume.state["history"]
     if recipe.monitor == "last":
         best = history[-1]
     else:
-        best = (min if recipe.monitor.endswith("loss") else max)(history, key=lambda epoch: epoch[recipe.monitor])
+        direction = {"min": min, "max": max}[recipe.task.monitors[recipe.monitor]]
+        best = direction(history, key=lambda epoch: epoch[recipe.monitor])
     return {"epochs": len(history), "steps": steps * len(history), "seconds": resume.seconds, "best": best}

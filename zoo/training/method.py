@@ -1,4 +1,4 @@
-"""What a method is: how the weights are trained beyond the plain way. A field of the recipe."""
+"""Methods: the ways of training a network. Here are the contract and plain fitting; thaw.py has gradual unfreezing."""
 
 from __future__ import annotations
 
@@ -7,63 +7,69 @@ from dataclasses import dataclass
 
 import keras
 
-from zoo.training.auxiliary import trainable
 from zoo.training.optimizer import Optimizer
 
 
 class Method(ABC):
-    """A frozen record that wraps the network, the optimizer and the callbacks, and finishes the network.
+    """A frozen record that adapts the network, the optimizer and the callbacks, and finalises the trained network.
 
-    Its fields are flags, `--method.NAME`.
+    It is a field of the recipe, and its own fields are flags, `--method.NAME`.
     """
 
     @abstractmethod
     def wrap(self, model: keras.Model) -> keras.Model:
-        """The network as it is to be trained.
+        """The network in the form in which it is trained.
 
         Raises:
-            ValueError: it cannot be trained in this way; the text says why.
+            ValueError: it cannot be trained with this method; the message says why.
         """
 
     @abstractmethod
-    def optimizer(self, chosen: Optimizer, model: keras.Model, *, steps: int, epochs: int) -> keras.Optimizer:
-        """The optimizer for a wrapped network that is trained for so many epochs of so many steps."""
+    def optimizer(self, settings: Optimizer, model: keras.Model, *, steps: int, epochs: int) -> keras.Optimizer:
+        """The optimizer for a wrapped network that is trained for `epochs` epochs of `steps` steps each.
+
+        Args:
+            settings: the recipe's optimizer.
+            model: the wrapped network.
+            steps: per epoch.
+            epochs: in all.
+        """
 
     @abstractmethod
     def callbacks(self, steps: int) -> list[keras.callbacks.Callback]:
-        """What acts while an epoch of so many steps goes on."""
+        """The callbacks that the method needs, for epochs of `steps` steps."""
 
     @abstractmethod
     def finish(self, model: keras.Model) -> keras.Model:
-        """The network to be kept, such as one without what is for training only."""
+        """The network to save, without the parts that only training needs."""
 
 
 @dataclass(frozen=True)
 class Whole(Method):
-    """The plain way: all weights learn from the first step to the last."""
+    """Plain fitting: all weights are trained from the first step to the last."""
 
     def wrap(self, model: keras.Model) -> keras.Model:
-        """The network itself; with auxiliary heads one that learns from them too."""
-        return trainable(model)
+        """The network itself."""
+        return model
 
-    def optimizer(self, chosen: Optimizer, model: keras.Model, *, steps: int, epochs: int) -> keras.Optimizer:
-        """The one that the recipe chose."""
-        return chosen.build(steps * epochs)
+    def optimizer(self, settings: Optimizer, model: keras.Model, *, steps: int, epochs: int) -> keras.Optimizer:
+        """The recipe's optimizer, unchanged."""
+        return settings.build(steps * epochs)
 
     def callbacks(self, steps: int) -> list[keras.callbacks.Callback]:
-        """`Follow` alone."""
+        """Only `Follow`."""
         return [Follow(steps)]
 
     def finish(self, model: keras.Model) -> keras.Model:
-        """The network without auxiliary heads."""
-        return without_heads(model)
+        """The network itself."""
+        return model
 
 
 class Follow(keras.callbacks.Callback):
-    """Lets batch normalisation's moving statistics forget what is older than about half an epoch.
+    """Lowers the momentum of batch normalisation so that its moving statistics average over about half an epoch.
 
-    Keras' momentum of 0.99 averages over a hundred steps. Where an epoch has only a few, the network would be judged
-    by what its layers returned epochs ago, or by the 0 and 1 with which the statistics began.
+    Keras' momentum of 0.99 averages over about a hundred steps. If an epoch has fewer, validation would use statistics
+    from several epochs ago, or even the initial 0 and 1.
     """
 
     def __init__(self, steps: int):
@@ -77,10 +83,5 @@ class Follow(keras.callbacks.Callback):
             layer.momentum = min(momentum, self.longest)
 
     def on_epoch_end(self, epoch, logs=None):
-        for layer, momentum in self.built:  # so that what is saved is as it was built
+        for layer, momentum in self.built:  # restored, so that the saved network is as it was built
             layer.momentum = momentum
-
-
-def without_heads(model: keras.Model) -> keras.Model:
-    """The network with its first output alone: auxiliary heads are for training only."""
-    return keras.Model(model.input, model.outputs[0], name=model.name)

@@ -1,4 +1,4 @@
-"""Keras' optimizers and learning-rate schedules, chosen by one record."""
+"""Keras' optimizers and learning-rate schedules, configured by one record."""
 
 import math
 from collections.abc import Callable
@@ -8,33 +8,34 @@ from typing import Literal
 import keras
 from keras.optimizers import schedules
 
-UNDECAYED = ["bias", "gamma", "beta"]  # in a variable's name; vectors of tokens and places are decayed
-NO_MATRICES = ["logits", "auxiliary[0-9]+/", "tokens/", "positions/"]  # muon leaves them to Adam, and last layers
+# No weight decay for variables with one of these in their names; embeddings of tokens and positions are decayed.
+UNDECAYED = ["bias", "gamma", "beta"]
+NO_MATRICES = ["logits", "auxiliary[0-9]+/", "tokens/", "positions/"]  # output layers and embeddings: Adam, not Muon
 
 
 @dataclass(frozen=True)
 class Optimizer:
-    """How the weights are moved."""
+    """How the weights are updated."""
 
     name: Literal["sgd", "adam", "adamw", "rmsprop", "lion", "muon"] = "adamw"
-    """Which of Keras' optimizers."""
+    """Name of the optimizer."""
     rate: float = 0.001
-    """Learning rate; the highest that a schedule reaches."""
+    """Learning rate; with a schedule, its highest value."""
     schedule: Literal["constant", "cosine", "step", "plateau"] = "cosine"
-    """cosine: down to 0 (Loshchilov 2016); step: a tenth after half and again after three quarters of the
-    steps (He 2015, section 4.2); plateau: a half when the monitored value rests for 3 epochs."""
+    """cosine: falls to 0 (Loshchilov 2016); step: divided by 10 after half and again after three quarters of the
+    steps (He 2015, section 4.2); plateau: halved when the monitored value has not improved for 3 epochs."""
     warmup: float = 0.0
-    """Part of all steps in which a cosine schedule first rises from 0, 0 to 1."""
+    """Fraction of all steps, 0 to 1, during which the rate of a cosine schedule first rises from 0."""
     momentum: float = 0.0
-    """Of sgd and rmsprop."""
+    """Momentum of sgd and rmsprop."""
     nesterov: bool = False
-    """Nesterov's form of sgd's momentum."""
+    """Whether sgd uses Nesterov momentum."""
     weight_decay: float = 0.0
-    """Decoupled decay of the kernels a step, times the rate; biases and normalisation are left alone."""
+    """Decoupled weight decay, multiplied by the rate at each step; biases and normalisation are not decayed."""
     clip: float | None = None
-    """Largest global norm of the gradients; longer ones are scaled down to it."""
+    """Largest global norm of the gradients, to which larger ones are scaled down."""
     ema: float | None = None
-    """Momentum of a moving average of the weights, which is then validated and kept; such as 0.99."""
+    """Momentum, such as 0.99, of a moving average of the weights, which is then validated and saved in their place."""
 
     def __post_init__(self):
         if not 0 < self.rate < math.inf:
@@ -57,9 +58,9 @@ class Optimizer:
             raise ValueError(f"--optimizer.nesterov is for sgd, not for {self.name}")
 
     def build(self, steps: int, adapt: Callable[[type], type] = lambda kind: kind) -> keras.Optimizer:
-        """The Keras optimizer for a training of `steps` steps in all; `adapt` may make a subclass of its class."""
+        """The Keras optimizer for a training of `steps` steps in all; `adapt` may return a subclass of its class."""
         options = {
-            # None spares the other optimizers the work; AdamW does not take it.
+            # None saves the other optimizers the work of decaying by 0; AdamW does not accept it.
             "weight_decay": self.weight_decay or (0.0 if self.name == "adamw" else None),
             "global_clipnorm": self.clip,
             "use_ema": self.ema is not None,
@@ -86,7 +87,7 @@ class Optimizer:
         return optimizer
 
     def learning_rate(self, steps: int) -> float | schedules.LearningRateSchedule:
-        """The rate, or Keras' schedule of it, over `steps` steps."""
+        """The constant rate, or Keras' schedule for `steps` steps."""
         if self.schedule == "cosine":
             rising = min(round(self.warmup * steps), steps - 1)
             if rising:
@@ -100,10 +101,10 @@ class Optimizer:
 
 @keras.saving.register_keras_serializable(package="zoo")
 class Muon(keras.optimizers.Muon):
-    """Keras' Muon (Jordan 2024), which leaves all but matrices to Adam, for kernels of convolutions too.
+    """Keras' Muon (Jordan 2024), which updates matrices and leaves all else to Adam, extended to convolution kernels.
 
-    Such a kernel is the matrix that maps a neighbourhood to channels. What Adam moves decays alike. The steps are those
-    of Keras from 3.13 on; that of 3.12, the last for Python 3.10, makes others.
+    Such a kernel is treated as the matrix that maps a neighbourhood to channels. What Adam updates has the same weight
+    decay. The updates are those of Keras 3.13 and later; those of 3.12, the last for Python 3.10, differ.
     """
 
     def __init__(self, learning_rate=0.001, **options):
@@ -112,13 +113,13 @@ class Muon(keras.optimizers.Muon):
 
     def _should_use_adamw(self, variable):
         if len(variable.shape) == 4:
-            # A depthwise kernel (height, width, channels, 1) is one filter a channel, and no matrix.
+            # A depthwise kernel (height, width, channels, 1) is one filter per channel, not a matrix.
             return variable.shape[-1] == 1
         return len(variable.shape) != 2 or super()._should_use_adamw(variable)
 
     def update_step(self, gradient, variable, learning_rate):
-        """Moves one variable."""
-        if hasattr(self, "adam_momentums"):  # Keras 3.12 knows them by paths, which TensorFlow's variables lack
+        """Updates one variable."""
+        if hasattr(self, "adam_momentums"):  # Keras 3.12 keys them by path, which TensorFlow's variables lack
             variable = self._trainable_variables[self._get_variable_index(variable)]
         super().update_step(gradient, variable, learning_rate)
 
@@ -130,10 +131,11 @@ class Muon(keras.optimizers.Muon):
         self.assign_sub(variable, self.lr_adjust(lr * update))
 
     def zeropower_via_newtonschulz5(self, x, steps: int):
-        """Nearly the nearest orthogonal matrix, by Newton and Schulz, as Keras does it, with fewer multiplications.
+        """Approximately the nearest orthogonal matrix, by Keras' Newton-Schulz iteration with fewer multiplications.
 
-        Each of its steps multiplies by a polynomial of the matrix times its transpose. These commute, so all steps are
-        made on that small square, and the matrix itself, nine times as long for a convolution, is touched twice.
+        Each iteration multiplies by a polynomial of the square matrix X X^T. These polynomials commute, so all
+        iterations run on that small square; the matrix itself, nine times as long for a 3x3 convolution, is used only
+        twice.
         """
         ops, matrix = keras.ops, keras.ops.reshape(x, (-1, x.shape[-1]))
         tall = matrix.shape[0] > matrix.shape[1]
@@ -150,5 +152,5 @@ class Muon(keras.optimizers.Muon):
         return ops.reshape(ops.transpose(matrix) if tall else matrix, x.shape)
 
     def lr_adjust(self, x):
-        """Makes a step as long as Adam's (Liu 2025, arXiv:2502.16982, section 2.2)."""
+        """Scales an update to the size of Adam's (Liu 2025, arXiv:2502.16982, section 2.2)."""
         return x * math.sqrt(max(math.prod(x.shape[:-1]), x.shape[-1])) * 0.2

@@ -1,4 +1,4 @@
-"""A recipe: everything that decides a result, as one frozen record that a run writes down and reads back."""
+"""A recipe: everything that determines a result, as one frozen record that a run stores and that can be read back."""
 
 from __future__ import annotations
 
@@ -26,40 +26,42 @@ from zoo.training.optimizer import Optimizer
 
 ALL_ITEMS = typeguard.CollectionCheckStrategy.ALL_ITEMS
 MANY = 2**31  # one more than the largest int32
-NAME = re.compile(r"\w[\w.+-]*")  # of a recipe: runs are folders of that name
+NAME = re.compile(r"\w[\w.+-]*")  # what a recipe may be called: the folders of its runs carry its name
 
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """Everything that decides a result."""
+    """Everything that determines a result."""
 
     name: Annotated[str, tyro.conf.Suppress]
-    """Under which name runs are filed."""
+    """The name under which its runs are stored."""
     model: partial
     """The network."""
     data: Source
     """The data."""
     task: Task
-    """What the network is trained to do: loss, metrics, report."""
+    """What the network is trained to do: its loss, metrics and report."""
     method: Method = dataclasses.field(default_factory=Whole)
-    """How the weights are trained beyond the plain way."""
+    """The training method, such as gradual unfreezing."""
     optimizer: Optimizer = dataclasses.field(default_factory=Optimizer)
-    """How the weights are moved."""
+    """How the weights are updated."""
     epochs: int = 10
-    """Passes over the training data, each rounded to whole steps, by 2.5 % at most where there are many."""
+    """Passes over the training data. Each is rounded to a whole number of steps, by at most 2.5 % unless steps are
+    few."""
     patience: int = 0
-    """Epochs without a better value after which training stops; 0: never."""
+    """Epochs without an improvement after which training stops; 0: never."""
     monitor: str = "val_loss"
-    """The value by which the epoch that is kept is chosen: val_loss, or val_ and a metric of the task; or last:
-    the last epoch is kept, and the validation split chooses none."""
+    """The value that decides which epoch's weights are kept: val_loss, or val_ and the name of one of the task's
+    metrics; or last: the weights of the last epoch are kept, and the validation split decides nothing."""
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16", "auto"] = "float32"
-    """Of the computation; weights and logits stay float32. auto: by the device."""
+    """Precision of the computation; weights and logits stay float32. auto: whichever suits the device."""
     xla: Literal["auto", "on", "off"] = "auto"
-    """Compile with XLA; auto: on a GPU only."""
+    """Whether to compile with XLA; auto: only on a GPU."""
     seed: int = 0
-    """Decides weights, order, augmentation and dropout."""
+    """Seed of the initial weights, the order of the data, augmentation and dropout."""
 
     def __post_init__(self):
+        check_types(self, "model", "data", "task", "method")
         check_contract(self.data, Source, "data")
         check_contract(self.task, Task, "task")
         check_contract(self.method, Method, "method")
@@ -85,17 +87,34 @@ class Recipe:
             raise ValueError("--monitor came as last, but patience and plateau need a value to watch: name one")
 
     def record(self) -> dict:
-        """The recipe in words that JSON knows, every default written out."""
+        """The recipe as JSON can store it, with every default written out."""
         return {field.name: plain(getattr(self, field.name)) for field in dataclasses.fields(self)}
 
     def id(self) -> str:
-        """Six hexadecimal digits that change with every leaf that decides the result."""
+        """Six hexadecimal digits that change with every setting that affects the result."""
         text = json.dumps(without_local(self, self.record()), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:6]
 
     def leaves(self) -> dict[str, bool | int | float | str]:
-        """Every leaf by its flag's name, in the kinds of value that a hyperparameter table can hold."""
+        """Every setting by the name of its flag, as a value that TensorBoard's hyperparameter table can hold."""
         return dict(flatten("", self.record()))
+
+
+def check_types(record: Any, *skipped: str) -> None:
+    """Raises UserError if a field of a frozen record has a value of another type than it declares.
+
+    Args:
+        record: a dataclass.
+        skipped: names of fields that are checked in another way.
+    """
+    hints = typing.get_type_hints(type(record))
+    for field in dataclasses.fields(record):
+        value = getattr(record, field.name)
+        try:
+            if field.name not in skipped:
+                typeguard.check_type(value, hints[field.name], collection_check_strategy=ALL_ITEMS)
+        except typeguard.TypeCheckError as error:
+            raise UserError(f"{field.name} came as {value!r}, a {type(value).__name__}: {error}") from error
 
 
 def hyperparameters(builder: partial) -> dict[str, Any]:
@@ -105,10 +124,10 @@ def hyperparameters(builder: partial) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """Records, partials, paths and tuples as JSON knows them; what they were is under "is".
+    """Converts records, partials, paths and tuples to what JSON can store; "is" names the class or the function.
 
     Raises:
-        UserError: something else is in them, which a run cannot write down.
+        UserError: the value contains something else, which a run cannot store.
     """
     if isinstance(value, partial):
         return {"is": name_of(value.func)} | {k: plain(v) for k, v in hyperparameters(value).items()}
@@ -128,18 +147,18 @@ def plain(value: Any) -> Any:
 
 
 def name_of(thing: type | Callable) -> str:
-    """Its name; for what is not of this package with its module, so that it is never taken for one of ours."""
-    module, begun = thing.__module__, getattr(sys.modules["__main__"], "__spec__", None)
-    if module == "__main__" and begun is not None:  # `python -m`: by the name under which it can be imported
-        module = begun.name
+    """The name of a class or function; outside this package with its module, so that it is never taken for ours."""
+    module, main = thing.__module__, getattr(sys.modules["__main__"], "__spec__", None)
+    if module == "__main__" and main is not None:  # `python -m`: use the name under which it can be imported
+        module = main.name
     return thing.__name__ if module.startswith("zoo.") else f"{module}.{thing.__qualname__}"
 
 
 def revive(kind: type, record: dict) -> Any:
-    """The record of that dataclass out of `plain`'s form.
+    """The dataclass instance that `plain` converted to `record`.
 
     Raises:
-        TypeError, KeyError, ValueError: the fields are not those of this version.
+        TypeError, KeyError, ValueError: the fields are not those of this version of the dataclass.
     """
     hints = typing.get_type_hints(kind)
     values = {name: as_type(hints[name], value) for name, value in record.items() if name != "is"}
@@ -152,13 +171,13 @@ def revive(kind: type, record: dict) -> Any:
 
 
 def as_type(hint: Any, value: Any) -> Any:
-    """The value in the type that a field asks for, where JSON has no such type."""
+    """The value converted to the type of its field, for types that JSON does not have."""
     choices = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     if value is None:
         return None
     for choice in choices:
         if choice is Path:
-            if b"\0" in str(value).encode():  # which fails for what is no text
+            if b"\0" in str(value).encode():  # `encode` itself raises for lone surrogates
                 raise ValueError(f"{value!r} is no path")
             return Path(value)
         if isinstance(value, dict) and dataclasses.is_dataclass(choice):
@@ -169,7 +188,7 @@ def as_type(hint: Any, value: Any) -> Any:
 
 
 def without_local(value: Any, record: dict) -> dict:
-    """The record without the fields that only say where things lie on this machine."""
+    """The record without the fields that only say where files are on this machine."""
     kept = dict(record)
     for field in dataclasses.fields(value):
         child = getattr(value, field.name)
@@ -181,7 +200,7 @@ def without_local(value: Any, record: dict) -> dict:
 
 
 def flatten(prefix: str, value: Any):
-    """Pairs of a dotted name and a scalar; lists become text."""
+    """Yields pairs of a dotted name and a scalar; lists become text."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from flatten(f"{prefix}.{key}" if prefix else key, inner)

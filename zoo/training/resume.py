@@ -1,8 +1,8 @@
-"""Exact resume: the whole state of a training, saved so that going on gives the same bits as never stopping.
+"""Exact resume: the complete state of a training, so that a resumed one gives the same bits as an uninterrupted one.
 
-Keras' BackupAndRestore loses the dropout seeds, the place in the data and the state of other callbacks.
+Keras' BackupAndRestore loses the dropout seeds, the position in the data and the state of other callbacks.
 Here the state is every variable (weights, seed generators, optimizer, metrics), the attributes of the
-callbacks that have a memory, the history, and how far the event files had come.
+stateful callbacks, the history, and the sizes of the event files.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import keras
@@ -26,7 +26,7 @@ from zoo.training.files import removed, replacing, write_json
 from zoo.training.runs import Run, is_epoch, is_finite
 
 INTERVAL = 60  # seconds between two saves within an epoch
-MEMORY = {  # what Keras' callbacks know, and forget when a training begins
+MEMORY = {  # the state of Keras' callbacks, which they reset in on_train_begin
     "EarlyStopping": ("best", "wait", "best_epoch", "stopped_epoch"),
     "ReduceLROnPlateau": ("best", "wait", "cooldown_counter"),
     "SwapEMAWeights": ("_ema_weights_in_model",),
@@ -34,11 +34,11 @@ MEMORY = {  # what Keras' callbacks know, and forget when a training begins
 
 
 class Resume(keras.callbacks.Callback):
-    """Saves the state and puts it back. It stands last: on_train_begin of the others forgets.
+    """Saves the state and restores it. It has to be the last callback: on_train_begin of the others resets them.
 
     Args:
-        run: where `state.npz` and `history.json` lie.
-        steps: of an epoch.
+        run: the run whose `state.npz` and `history.json` are read and written.
+        steps: per epoch.
     """
 
     def __init__(self, run: Run, steps: int):
@@ -46,48 +46,50 @@ class Resume(keras.callbacks.Callback):
         self.run, self.steps = run, steps
         self.per_execution = 1  # steps between two calls of this callback
         self.others: list[keras.callbacks.Callback] = []
-        self.request = None  # the number of a signal that came
+        self.request = None  # the number of the signal that asked for a stop
         self.arrays, self.state = read_state(run.path / "state.npz")
         self.step, self._history = self.state["step"], list(self.state["history"])
         self._seconds, self._since = self.state["seconds"], time.monotonic()
         self._saved = time.monotonic()
 
-    def after(self, callbacks: list[keras.callbacks.Callback]) -> list[keras.callbacks.Callback]:
-        """Those callbacks, whose memory it keeps, and itself after them."""
+    def after(
+        self, callbacks: list[keras.callbacks.Callback], own: Sequence[keras.callbacks.Callback] = ()
+    ) -> list[keras.callbacks.Callback]:
+        """The callbacks in their order: `callbacks`, whose state is saved; the user's `own`, whose is not; this one."""
         self.others = callbacks
-        return [*callbacks, self]
+        return [*callbacks, *own, self]
 
     def check_and_rewind(self, model: keras.Model) -> None:
-        """Cuts the event files back to the state, once that is known to belong to this network.
+        """Checks that the state belongs to this network, and truncates the event files to where the state was saved.
 
         Raises:
-            UserError: it is of another one, or damaged.
+            UserError: the state is of another network, or damaged.
         """
         self.set_model(model)
         if self.arrays or self.step:
             self._places()
             if self.step // self.steps != len(self._history):
-                raise UserError(f"{self.run.path / 'state.npz'} is damaged: start anew with --fresh")
+                raise UserError(f"{self.run.path / 'state.npz'} is damaged: start a new run with --fresh")
         rewind_events(self.run.path, self.state["events"])
 
     @property
     def seconds(self) -> float:
-        """Wall time of training over all processes that took part."""
+        """Wall time of the training so far, over all processes that took part."""
         return self._seconds + time.monotonic() - self._since
 
     @property
     def unfinished(self) -> int:
-        """Steps that the epoch, which a stop had cut short, still lacks; 0 if none was."""
+        """Steps that are left of an interrupted epoch; 0 if none was interrupted."""
         return -self.step % self.steps
 
     @property
     def epoch(self) -> int:
-        """Epochs that are complete."""
+        """Number of completed epochs."""
         return len(self._history)
 
     @property
     def stopped(self) -> bool:
-        """Whether an epoch decided that training ends early."""
+        """Whether training was stopped early at the end of an epoch."""
         return self.state["stopped"]
 
     def on_train_begin(self, logs=None):
@@ -98,14 +100,14 @@ class Resume(keras.callbacks.Callback):
                     setattr(callback, key, value)
 
     def on_epoch_begin(self, epoch, logs=None):
-        if self.arrays and self.unfinished:  # `fit` has just set the metrics to zero
+        if self.arrays and self.unfinished:  # `fit` has just reset the metrics
             self._restore(self.model.metrics_variables)
         self.arrays = {}
 
     def on_train_batch_end(self, batch, logs=None):
         self.step += self.per_execution
         if self.step % self.steps == 0:
-            return  # the end of the epoch saves
+            return  # on_epoch_end saves
         if self.request is not None or time.monotonic() - self._saved > INTERVAL:
             self._save()
         if self.request is not None:
@@ -118,22 +120,22 @@ class Resume(keras.callbacks.Callback):
         )
         self._save(stopped=bool(self.model.stop_training))
         write_json(self.run.path / "history.json", self._history)
-        # The rest of a cut epoch is a `fit` of its own, with fewer steps: it ends here.
+        # The rest of an interrupted epoch is a separate call of `fit` with fewer steps: it ends here.
         self.model.stop_training |= self.params["steps"] != self.steps
         if self.request is not None:
             raise Stopped(self.request)
 
     def _variables(self) -> list:
         model = self.model
-        # In an order that does not change with what is frozen.
+        # This order does not depend on which layers are frozen.
         return model.variables + model.optimizer.variables + model.metrics_variables
 
     def _places(self) -> dict[int, str]:
-        """Where in the state each variable, by its id, is; raises UserError where the state is of another network."""
+        """The name in the state of each variable, by its id; raises UserError if the state is of another network."""
         places = {id(variable): name(at) for at, variable in enumerate(self._variables())}
         shapes = {places[id(variable)]: tuple(variable.shape) for variable in self._variables()}
         if shapes != {key: array.shape for key, array in self.arrays.items()}:
-            raise UserError(f"{self.run.path} does not hold the state of this network: start anew with --fresh")
+            raise UserError(f"{self.run.path} does not hold the state of this network: start a new run with --fresh")
         return places
 
     def _restore(self, variables: list) -> None:
@@ -160,7 +162,7 @@ class Resume(keras.callbacks.Callback):
             "seconds": self.seconds,
         }
         self.arrays = {name(at): keras.ops.convert_to_numpy(v) for at, v in enumerate(self._variables())}
-        if not (self.run.path / "run.json").exists():  # TensorFlow makes a folder that is gone anew
+        if not (self.run.path / "run.json").exists():  # TensorFlow creates the folder again if it was removed
             raise UserError(removed(self.run.path))
         unsound = [v.path for v, a in zip(self._variables(), self.arrays.values(), strict=True) if not is_finite(a)]
         if unsound:
@@ -170,25 +172,25 @@ class Resume(keras.callbacks.Callback):
 
 
 def create_variables(model: keras.Model, sample: tuple) -> None:
-    """Makes those that Keras would make in the first step, so that a saved state has somewhere to go.
+    """Creates the variables that Keras would create in the first step, so that a saved state can be restored to them.
 
     Args:
         model: compiled.
-        sample: a batch (inputs, targets, perhaps weights).
+        sample: a batch (inputs, targets and possibly weights).
     """
     model.optimizer.build(model.trainable_variables)
-    model.test_on_batch(*sample)  # makes the metrics; no weight and no dropout seed changes
+    model.test_on_batch(*sample)  # creates the metrics; changes no weight and no dropout seed
     forget(model)
     model.reset_metrics()
 
 
 def name(at: int) -> str:
-    """Of the variable at that place among all; positions, since Keras' paths need not be unique."""
+    """The name in the state of the variable at that index; Keras' paths need not be unique."""
     return f"v{at:05}"
 
 
 def diverged(run: Run, what: str, step: int) -> str:
-    """The answer to a training that has run away."""
+    """The error message for a diverged training."""
     kept = f"the last good state is in {run.path}" if (run.path / "state.npz").exists() else "no epoch was finished"
     return (
         f"training diverged: {what} by step {step}; {kept}; "
@@ -197,31 +199,31 @@ def diverged(run: Run, what: str, step: int) -> str:
 
 
 def as_json(value):
-    """A callback's attribute as JSON knows it."""
+    """A callback's attribute as JSON can store it."""
     return value if value is None or isinstance(value, bool | int) else float(value)
 
 
 def write_state(path: Path, arrays: dict[str, np.ndarray], state: dict) -> None:
-    """One file of plain arrays; the words of the state are one of them."""
+    """Writes one file of plain arrays, one of which is the rest of the state as JSON text."""
     text = np.frombuffer(json.dumps(state).encode(), np.uint8)
     with replacing(path) as part:
         np.savez(part, state=text, **arrays)
 
 
 def read_state(path: Path) -> tuple[dict[str, np.ndarray], dict]:
-    """The arrays and the state, or those of a training not yet begun.
+    """The arrays and the rest of the state, or those of a new training if the file does not exist.
 
     Raises:
         UserError: the file is damaged.
     """
-    begun = {"step": 0, "history": [], "stopped": False, "callbacks": {}, "events": {}, "seconds": 0.0}
+    initial = {"step": 0, "history": [], "stopped": False, "callbacks": {}, "events": {}, "seconds": 0.0}
     if not path.exists():
-        return {}, begun
+        return {}, initial
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = dict(file)
         state = json.loads(arrays.pop("state").tobytes())
-        state = {key: state[key] for key in begun}
+        state = {key: state[key] for key in initial}
         wrong = next((key for key, value in state.items() if not is_part_of_state(key, value)), None)
         if wrong:
             raise ValueError(f"its {wrong} is not what a training saves")
@@ -229,12 +231,12 @@ def read_state(path: Path) -> tuple[dict[str, np.ndarray], dict]:
             if array.dtype.kind not in "biuf" or not is_finite(array):
                 raise ValueError(f"its {key} is not what a training saves")
         return arrays, state
-    except Exception as error:  # zip, NumPy and JSON each have errors of their own for a damaged file
-        raise UserError(f"{path} is damaged ({error}): start anew with --fresh") from error
+    except Exception as error:  # zipfile, NumPy and JSON raise many different errors for a damaged file
+        raise UserError(f"{path} is damaged ({error}): start a new run with --fresh") from error
 
 
 def is_part_of_state(key: str, value) -> bool:
-    """Whether that is what a training saves under that name."""
+    """Whether `value` is what a training saves under that key."""
     match key:
         case "step":
             return type(value) is int and 0 <= value < sys.maxsize
@@ -252,7 +254,7 @@ def is_part_of_state(key: str, value) -> bool:
 
 
 def rewind_events(folder: Path, sizes: dict[str, int]) -> None:
-    """Cuts the event files back to what they held when the state was saved; what came after comes again."""
+    """Truncates the event files to their sizes when the state was saved; what followed will be written again."""
     for path in folder.rglob("*tfevents*"):
         size = sizes.get(path.relative_to(folder).as_posix(), 0)
         if size == 0:
@@ -263,7 +265,7 @@ def rewind_events(folder: Path, sizes: dict[str, int]) -> None:
 
 @contextlib.contextmanager
 def signals(resume: Resume) -> Iterator[None]:
-    """Lets Ctrl-C and SIGTERM ask for a save and a stop; a second one does not wait."""
+    """Makes Ctrl-C and SIGTERM save the state before stopping; a second signal stops at once."""
 
     def ask(number, frame):
         if resume.request is not None:

@@ -1,4 +1,4 @@
-"""Runs: the folders that hold all that a fit left, and the rules by which they are opened."""
+"""Runs: the folders that hold everything a fit produced, and the checks made when one is opened."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from pathlib import Path
 import filelock
 import keras
 import numpy as np
+import tensorflow as tf
 
 from zoo.data.source import Source
-from zoo.errors import UserError
+from zoo.errors import UserError, disk_is_full
+from zoo.training import former
 from zoo.training.files import kept, read_json, replacing, write_json
 from zoo.training.recipe import NAME, Recipe
 
-FORMAT = 1  # of a run's files; a reader of another format refuses
+FORMAT = 1  # of a run's files; other formats are refused
 RECORD = {"recipe", "id", "command", "precision", "spec", "labels", "data", "machine", "versions", "commit"}
 DATA = {"train", "validation", "test", "digest"}
 SUMMARY = {"epochs", "steps", "seconds", "best"}
@@ -33,37 +35,37 @@ class Run:
 
     @cached_property
     def record(self) -> dict:
-        """What was written down when the run was begun (run.json), which never changes: read once."""
-        return read_json(self.path / "run.json")
+        """The record that was written when the run was created (run.json); it never changes, so it is read once."""
+        return former.upgraded(read_json(self.path / "run.json"))
 
     @property
     def summary(self) -> dict | None:
-        """How the run ended (summary.json); None while it has not."""
+        """How the run ended (summary.json); None if it has not ended yet."""
         path = self.path / "summary.json"
         if not path.exists():
             return None
         summary = read_json(path)
         if not is_summary(summary):
-            raise UserError(f"{path} is damaged: start anew with --fresh")
+            raise UserError(f"{path} is damaged: start a new run with --fresh")
         return summary
 
     @property
     def history(self) -> list[dict]:
-        """Loss, metrics and learning rate of each epoch so far."""
+        """Loss, metrics and learning rate of each completed epoch."""
         path = self.path / "history.json"
         history = read_json(path) if path.exists() else []
         if not isinstance(history, list) or not all(map(is_epoch, history)):
-            raise UserError(f"{path} is damaged: start anew with --fresh")
+            raise UserError(f"{path} is damaged: start a new run with --fresh")
         return history
 
     def model(self, check: Callable[[keras.Model], None] | None = None) -> keras.Model:
-        """The network of the best epoch so far; no code that a file may hold is ever run.
+        """The network of the best epoch so far; code that the file may contain is never executed.
 
         Args:
-            check: raises ValueError where the network is not what the run is about.
+            check: raises ValueError if the network does not match the run.
 
         Raises:
-            UserError: the file is missing, damaged, or asks to run code.
+            UserError: the file is missing, is damaged, or would execute code.
         """
         path = self.path / "model.keras"
         if not path.exists():
@@ -71,27 +73,30 @@ class Run:
                 raise UserError(f"{self.path} has lost its model.keras; {self.how_to_go_on('--fresh')}")
             raise UserError(f"{self.path} has no model.keras yet: no epoch was finished; {self.how_to_go_on()}")
         try:
-            if not zipfile.is_zipfile(path):  # of which Keras says that there is no such file
+            if not zipfile.is_zipfile(path):  # Keras would report it as missing
                 raise ValueError("not a whole archive")
-            model = keras.saving.load_model(path, compile=False, safe_mode=True)
+            with former.network(path, self.record) as named:
+                model = keras.saving.load_model(named, compile=False, safe_mode=True)
             if isinstance(model, keras.Sequential):
                 raise ValueError("it is not a functional network")
             for weight in model.weights:
                 if not is_finite(keras.ops.convert_to_numpy(weight)):
-                    raise ValueError(f"{weight.path} holds what is not a number")
+                    raise ValueError(f"{weight.path} contains NaN or infinity")
             if check is not None:
                 check(model)
             return model
         except Exception as error:
+            if disk_is_full(error) or isinstance(error, UserError | MemoryError | tf.errors.ResourceExhaustedError):
+                raise
             reason = " ".join(str(error).split())
             if "safe_mode" in reason or "unsafe" in reason.lower():
-                raise UserError(f"refused {path}: it asks to run code that came with the file") from error
+                raise UserError(f"refused {path}: loading it would execute code from the file") from error
             raise UserError(
                 f"{path} is damaged, or does not go with its run.json ({reason[:200]}); {self.how_to_go_on('--fresh')}"
             ) from error
 
     def how_to_go_on(self, *flags: str) -> str:
-        """The command that made the run, to be typed again."""
+        """The instruction to type the run's command again."""
         command = self.record.get("command") if (self.path / "run.json").exists() else None
         if command is None:
             return "train it again" + " with fresh=True" * ("--fresh" in flags)
@@ -102,13 +107,9 @@ def open_for_reading(path: Path) -> Run:
     """The run in that folder.
 
     Raises:
-        UserError: it is not a run, is damaged, or is of another version.
+        UserError: the folder is not a run, is damaged, or was made by another version.
     """
     run = Run(Path(path))
-    if not run.path.is_dir():
-        raise UserError(f"no run at {path}: give the folder that fit named last, such as logs/cnn-1f3a9c")
-    if not (run.path / "run.json").exists():
-        raise UserError(f"{path} is not a run, it has no run.json: give the folder that fit named last")
     record = run.record
     found = record.get("format") if isinstance(record, dict) else None
     if found == FORMAT and not record.keys() >= RECORD:
@@ -121,13 +122,13 @@ def open_for_reading(path: Path) -> Run:
 
 
 def is_epoch(epoch) -> bool:
-    """Whether that is what a fit writes of an epoch: numbers, among them which it was."""
+    """Whether `epoch` is what a fit writes for an epoch: numbers, one of which is the number of the epoch."""
     numbers = isinstance(epoch, dict) and all(isinstance(value, int | float) for value in epoch.values())
     return numbers and isinstance(epoch.get("epoch"), int)
 
 
 def is_summary(summary) -> bool:
-    """Whether that is what a fit writes at its end."""
+    """Whether `summary` is what a fit writes when it ends."""
     return (
         isinstance(summary, dict)
         and summary.keys() >= SUMMARY
@@ -137,7 +138,7 @@ def is_summary(summary) -> bool:
 
 
 def is_record(record: dict) -> bool:
-    """Whether what later verbs read of a record is what a fit writes; a name that leads elsewhere is not."""
+    """Whether the parts of a record that later verbs read are as a fit writes them; the name must not be a path."""
     recipe, data, spec, labels = (record[part] for part in ("recipe", "data", "spec", "labels"))
     return (
         all(isinstance(part, dict) for part in (recipe, data, spec))
@@ -157,7 +158,7 @@ def is_finite(array: np.ndarray) -> bool:
 
 
 def newest(recipe: Recipe, logs: Path, fresh: bool) -> Run:
-    """The newest run of the recipe, or with `fresh` a new one beside it; nothing is written yet."""
+    """The newest run of the recipe, or with `fresh` the next one; nothing is written yet."""
     base = Path(logs) / f"{recipe.name}-{recipe.id()}"
     number = 1
     while numbered(base, number + 1).exists():
@@ -172,13 +173,16 @@ def numbered(base: Path, number: int) -> Path:
 
 @contextlib.contextmanager
 def locked(run: Run) -> Iterator[None]:
-    """Makes the folder and holds it against every other process; a crash leaves no lock behind.
+    """Creates the run's folder and locks it against other processes; a crash leaves no lock behind.
 
     Raises:
-        UserError: another process holds it, or the folder cannot be made.
+        UserError: another process holds the lock, or the folder cannot be created.
     """
     try:
         run.path.mkdir(parents=True, exist_ok=True)
+        links = [path for path in run.path.rglob("*") if path.is_symlink()]
+        if links:
+            raise UserError(f"{links[0]} is a link, and what it leads to would be written: remove it, fit makes none")
         lock = filelock.FileLock(run.path / ".lock")
         lock.acquire(timeout=0)
     except filelock.Timeout:
@@ -196,39 +200,39 @@ def locked(run: Run) -> Iterator[None]:
 
 
 def write_down(run: Run, described: dict, files: dict[str, str]) -> None:
-    """Writes down what a new run is, with those files of text; a run that goes on must still be about the same data.
+    """Writes the record and the text files of a new run, or checks that a resumed run still has the same data.
 
     Raises:
-        UserError: the data have changed since, or the run is damaged or of another version.
+        UserError: the data have changed since, or the run is damaged or was made by another version.
     """
     if not (run.path / "run.json").exists():
         write_json(run.path / "run.json", {"format": FORMAT} | described)
     record = open_for_reading(run.path).record
     check_data(run, described["data"])
     for name, text in files.items():
-        # What is there decided the steps so far; where it was lost it is written again.
+        # An existing file was used for the steps so far, so it must not differ; a lost one is written again.
         if (run.path / name).exists() and kept(run.path / name) != text:
-            raise UserError(f"{run.path / name} is not what the data give now: start anew with --fresh")
+            raise UserError(f"{run.path / name} no longer matches the data: start a new run with --fresh")
         with replacing(run.path / name) as part:
             part.write_text(text, encoding="utf-8")
     for what in ("versions", "precision"):
         if record[what] != described[what]:
             raise UserError(
-                f"{run.path} was begun with {what} {record[what]}, here are {described[what]}: it would not end "
-                "with the same bits; go on where it was begun, or start anew with --fresh"
+                f"{run.path} was started with {what} {record[what]}, but here it is {described[what]}: the result "
+                "would differ; resume it where it was started, or start a new run with --fresh"
             )
 
 
 def data_facts(source: Source) -> dict:
-    """What must not change while a run is about these data: examples of each split, digests of what a fit reads."""
+    """What must not change during a run: the number of examples of each split, and digests of those a fit reads."""
     counts = {split: source.count(split) for split in source.splits}
     return counts | {"digest": source.digest("train"), "validation_digest": source.digest("validation")}
 
 
 def check_data(run: Run, now: dict) -> None:
-    """Raises UserError where the data are no longer those with which the run began."""
+    """Raises UserError if the data have changed since the run was created."""
     then = run.record["data"]
-    if "validation_digest" not in then:  # a run of a version that did not write it down
+    if "validation_digest" not in then:  # earlier versions did not record it
         now = {what: value for what, value in now.items() if what != "validation_digest"}
     if then != now:
         changed = ", ".join(what for what in then | now if then.get(what) != now.get(what))
@@ -238,14 +242,14 @@ def check_data(run: Run, now: dict) -> None:
 
 
 def commit() -> str | None:
-    """The commit of the code, with + where the package was changed since; None outside a git checkout."""
+    """The commit of the code, with a + if the package has uncommitted changes; None outside a git checkout."""
 
     def git(*words: str) -> str:
         words = ["git", "-C", str(Path(__file__).parents[1]), *words]
         return subprocess.run(words, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
 
     try:
-        # Of the package alone: a result recorded before this one changes no number.
+        # Only changes of the package matter: results.jsonl, to which results are added, affects no number.
         return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain", ".") else "")
     except (OSError, subprocess.SubprocessError):
         return None

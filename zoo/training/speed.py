@@ -1,4 +1,4 @@
-"""The time of a training step and of inference, on random inputs, beside what the machine can do."""
+"""The time of a training step and of inference on random inputs, compared with what the machine can do."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ import tensorflow as tf
 
 from zoo.errors import UserError
 from zoo.training import devices
+from zoo.training.auxiliary import without_heads
 from zoo.training.loop import build, compile_model, epoch_steps
 from zoo.training.recipe import Recipe
 
-EXAMPLES = 20_000  # as if an epoch had these, so that TensorFlow runs as many steps at once as in a fit
+EXAMPLES = 20_000  # size of a pretended epoch, so that TensorFlow runs as many steps at once as in a fit
 MATRIX = 2048  # side of the matrices whose product measures the machine's speed
 
 
 def measure(recipe: Recipe, seconds: float) -> dict:
-    """What `zoo.bench` returns."""
+    """See `zoo.bench.bench`."""
     batch = recipe.data.batch
-    if batch > EXAMPLES:  # it holds four of them
+    if batch > EXAMPLES:  # four batches are held in memory
         raise UserError(f"--data.batch came as {batch}, but bench times at most {EXAMPLES}: take a smaller one")
     precision = devices.configure(recipe.seed, recipe.precision)
     model = build(recipe)
@@ -37,7 +38,7 @@ def measure(recipe: Recipe, seconds: float) -> dict:
 
     def execute() -> float:
         before, start = float(stopwatch), time.perf_counter()
-        float(model.train_function(iterator)["loss"])  # as a number, so that the steps have been made
+        float(model.train_function(iterator)["loss"])  # `float` waits until the steps have been computed
         took = time.perf_counter() - start
         waited.append((float(stopwatch) - before) / took)
         return took / per_execution
@@ -45,7 +46,7 @@ def measure(recipe: Recipe, seconds: float) -> dict:
     times = repeat(execute, seconds, per_execution)
     flop, step = training_flop(model, next(iterator)), median(times)
     inputs = next(iterator)[0]
-    kept = recipe.method.finish(model)
+    kept = recipe.method.finish(without_heads(model))
     forward = tf.function(lambda x: kept(x, training=False), jit_compile=devices.compiled(recipe.xla))
     first_of_all = tf.nest.map_structure(lambda x: x[:1], inputs)
     at_once, alone = (
@@ -76,14 +77,14 @@ def measure(recipe: Recipe, seconds: float) -> dict:
 
 
 def timed(call: Callable[[], object]) -> float:
-    """Seconds that the call took."""
+    """Seconds that the call takes."""
     start = time.perf_counter()
     call()
     return time.perf_counter() - start
 
 
 def repeat(call: Callable[[], float], seconds: float, steps: int = 1) -> list[float]:
-    """What the call says it took (a step of `steps`), after a warm-up, at least five times."""
+    """The times that repeated calls return, each per step of `steps`: after a warm-up, for `seconds`, at least five."""
     warm = time.perf_counter()
     while time.perf_counter() - warm < min(1.0, seconds):
         call()
@@ -94,9 +95,9 @@ def repeat(call: Callable[[], float], seconds: float, steps: int = 1) -> list[fl
 
 
 def training_flop(model, batch: tuple) -> int | None:
-    """Multiplications and additions of the matrix products and convolutions of one step, forward and backward.
+    """Multiplications and additions in the matrix products and convolutions of one step, forward and backward.
 
-    None where the graph has loops, as most recurrent layers make them: it does not say how many iterations they make.
+    None if the graph has loops, as most recurrent layers do: it does not say how many iterations they run.
     """
 
     @tf.function
@@ -106,7 +107,7 @@ def training_flop(model, batch: tuple) -> int | None:
         return tape.gradient(loss, [variable.value for variable in model.trainable_variables])
 
     shapes = tf.nest.map_structure(lambda tensor: tf.TensorSpec(tensor.shape, tensor.dtype), batch)
-    # TensorFlow drops what no gradient needs, such as the one of the pictures themselves: count what is left.
+    # Count only what the gradients depend on: TensorFlow prunes the rest, such as the gradient of the inputs.
     waiting = [tensor.op for tensor in step.get_concrete_function(*shapes).outputs]
     needed = {}
     while waiting:
@@ -120,7 +121,7 @@ def training_flop(model, batch: tuple) -> int | None:
 
 
 def flop_of(op: tf.Operation) -> int:
-    """Of one operation of a graph with fixed shapes; 0 for what is neither a product nor a convolution."""
+    """The same for one operation of a graph with fixed shapes; 0 if it is neither a product nor a convolution."""
     kind = op.type.removeprefix("DepthwiseConv2dNative").removeprefix("Conv2D")
     if op.type in ("Conv2D", "DepthwiseConv2dNative"):
         kernel, result = op.inputs[1], op.outputs[0]
@@ -142,13 +143,13 @@ def flop_of(op: tf.Operation) -> int:
         return 2 * inner * int(np.prod(op.outputs[0].shape))
     else:
         return 0
-    # A depthwise kernel is (height, width, channels, multiplier): each result comes from one channel.
-    seen = kernel.shape[:2] if op.type.startswith("Depthwise") else kernel.shape[:-1]
-    return 2 * int(np.prod(result.shape)) * int(np.prod(seen))
+    # A depthwise kernel is (height, width, channels, multiplier): each output is computed from one channel.
+    field = kernel.shape[:2] if op.type.startswith("Depthwise") else kernel.shape[:-1]
+    return 2 * int(np.prod(result.shape)) * int(np.prod(field))
 
 
 def matmul_gflops() -> float:
-    """Billions of multiplications and additions a second of a float32 matrix product in TensorFlow."""
+    """Billions of multiplications and additions per second in a float32 matrix product in TensorFlow."""
     square = tf.random.stateless_uniform((MATRIX, MATRIX), seed=(0, 0))
 
     def product():
@@ -159,7 +160,7 @@ def matmul_gflops() -> float:
 
 
 def peak_memory() -> int:
-    """The most bytes of memory that this process has held."""
+    """The peak memory of this process, in bytes."""
     try:
         import resource
     except ImportError:

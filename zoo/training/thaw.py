@@ -1,4 +1,4 @@
-"""Gradual unfreezing with smaller rates for lower layers (Howard & Ruder 2018, arXiv:1801.06146, section 3.3)."""
+"""Gradual unfreezing, with lower rates for lower layers (Howard & Ruder 2018, arXiv:1801.06146, section 3.3)."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from itertools import chain
 
 import keras
 
-from zoo.training.auxiliary import trainable
-from zoo.training.method import Method, without_heads
+from zoo.training.method import Method
 from zoo.training.optimizer import UNDECAYED, Optimizer
 
 
 @dataclass(frozen=True)
 class Thaw(Method):
-    """For a network that has learned something else: its body begins frozen and thaws from the head down."""
+    """Fine-tuning of a trained network: its body is frozen at first and is then unfrozen from the top down."""
 
     frozen: int = 3
-    """Epochs in which only the new head learns, from what the frozen body computes."""
+    """Epochs at the start in which only the new head is trained, on the features of the frozen body."""
     groups: int = 4
-    """Parts into which the body's layers are cut; each later epoch thaws one more, the uppermost first."""
+    """Groups into which the body's layers are divided; each later epoch unfreezes one more, the topmost first."""
     decay: float = 0.4
-    """The rate of each part, as a fraction of that of the part above it (Howard & Ruder 2018, section 3.2: 1 / 2.6)."""
+    """Learning rate of each group, as a fraction of that of the group above it (Howard & Ruder 2018, section 3.2:
+    1 / 2.6)."""
 
     def __post_init__(self):
         if self.frozen < 0:
@@ -33,29 +33,29 @@ class Thaw(Method):
 
     def wrap(self, model: keras.Model) -> keras.Model:
         """The network itself."""
-        return trainable(model)
+        return model
 
-    def optimizer(self, chosen: Optimizer, model: keras.Model, *, steps: int, epochs: int) -> keras.Optimizer:
-        """The chosen one with a smaller rate for each lower part of the body, and no weight decay in it.
+    def optimizer(self, settings: Optimizer, model: keras.Model, *, steps: int, epochs: int) -> keras.Optimizer:
+        """The recipe's optimizer, with a lower rate for each lower group of the body, and no weight decay there.
 
-        Decay would draw towards 0 what was learned.
+        Decay would pull the pretrained weights towards 0.
         """
         parts = self.parts(model)
-        optimizer = chosen.build(steps * epochs, lambda kind: slowed(kind, parts, self.decay, self.frozen, steps))
+        optimizer = settings.build(steps * epochs, lambda kind: slowed(kind, parts, self.decay, self.frozen, steps))
         body = [variable for part in parts for layer in part for variable in layer.weights]
         optimizer.exclude_from_weight_decay(var_list=body, var_names=UNDECAYED)
         return optimizer
 
     def callbacks(self, steps: int) -> list[keras.callbacks.Callback]:
-        """What says which layers learn; batch normalisation keeps the statistics of the many examples before."""
+        """The callback that unfreezes layers; `Follow` is left out, to keep the pretrained batch statistics."""
         return [Thawing(self)]
 
     def finish(self, model: keras.Model) -> keras.Model:
-        """The network as it is."""
-        return without_heads(model)
+        """The network itself."""
+        return model
 
     def parts(self, model: keras.Model) -> list[list[keras.Layer]]:
-        """The body's layers with weights, cut into parts of about the same number, the uppermost part first."""
+        """The body's layers that have weights, in groups of about equal size, the topmost group first."""
         body = [layer for layer in model.layers if layer.weights and layer.name != "logits"]
         count = min(self.groups, len(body))
         return [body[len(body) * at // count : len(body) * (at + 1) // count] for at in reversed(range(count))]
@@ -64,31 +64,31 @@ class Thaw(Method):
 def slowed(
     kind: type[keras.Optimizer], parts: list[list[keras.Layer]], decay: float, frozen: int, steps: int
 ) -> type[keras.Optimizer]:
-    """That kind of optimizer, with a rate of its own for each part of a network.
+    """A subclass of an optimizer class with a separate learning rate for each group of layers.
 
-    In the first epoch of a part its rate rises from 0, since the optimizer's moments of it begin at 0 while their
-    correction (Kingma & Ba 2014, section 3) counts all steps.
+    During the first epoch in which a group is trained, its rate rises from 0: the optimizer's moments for it are still
+    0 then, while their bias correction (Kingma & Ba 2014, section 3) counts all steps.
 
     Args:
-        kind: one of Keras' or ours.
-        parts: layers; those of the n-th learn from epoch `frozen` + n on.
-        decay: the rate of each part, as a fraction of that of the part above it.
-        frozen: epochs before the first part learns.
-        steps: of an epoch.
+        kind: an optimizer class of Keras or of this package.
+        parts: groups of layers; the n-th is trained from epoch `frozen` + n on, counted from 0.
+        decay: learning rate of each group, as a fraction of that of the group above it.
+        frozen: epochs before the first group is trained.
+        steps: per epoch.
     """
     places = {}
 
     class Slowed(kind):
-        """The same steps, at rates that fall from part to part."""
+        """The same updates, at rates that fall from group to group."""
 
         def build(self, variables):
-            """Learns the part of each variable; a key serves Keras' variables and the backend's."""
+            """Records the group of each variable, under a key that Keras' variables share with the backend's."""
             super().build(variables)
             weights = ((at, variable) for at, part in enumerate(parts) for layer in part for variable in layer.weights)
             places.update({self._var_key(variable): at for at, variable in weights})
 
         def update_step(self, gradient, variable, learning_rate):
-            """Moves one variable."""
+            """Updates one variable."""
             at = places.get(self._var_key(variable))
             if at is not None:
                 since = keras.ops.cast(self.iterations + 1 - steps * (frozen + at), learning_rate.dtype)
@@ -99,9 +99,9 @@ def slowed(
 
 
 class Thawing(keras.callbacks.Callback):
-    """Says at the beginning of each epoch which layers learn.
+    """Freezes and unfreezes the layers when an epoch begins.
 
-    What is frozen keeps its weights, and its batch normalisation the statistics that it came with.
+    Frozen layers keep their weights, and frozen batch normalisation keeps its moving statistics.
     """
 
     def __init__(self, method: Thaw):
@@ -116,7 +116,7 @@ class Thawing(keras.callbacks.Callback):
         self.learning = learning
         for layer, learns in zip(chain(*self.parts), learning, strict=True):
             layer.trainable = learns
-        self.model.make_train_function(force=True)  # the one that there is learns what was to be learned before
+        self.model.make_train_function(force=True)  # the existing one still trains the layers of the epoch before
 
     def on_train_begin(self, logs=None):
         self.parts, self.learning = self.method.parts(self.model), None

@@ -1,0 +1,82 @@
+"""Fine-tuning of whatever has a head: sounds, series and words, besides the pictures of test_finetune.py."""
+
+from dataclasses import replace
+from functools import partial
+
+import keras
+import numpy as np
+import pytest
+from scipy.io import wavfile
+from test_sounds import tone
+from test_text import write_text
+
+from zoo.data import Series, Speech, Text
+from zoo.errors import UserError
+from zoo.evaluate import evaluate
+from zoo.finetune import finetune, recipe_for, with_head
+from zoo.fit import fit
+from zoo.models import lm, recurrent, transformer
+from zoo.predict import predict
+from zoo.recipes import RECIPES
+from zoo.training import Thaw
+
+SMALL = partial(recurrent, cell="gru", units=(8,), dense=(8,))
+AT_ONCE = Thaw(frozen=0, groups=1)
+
+
+def test_sounds(tmp_path, data_directory):
+    """A network of telephone keys learns tones of its own, heard in the same way."""
+    data = Speech(directory=data_directory, steps=30, mels=16, batch=64)
+    base = fit(replace(RECIPES["lstm"], model=SMALL, data=data, epochs=1), logs=tmp_path)
+    for name, hertz in (("low", 300), ("high", 2500)):
+        (tmp_path / "sounds" / name).mkdir(parents=True)
+        for number in range(12):
+            wavfile.write(tmp_path / "sounds" / name / f"{number}.wav", 8000, np.float32(tone(hertz + number)))
+    recipe = recipe_for(base)
+    assert (recipe.data.steps, recipe.data.mels) == (30, 16)
+    mine = replace(recipe.data, folder=tmp_path / "sounds", directory=data_directory, batch=4)
+    run = fit(replace(recipe, data=mine, method=AT_ONCE, epochs=6), logs=tmp_path)
+    assert run.record["labels"] == ["high", "low"]
+    (answer,) = predict(run, [tmp_path / "sounds" / "low" / "3.wav"])
+    assert answer["top"][0]["label"] in ("high", "low")
+    with pytest.raises(UserError, match=r"inputs are \(None, 40, 16\), but .* was trained on \(None, 30, 16\)"):
+        finetune(base, replace(mine, steps=40), logs=tmp_path)
+
+
+def test_series(tmp_path, data_directory):
+    """Another series, of another unit and scale."""
+    base = fit(replace(RECIPES["rnn"], data=Series(directory=data_directory, window=5), epochs=1), logs=tmp_path)
+    (tmp_path / "my.csv").write_text("x\n" + "\n".join(str(1e6 * np.sin(day / 3)) for day in range(200)) + "\n")
+    recipe = recipe_for(base)
+    assert recipe.data.window == 5
+    run = fit(replace(recipe, data=replace(recipe.data, csv=tmp_path / "my.csv"), epochs=2), logs=tmp_path)
+    assert evaluate(run)["windows"] == 20
+    (answer,) = predict(run, [tmp_path / "my.csv"])
+    assert len(answer["forecast"]) == 1
+
+
+def test_words(tmp_path):
+    """The same tokens, another text; the vectors below stay, the last layer is new."""
+    file = write_text(tmp_path / "my.txt")
+    data = Text(file=file, tokens="words", context=8, batch=4, windows=80)
+    small = partial(lm, embedding=8, units=(8,))
+    base = fit(replace(RECIPES["lm"], model=small, data=data, epochs=1), logs=tmp_path)
+    (tmp_path / "other.txt").write_text(file.read_text(encoding="utf-8").replace("cat", "dog"), encoding="utf-8")
+    recipe = recipe_for(base)
+    other = replace(recipe.data, file=tmp_path / "other.txt", windows=40)
+    run = fit(replace(recipe, data=other, method=Thaw(frozen=9), epochs=1), logs=tmp_path)
+    assert run.record["spec"]["vocabulary"] == base.record["spec"]["vocabulary"]
+    kept, new = (made.model().get_layer("tokens").embeddings for made in (base, run))
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(kept), keras.ops.convert_to_numpy(new))
+
+
+def test_what_has_no_head(tmp_path):
+    file = write_text(tmp_path / "my.txt")
+    tied = partial(lm, embedding=8, units=(8,), tied=True)
+    data = Text(file=file, tokens="words", context=8, batch=4, windows=40)
+    run = fit(replace(RECIPES["lm"], model=tied, data=data, epochs=1), logs=tmp_path)
+    with pytest.raises(UserError, match="without a layer called logits: it has no head that can be replaced"):
+        recipe_for(run)
+    two = transformer(11, width=8, heads=2, depth=1, hidden=8, tied=False)
+    with pytest.raises(UserError, match="holds a network of 2 inputs: those of one can be fine-tuned"):
+        with_head(two, "x")

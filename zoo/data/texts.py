@@ -1,0 +1,231 @@
+"""Texts with one class each, by TFDS name."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+from tokenizers import Tokenizer
+
+from zoo.data.inputs import Lines
+from zoo.data.languages import Languages
+from zoo.data.pipeline import single_pass, training_stream
+from zoo.data.prepare import builder_of, examples, known_builder, place_of, prepare, split_names
+from zoo.data.source import Source, as_paths, knowing
+from zoo.data.text import TOKENIZER
+from zoo.data.tokens import VOCABULARY, Kind, encode, learn, out_of_vocabulary, read_tokenizer, size_of_vocabulary
+from zoo.errors import UserError
+
+EVALUATED = 500  # texts per batch of validation and test
+SPECIAL = ("<pad>",)  # token 0, the padding
+LONGEST = 10_000  # largest number of tokens of a text
+
+
+@dataclass(frozen=True)
+class Texts(Source):
+    """Texts with one class each, as tokens, all padded with 0 to the same length."""
+
+    name: str = "languages"
+    """Name of a TFDS data set with a `text` and a `label`: languages (needs no network), imdb_reviews, ..."""
+    directory: Path | None = field(default=None, metadata={"local": True})
+    """Where TFDS stores data; by default TFDS_DATA_DIR, or else ~/tensorflow_datasets."""
+    tokens: Kind = "characters"
+    """Kind of tokens: characters, words, or bpe (byte-pair encoding)."""
+    vocabulary: int = 20_000
+    """Largest number of tokens; for words and bpe."""
+    tokenizer: Path | None = None
+    """A tokenizer.json to use instead of learning one from the training split; its token 0 must be <pad>."""
+    length: int = 64
+    """Number of tokens to read of each text; longer texts are truncated."""
+    batch: int = 64
+    """Texts per training step; all of them if there are fewer."""
+
+    kind: ClassVar[str] = "text"
+    Inputs: ClassVar[type] = Lines
+    usage: ClassVar[str] = "--text TEXT"
+
+    def __post_init__(self):
+        as_paths(self)
+        least = len(SPECIAL) + (256 if self.tokens == "bpe" else 1)
+        for name, low, high in (("length", 1, LONGEST), ("batch", 1, LONGEST), ("vocabulary", least, VOCABULARY)):
+            if not low <= getattr(self, name) <= high:
+                raise ValueError(f"--data.{name} came as {getattr(self, name)}, but must be from {low} to {high}")
+
+    @property
+    def title(self) -> str:
+        """The name of the data in reports."""
+        return self.name
+
+    @property
+    def summary(self) -> str:
+        """What `fit` prints about the data at its end, besides the counts."""
+        longer = sum(len(tokens) > self.length for tokens in self._read("train")[0])
+        cut = f"; {longer} longer training texts are cut" if longer else ""
+        return f"{len(self.labels)} classes, a vocabulary of {self.vocabulary_size}, {self.length} tokens at most{cut}"
+
+    @property
+    def selection(self) -> dict:
+        """All texts are used."""
+        return {}
+
+    @cached_property
+    def labels(self) -> list[str]:
+        """The names of the classes, in the order of the network's outputs."""
+        return list(self.builder.info.features["label"].names)
+
+    @cached_property
+    def spec(self) -> dict:
+        """The positional arguments of a network's builder."""
+        return {"vocabulary": self.vocabulary_size, "classes": len(self.labels)}
+
+    @property
+    def vocabulary_size(self) -> int:
+        """The size of the vocabulary, counting numbers that no token has.
+
+        Raises:
+            UserError: the tokenizer knows too few tokens, or too many.
+        """
+        return size_of_vocabulary(self.codec, self.title)
+
+    @cached_property
+    def codec(self) -> Tokenizer:
+        """The tokenizer: the given one, or one learned from the training split.
+
+        Raises:
+            UserError: the file is not a tokenizer, or its token 0 is not <pad>.
+        """
+        if self.tokenizer is None:
+            return learn(self.tokens, "\n".join(self._stored("train")[0]), self.vocabulary, SPECIAL)
+        codec = read_tokenizer(self.tokenizer)
+        if codec.id_to_token(0) != SPECIAL[0]:
+            raise UserError(f"{self.tokenizer} has {codec.id_to_token(0)!r} as its token 0, but must have <pad>")
+        return codec
+
+    @cached_property
+    def splits(self) -> dict[str, str]:
+        """TFDS's expressions for train, validation and test; splits that the set lacks are taken from train."""
+        return split_names(self._prepared, self.title)
+
+    def count(self, split: str) -> int:
+        """The number of texts of a split."""
+        return self._prepared.info.splits[self.splits[split]].num_examples
+
+    @property
+    def epoch_size(self) -> int:
+        """An epoch is all training texts."""
+        return self.count("train")
+
+    def arrays(self, split: str) -> tuple[np.ndarray, np.ndarray]:
+        """All tokens (N, length) int32 and all labels (N,) int64."""
+        tokens, labels = self._read(split)
+        return np.stack([self.filled(row) for row in tokens]), labels
+
+    def load(self, split: str, *, seed: int = 0, step: int = 0, stopwatch: tf.Variable | None = None):
+        """Batches of (tokens (B, length) int32, one-hot labels) as a tf.data.Dataset; see `Source.load`."""
+        tokens, labels = self.arrays(split)
+        if split != "train":
+            return single_pass(len(labels), self._reader(tokens, labels), batch=EVALUATED)
+        return self._stream(tokens, labels, seed=seed, step=step, stopwatch=stopwatch)
+
+    def synthetic(self, count: int, stopwatch: tf.Variable | None = None) -> tf.data.Dataset:
+        """The training stream of `count` random texts, to time training on it."""
+        random = np.random.default_rng(0)
+        tokens = random.integers(1, self.vocabulary_size, (count, self.length), np.int32)
+        return self._stream(tokens, random.integers(0, len(self.labels), count), seed=0, step=0, stopwatch=stopwatch)
+
+    def digest(self, split: str) -> str:
+        """Twelve hexadecimal digits that change with any token or label of the split."""
+        tokens, labels = self.arrays(split)
+        return hashlib.sha256(tokens.tobytes() + labels.tobytes()).hexdigest()[:12]
+
+    def files(self) -> dict[str, str]:
+        """The file that a run keeps: the tokenizer."""
+        return {TOKENIZER: self.codec.to_str()}
+
+    def of_run(self, folder: Path, labels: Sequence[str]) -> Texts:
+        """This source with the tokenizer in the run's folder and the run's labels."""
+        return knowing(replace(self, tokenizer=folder / TOKENIZER), labels=list(labels))
+
+    def beside(self, folder: Path, spec: dict) -> Texts:
+        """Other texts, with the same tokenizer."""
+        return replace(self, name=Texts.name, directory=None, tokenizer=folder / TOKENIZER)
+
+    def read(self, given: str, spec: dict) -> tuple[np.ndarray, dict]:
+        """The tokens (length,) of a text, and if there are any, the words or characters that have none as `unknown`.
+
+        Raises:
+            UserError: the text is empty, or the tokenizer cannot read it.
+        """
+        tokens = encode(self.codec, given, "it")
+        if not tokens:
+            raise UserError("it is empty")
+        unknown = out_of_vocabulary(self.codec, given)
+        return self.filled(tokens), {"unknown": unknown} if unknown else {}
+
+    def views(self, inputs: np.ndarray) -> list[str]:
+        """The inputs (N, length) in the form in which they are shown: as texts."""
+        return [self.codec.decode([int(token) for token in row if token]) for row in inputs]
+
+    def filled(self, tokens: Sequence[int]) -> np.ndarray:
+        """The tokens of a text, truncated or padded at the end to (length,) int32."""
+        row = np.zeros(self.length, np.int32)
+        row[: len(tokens)] = tokens[: self.length]
+        return row
+
+    def _stream(self, tokens: np.ndarray, labels: np.ndarray, *, seed: int, step: int, stopwatch):
+        batch = min(self.batch, len(labels))
+        reader = self._reader(tokens, labels)
+        return training_stream(len(labels), reader, batch=batch, seed=seed, step=step, stopwatch=stopwatch)
+
+    def _reader(self, tokens: np.ndarray, labels: np.ndarray):
+        """A function for tf.data from (batch,) indices to their tokens and one-hot labels."""
+        inputs, targets, classes = tf.constant(tokens), tf.constant(labels), len(self.labels)
+        return lambda indices: (tf.gather(inputs, indices), tf.one_hot(tf.gather(targets, indices), classes))
+
+    @cached_property
+    def builder(self) -> tfds.core.DatasetBuilder:
+        """The TFDS builder; nothing is downloaded yet.
+
+        Raises:
+            UserError: there is no such data set, or it does not contain texts with one class each.
+        """
+        directory = place_of(self.directory)
+        if self.name == "languages":
+            return builder_of(Languages, directory)
+        builder = known_builder(self.name, directory, "languages")
+        features = dict(builder.info.features.items())
+        texts, labels = isinstance(features.get("text"), tfds.features.Text), features.get("label")
+        if not (texts and isinstance(labels, tfds.features.ClassLabel)):
+            names = ", ".join(features)
+            raise UserError(f"{self.name} does not hold texts with one class each: its features are {names}")
+        return builder
+
+    @cached_property
+    def _prepared(self) -> tfds.core.DatasetBuilder:
+        return prepare(self.builder, "languages")
+
+    def _stored(self, split: str) -> tuple[list[str], np.ndarray]:
+        """The texts of the split and their labels, in TFDS's order."""
+        cache = self.__dict__.setdefault("_texts", {})  # the record is frozen, and its data never change
+        if split not in cache:
+            pairs = list(examples(self._prepared, self.splits[split], "text", "label"))
+            if not pairs:
+                raise UserError(f"{self.title} has no {split} texts: give it more")
+            cache[split] = [text.decode() for text, _ in pairs], np.array([label for _, label in pairs], np.int64)
+        return cache[split]
+
+    def _read(self, split: str) -> tuple[list[list[int]], np.ndarray]:
+        """The tokens of the texts, at their full lengths, and the labels."""
+        cache = self.__dict__.setdefault("_tokens", {})
+        if split not in cache:
+            texts, labels = self._stored(split)
+            what = f"the {split} part of {self.title}"
+            cache[split] = [encode(self.codec, text, what) for text in texts], labels
+        return cache[split]
