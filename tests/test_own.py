@@ -199,15 +199,15 @@ def test_a_task_of_ones_own(run, zoo_here):
 def test_what_has_to_be_passed_is_said(run, zoo_here):
     """Classes of a person are not found by their names: nothing that a run names is ever imported."""
     assert run.record["recipe"]["data"]["is"] == f"{__name__}.Signs"
-    with pytest.raises(UserError, match=r"test_own\.Signs, which is no source of zoo's: pass it, with source="):
+    with pytest.raises(UserError, match=r"test_own\.Signs, which is no source of zoo's: pass it in Python, with source="):
         evaluate(run)
-    with pytest.raises(UserError, match=r"test_own\.Tagging, which is no task of zoo's: pass it, with task="):
+    with pytest.raises(UserError, match=r"test_own\.Tagging, which is no task of zoo's: pass it in Python, with task="):
         evaluate(run, source=Signs())
     with pytest.raises(UserError, match=r"source came as Images, but .* is about test_own\.Signs"):
         evaluate(run, source=Images(), task=Tagging())
     with pytest.raises(UserError, match=r"the data of .* have changed since it began \(digest"):
         evaluate(run, source=Signs(seed=1), task=Tagging())
-    assert_complaint(zoo_here("evaluate", run.path), "pass it, with source=...")
+    assert_complaint(zoo_here("evaluate", run.path), "pass it in Python, with source=...")
 
 
 def test_what_is_lacking_is_named(tmp_path):

@@ -146,7 +146,7 @@ def recalled(given, kept, what: str, run: Run):
         return given
     known = kinds()[what]
     if isinstance(kind, str) and "." in kind:
-        raise UserError(f"{run.path} is about {kind}, which is no {what} of zoo's: pass it, with {what}=...")
+        raise UserError(f"{run.path} is about {kind}, which is no {what} of zoo's: pass it in Python, with {what}=...")
     try:
         return revive(known[kind], kept)
     except (KeyError, TypeError, ValueError) as error:

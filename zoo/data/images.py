@@ -43,7 +43,7 @@ class Images(Source):
     """Height and width in pixels to which pictures are resized; by default their own size if all share one of at
     most 96 pixels, else 64 64."""
     only: tuple[str, ...] = ()
-    """Names of the classes to use, which are then tensor in memory; by default all."""
+    """Names of the classes to use, which are then held in memory; by default all."""
     limit: int | None = None
     """Largest number of training pictures per class; the first ones are used."""
     batch: int = 64
