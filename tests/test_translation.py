@@ -155,7 +155,7 @@ def test_commands(run, zoo_command, zoo_here, tmp_path):
     assert [answer.get("unknown") for answer in answers[3:]] == [["zebra"], None]
     asked = zoo_here("predict", run.path, "--text", "five zebra")
     assert asked.returncode == 0
-    assert "zoo: the text is answered, but words" in asked.stderr
+    assert "zoo: the text contains words that are not in the run's vocabulary" in asked.stderr
     done = zoo_here("evaluate", run.path)
     assert done.returncode == 0, done.stderr
     assert "BLEU" in done.stdout
