@@ -72,7 +72,7 @@ def test_each_row_goes_on_where_it_ended(file):
     numbers = source.numbers("train")
     around = len(numbers) // 7 + 20
     batches = list(islice(source.load("train", seed=3).as_numpy_iterator(), around))
-    assert source.spec == {"vocabulary": source.codec.get_vocab_size(), "context": 7, "batch": 4}
+    assert source.spec == {"vocabulary": source.codec.get_vocab_size(), "context": 7, "carried": 4}
     for inputs, targets in batches:
         assert inputs.shape == targets.shape == (4, 7)
     read = np.concatenate([inputs for inputs, _ in batches], 1)
@@ -156,7 +156,7 @@ def test_it_learns_and_writes(run, capsys):
     written = said.out.rstrip().splitlines()
     assert {line.strip() + "\n" for line in written[:-1]} <= set(SENTENCES), written
     with pytest.raises(UserError, match="the prompt holds 'ZEBRA'"):
-        next(generate(run, "ZEBRA"))
+        next(generate(run, prompt="ZEBRA"))
 
 
 @pytest.mark.skipif(not STAGED.exists(), reason="the stored originals are not there: Penn Treebank is not tested")
@@ -164,7 +164,7 @@ def test_penn_treebank(tmp_path):
     """Counts of Mikolov 2010 and Zaremba 2014."""
     stage_originals(Ptb, tmp_path)
     source = replace(RECIPES["lm-ptb"].data, directory=tmp_path)
-    assert source.spec == {"vocabulary": 10_000, "context": 20, "batch": 20}
+    assert source.spec == {"vocabulary": 10_000, "context": 20, "carried": 20}
     counts = {split: len(source.numbers(split)) for split in source.splits}
     assert counts == {"train": 929_589, "validation": 73_760, "test": 82_430}
     assert source.text("test").startswith("no it was n't black monday\nbut while the new york stock exchange")
