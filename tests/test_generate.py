@@ -270,7 +270,8 @@ def test_published_weights(zoo_here, tmp_path):
     text = tokenizer.encode("To be").ids
     for _ in range(12):
         text.append(int(model(np.array([filled(text, context)]))[0, len(text) - 1].numpy().argmax()))
-    assert "To be" + json.loads(done.stdout)["text"] == tokenizer.decode(text)
+    # A letter that is not whole at the end is not written.
+    assert "To be" + json.loads(done.stdout)["text"] == tokenizer.decode(text).rstrip("\ufffd")
     assert_complaint(zoo_here("generate", "gpt2"), "is a published network and not a run", "--weights hub")
     assert_complaint(zoo_here("generate", "gpt2", "--weights", tmp_path / "none"), "there is no such folder")
     assert_complaint(zoo_here("generate", tmp_path / "typo", "--file", "in.txt"), "no run at")

@@ -69,7 +69,7 @@ def opened(
     """
     path = Path(getattr(run, "path", run))
     if weights is not None:
-        return published(path.as_posix(), weights)
+        return published(path.as_posix(), str(weights))
     check_is_run(path)
     from zoo.tasks.task import check_goes_with
     from zoo.training import runs
