@@ -78,7 +78,9 @@ def test_moving_statistics_follow_where_an_epoch_has_few_steps():
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_other_backends_are_refused(backend, monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: backend)
-    with pytest.raises(UserError, match=f"Keras' backend is {backend}, but training, and whatever writes token by token, want"):
+    with pytest.raises(
+        UserError, match=f"backend is {backend}, but training, and whatever writes token by token, want"
+    ):
         devices.configure(0, "float32")
 
 
