@@ -199,7 +199,9 @@ def test_a_task_of_ones_own(run, zoo_here):
 def test_what_has_to_be_passed_is_said(run, zoo_here):
     """Classes of a person are not found by their names: nothing that a run names is ever imported."""
     assert run.record["recipe"]["data"]["is"] == f"{__name__}.Signs"
-    with pytest.raises(UserError, match=r"test_own\.Signs, which is no source of zoo's: pass it in Python, with source="):
+    with pytest.raises(
+        UserError, match=r"test_own\.Signs, which is no source of zoo's: pass it in Python, with source="
+    ):
         evaluate(run)
     with pytest.raises(UserError, match=r"test_own\.Tagging, which is no task of zoo's: pass it in Python, with task="):
         evaluate(run, source=Signs())
