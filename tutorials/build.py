@@ -131,8 +131,9 @@ def faults(notebook: nbformat.NotebookNode) -> list[str]:
             seen += printed(cell) + "\n"
             if (lines := cell.source.count("\n") + 1) > LINES:
                 found.append(f"cell {place} has {lines} lines, but at most {LINES} are read with pleasure")
-            if any(output.get("name") == "stderr" for output in cell.outputs):
-                found.append(f"cell {place} wrote to the standard error")
+            for output in cell.outputs:
+                if output.get("name") == "stderr":
+                    found.append(f"cell {place} wrote to the standard error: {output['text'][:200]}")
         else:
             found += [f"cell {place}: {fault}" for fault in contradictions(cell.source, seen)]
     if (size := len(nbformat.writes(notebook).encode())) > BYTES:
