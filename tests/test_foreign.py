@@ -35,6 +35,7 @@ def test_a_link_leads_nowhere(copy, tmp_path, zoo_here):
     victim = tmp_path / "victim.txt"
     victim.write_text("precious")
     for name in (".part-test.json", ".part-test.png", "test.json"):
+        (copy / name).unlink(missing_ok=True)
         (copy / name).symlink_to(victim)
     assert zoo_here("evaluate", copy).returncode == 0
     assert victim.read_text() == "precious"

@@ -157,4 +157,4 @@ def test_where_data_were_prepared_is_not_stored(tmp_path):
     nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "first.ipynb")
     notebook = build.execute(tmp_path / "first.ipynb", tmp_path)
     assert notebook.cells[0].outputs == []
-    assert build.faults(notebook) == ["cell 2 wrote to the standard error"]
+    assert build.faults(notebook) == ["cell 2 wrote to the standard error: a warning\n"]
