@@ -51,6 +51,7 @@ class Signs(Source):
     title = "signs"
     summary = "two tags"
     selection: ClassVar[dict] = {}
+    understood: ClassVar[list] = ["rows of signs"]
     labels = ("minus", "plus")
     spec: ClassVar[dict] = {"input_shape": (STEPS, 1), "classes": 2}
     splits: ClassVar[dict[str, str]] = {"train": "drawn", "validation": "drawn", "test": "drawn"}

@@ -236,7 +236,8 @@ def run_command(argv: list[str]) -> int:
         check_is_run(Path(name))
     recipe, options = parse_for(recipe_for(name, weights), "finetune", argv, Options)
     command = typed("finetune", argv)
-    run = fit(recipe, logs=options.logs, fresh=options.fresh, profile=options.profile, command=command)
+    how = {"fresh": options.fresh, "quiet": options.quiet, "profile": options.profile}
+    run = fit(recipe, logs=options.logs, command=command, **how)
     print(summary(recipe, run))
     return 0
 

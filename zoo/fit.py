@@ -26,6 +26,8 @@ class Options:
     """Folder in which runs are stored."""
     fresh: bool = False
     """Start a new run beside earlier ones of this recipe."""
+    quiet: bool = False
+    """Do not print what was understood of the data."""
     profile: tuple[int, int] | None = None
     """First and last step to profile for TensorBoard, counted from the start of this command."""
 
@@ -39,6 +41,7 @@ def fit(
     *,
     logs: Path | str = "logs",
     fresh: bool = False,
+    quiet: bool = False,
     profile: tuple[int, int] | None = None,
     command: str | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
@@ -49,6 +52,7 @@ def fit(
         recipe: what to train.
         logs: folder in which runs are stored.
         fresh: start a new run beside earlier ones of this recipe.
+        quiet: do not print what was understood of the data.
         profile: first and last step to profile.
         command: the command line that starts this again; it is stored in the run.
         callbacks: further Keras callbacks. They are not part of the run's id, and their state is not saved.
@@ -79,6 +83,8 @@ def fit(
     precision = devices.configure(recipe.seed, recipe.precision)
     model = loop.build(recipe)
     described = loop.describe(recipe, precision, command)
+    if not quiet:
+        print(printable("\n".join(described["understood"]), "\n"))
     with runs.locked(run):
         runs.write_down(run, described, recipe.data.files())
         loop.train(model, recipe, run, profile=profile, own=callbacks)
@@ -88,7 +94,14 @@ def fit(
 def run_command(argv: list[str]) -> int:
     """Trains what the command line asks for and prints a summary."""
     recipe, options = parse("fit", argv, Options)
-    run = fit(recipe, logs=options.logs, fresh=options.fresh, profile=options.profile, command=typed("fit", argv))
+    run = fit(
+        recipe,
+        logs=options.logs,
+        fresh=options.fresh,
+        quiet=options.quiet,
+        profile=options.profile,
+        command=typed("fit", argv),
+    )
     print(printable(summary(recipe, run), "\n"))
     return 0
 

@@ -22,7 +22,7 @@ from zoo.data.inputs import Files
 from zoo.data.pictures import SIZE, find_pictures, fit, read_picture
 from zoo.data.pipeline import single_pass, training_stream
 from zoo.data.prepare import alone, builder_of, examples, known_builder, place_of, prepare, split_names
-from zoo.data.source import Source, as_paths, knowing
+from zoo.data.source import Source, as_paths, counted, knowing
 from zoo.errors import UserError
 
 EVALUATED = 250  # pictures per batch of validation and test
@@ -73,6 +73,11 @@ class Images(Source):
     def summary(self) -> str:
         """What `fit` prints about the data at its end, besides the counts."""
         return f"{len(self.labels)} classes"
+
+    @property
+    def understood(self) -> list[str]:
+        """What was read, a sentence each."""
+        return [counted(self)]
 
     @property
     def selection(self) -> dict:

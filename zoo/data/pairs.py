@@ -20,7 +20,7 @@ from zoo.data.dates import Dates
 from zoo.data.inputs import Lines
 from zoo.data.multi30k import Multi30k
 from zoo.data.prepare import builder_of, examples, known_builder, place_of, prepare, split_names
-from zoo.data.source import Source, as_paths
+from zoo.data.source import Source, as_paths, counted
 from zoo.data.text import TOKENIZER
 from zoo.data.tokens import (
     LINE_END,
@@ -107,6 +107,11 @@ class Pairs(Source):
         )
 
     bos, eos = BOS, EOS  # the tokens that start and end a translation
+
+    @property
+    def understood(self) -> list[str]:
+        """What was read, a sentence each."""
+        return [counted(self)]
 
     @property
     def selection(self) -> dict:

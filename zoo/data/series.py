@@ -18,7 +18,7 @@ from zoo.data.files import files_below
 from zoo.data.inputs import Files
 from zoo.data.pipeline import single_pass, training_stream
 from zoo.data.prepare import builder_of, examples, place_of, prepare
-from zoo.data.source import Source, as_paths
+from zoo.data.source import Source, as_paths, counted
 from zoo.data.sunspots import Sunspots
 from zoo.data.table import read_table
 from zoo.errors import UserError
@@ -78,6 +78,11 @@ class Series(Source):
             f"windows of {self.window} steps to predict the next {self.horizon}; "
             f"mean {self.moments[0]:.6g}, deviation {self.moments[1]:.6g}"
         )
+
+    @property
+    def understood(self) -> list[str]:
+        """What was read, a sentence each."""
+        return [counted(self)]
 
     @property
     def selection(self) -> dict:

@@ -41,6 +41,15 @@ class Source(ABC):
 
     @property
     @abstractmethod
+    def understood(self) -> list[str]:
+        """What was read, a sentence each, which `fit` prints before it trains and run.json keeps.
+
+        Of users' files it says how many were read for each class and split, what was left out and why, ranges, order
+        and whatever else a wrong reading would show in. Data sets with a name need no more than their counts.
+        """
+
+    @property
+    @abstractmethod
     def selection(self) -> dict:
         """Which part of the data is used, if not all of it; recorded with each result beside the name of the data."""
 
@@ -120,6 +129,11 @@ class Source(ABC):
         Raises:
             OSError, UserError: the input cannot be read; the message says why.
         """
+
+
+def counted(source: Source) -> str:
+    """The name of the data and the number of examples of each split, for `Source.understood`."""
+    return f"{source.title}: " + ", ".join(f"{source.count(split):,} {split}" for split in source.splits)
 
 
 def as_paths(record: Any) -> None:

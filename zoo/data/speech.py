@@ -20,7 +20,7 @@ from zoo.data.inputs import Files
 from zoo.data.pipeline import single_pass, training_stream
 from zoo.data.prepare import builder_of, examples, known_builder, place_of, prepare, split_names
 from zoo.data.sounds import RANGE, find_sounds, log_mel, of_one, placed, read_sound, resampled, samples_of
-from zoo.data.source import Source, as_paths, knowing
+from zoo.data.source import Source, as_paths, counted, knowing
 from zoo.data.speakers import parts_apart, speaker_feature, speaker_of
 from zoo.data.vary import Vary
 from zoo.errors import UserError
@@ -103,6 +103,11 @@ class Speech(Source):
         """What `fit` prints about the data at its end, besides the counts."""
         apart = f", test speakers {' '.join(self._parts['test'])}" if self.speakers == "apart" else ""
         return f"{len(self.labels)} classes{apart}"
+
+    @property
+    def understood(self) -> list[str]:
+        """What was read, a sentence each."""
+        return [counted(self)]
 
     @property
     def selection(self) -> dict:

@@ -22,7 +22,7 @@ from zoo.data.pipeline import single_pass, training_stream
 from zoo.data.prepare import builder_of, examples, known_builder, place_of, prepare, split_names
 from zoo.data.ptb import Ptb
 from zoo.data.pydocs import PyDocs
-from zoo.data.source import Source, as_paths
+from zoo.data.source import Source, as_paths, counted
 from zoo.data.tokens import VOCABULARY, Kind, encode, learn, out_of_vocabulary, read_tokenizer, size_of_vocabulary
 from zoo.errors import UserError, has_undecoded
 
@@ -83,6 +83,11 @@ class Text(Source):
     def summary(self) -> str:
         """What `fit` prints about the data at its end, besides the counts."""
         return f"windows of {self.context} tokens, a vocabulary of {self.spec['vocabulary']}"
+
+    @property
+    def understood(self) -> list[str]:
+        """What was read, a sentence each."""
+        return [counted(self)]
 
     @property
     def selection(self) -> dict:

@@ -18,7 +18,7 @@ from zoo.data.inputs import Lines
 from zoo.data.languages import Languages
 from zoo.data.pipeline import single_pass, training_stream
 from zoo.data.prepare import builder_of, examples, known_builder, place_of, prepare, split_names
-from zoo.data.source import Source, as_paths, knowing
+from zoo.data.source import Source, as_paths, counted, knowing
 from zoo.data.text import TOKENIZER
 from zoo.data.tokens import VOCABULARY, Kind, encode, learn, out_of_vocabulary, read_tokenizer, size_of_vocabulary
 from zoo.errors import UserError
@@ -69,6 +69,11 @@ class Texts(Source):
         longer = sum(len(tokens) > self.length for tokens in self._read("train")[0])
         cut = f"; {longer} longer training texts are cut" if longer else ""
         return f"{len(self.labels)} classes, a vocabulary of {self.vocabulary_size}, {self.length} tokens at most{cut}"
+
+    @property
+    def understood(self) -> list[str]:
+        """What was read, a sentence each."""
+        return [counted(self)]
 
     @property
     def selection(self) -> dict:

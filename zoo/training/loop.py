@@ -175,6 +175,7 @@ def describe(recipe: Recipe, precision: str, command: str | None) -> dict:
         "command": command,
         "title": source.title,
         "summary": source.summary,
+        "understood": source.understood,
         "precision": precision,
         "spec": source.spec,
         "labels": list(source.labels),
