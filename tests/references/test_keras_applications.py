@@ -68,7 +68,7 @@ def test_same_moving_statistics_after_a_step(pair):
     move_weights(theirs, ours)
     for weight, mine in zip(moving, found, strict=True):
         # A hundred layers of batch statistics magnify rounding; a wrong momentum or epsilon would show in full.
-        assert relative(mine, weight) < 1e-3, weight.path
+        assert relative(mine, weight) < 5e-3, weight.path
 
 
 @pytest.mark.parametrize(
