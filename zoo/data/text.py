@@ -28,6 +28,7 @@ from zoo.errors import UserError, has_undecoded
 
 EVALUATED = 4096  # tokens per batch of validation and test
 MANY = 2**31  # one more than the largest int32
+END = "<|endoftext|>"  # GPT-2's mark between two texts
 TOKENIZER = "tokenizer.json"  # file in a run's folder that holds the tokenizer
 OURS = {"pydocs": PyDocs, "ptb": Ptb}
 
@@ -128,6 +129,11 @@ class Text(Source):
         if self.tokenizer is None:
             return learn(self.tokens, self.text("train"), self.vocabulary)
         return read_tokenizer(self.tokenizer)
+
+    @cached_property
+    def ends(self) -> frozenset[int]:
+        """The tokens that end a text."""
+        return frozenset({self.codec.token_to_id(END)} - {None})
 
     def of_run(self, folder: Path, labels: Sequence[str]) -> Text:
         """This source with the tokenizer in the run's folder."""
@@ -267,8 +273,8 @@ class Text(Source):
         return tokens
 
     def decode(self, numbers) -> str:
-        """The text of these tokens."""
-        return self.codec.decode([int(number) for number in numbers])
+        """The text of these tokens, with the marks between texts."""
+        return self.codec.decode([int(number) for number in numbers], skip_special_tokens=False)
 
     def digest(self, split: str) -> str:
         """Twelve hexadecimal digits that change with any token of the split."""

@@ -37,7 +37,9 @@ class Writing(Sampling):
     """Text to continue, which is not printed again; by default a newline, or the tokenizer's first token if it has no
     newline."""
     tokens: int = 500
-    """Number of tokens to generate."""
+    """Number of tokens to generate, at most."""
+    endless: bool = False
+    """Go on after the end of a text; the token that ends it is shown between the texts."""
 
     def __post_init__(self):
         super().__post_init__()
@@ -52,7 +54,7 @@ class LanguageModel(Task):
     monitors: ClassVar[dict[str, str]] = {"val_loss": "min"}
     verb: ClassVar[str] = "generate"
     usage: ClassVar[str] = "{run} --prompt TEXT"
-    wants: ClassVar[tuple[str, ...]] = ("context", "numbers", "characters", "prompt", "decode")
+    wants: ClassVar[tuple[str, ...]] = ("context", "numbers", "characters", "prompt", "decode", "ends")
     Ask: ClassVar[type] = Writing
 
     def check(self, model: keras.Model, spec: dict, labels: Sequence[str]) -> None:
@@ -130,7 +132,8 @@ class LanguageModel(Task):
     def answers(self, model: keras.Model, source, ask: Writing, inputs: list) -> Iterator[dict]:
         """Yields the text after the prompt, one `text` per token, which is empty if the token is part of a character.
 
-        The last item has an empty text and `tokens_per_second`, which is None for too few tokens.
+        Unless it is asked to be endless, it ends before the first token that ends a text. The last item has an empty
+        text, `tokens_per_second`, which is None for too few tokens, and whether it has `ended` the text.
 
         Raises:
             UserError: the network cannot write, the prompt cannot be used, or the predictions are not numbers.
@@ -143,10 +146,15 @@ class LanguageModel(Task):
         if writer.context is not None and len(prompt) > writer.context:
             limit = f"the network sees the last {writer.context} of them"
             print(f"the prompt has {len(prompt)} tokens; {limit}", file=sys.stderr)
-        before, new, times = prompt[-1:], [], []
+        before, new, times, ended = prompt[-1:], [], [], False
         for token in islice(written(writer, model.output_shape[-1], prompt, ask), ask.tokens):
             if token < 0:
                 raise UserError("the predictions of the network are not numbers: train it again, with a lower rate")
+            ended = token in source.ends and not ask.endless
+            if ended:
+                count = f"after {len(times)} tokens" if times else "at once"
+                print(f"the network ended the text {count}: --endless goes on", file=sys.stderr)
+                break
             times.append(time.perf_counter())
             new.append(token)
             # The text of a token may depend on the token before, and a token may be part of a character.
@@ -156,7 +164,7 @@ class LanguageModel(Task):
                 continue
             yield {"text": now[len(source.decode(before)) :]}
             before, new = new, []
-        yield {"text": "", "tokens_per_second": rate(times)}
+        yield {"text": "", "tokens_per_second": rate(times), "ended": ended}
 
     def line(self, answer: dict) -> str:
         """A piece of the text."""
