@@ -24,6 +24,7 @@ from zoo.models import writer_of
 from zoo.tasks import figures
 from zoo.tasks.task import Panel, Task, shapes
 
+MUCH = 0.2  # share of unknown tokens above which the figures mean little
 WIDE = 100  # characters per line in TensorBoard
 SAMPLE = 200  # tokens to generate after each epoch
 WARM = 1 + AHEAD  # first tokens, which are not timed because they include compilation
@@ -54,7 +55,7 @@ class LanguageModel(Task):
     monitors: ClassVar[dict[str, str]] = {"val_loss": "min"}
     verb: ClassVar[str] = "generate"
     usage: ClassVar[str] = "{run} --prompt TEXT"
-    wants: ClassVar[tuple[str, ...]] = ("context", "numbers", "characters", "prompt", "decode", "ends")
+    wants: ClassVar[tuple[str, ...]] = ("context", "numbers", "characters", "prompt", "decode", "ends", "unknown")
     Ask: ClassVar[type] = Writing
 
     def check(self, model: keras.Model, spec: dict, labels: Sequence[str]) -> None:
@@ -84,7 +85,8 @@ class LanguageModel(Task):
 
         Returns:
             loss (nats per token), perplexity (its exponential), bits_per_character and characters (None if tokenizing
-            loses part of the text, as words lose spaces), accuracy (of the most likely token), tokens, context,
+            loses part of the text, as words lose spaces), accuracy (of the most likely token), unknown (share of the
+            text that the tokenizer does not know; None if it knows all text), tokens, context,
             rows (number of parts of the text that are read side by side with a carried state; None: no carried state),
             and loss_by_place (nats at each position of a window; without a carried state, after that many tokens).
         """
@@ -104,6 +106,7 @@ class LanguageModel(Task):
             "perplexity": perplexity(nats / tokens),
             "bits_per_character": nats / math.log(2) / characters if characters else None,
             "accuracy": hits / tokens,
+            "unknown": source.unknown(split),
             "tokens": int(tokens),
             "characters": characters,
             "context": source.context,
@@ -113,16 +116,21 @@ class LanguageModel(Task):
 
     def table(self, report: dict) -> str:
         """The report as readable text."""
-        bits, rows = report["bits_per_character"], report["rows"]
+        bits, rows, unknown = report["bits_per_character"], report["rows"], report["unknown"]
         cut = f"in {rows} rows, each read on and on" if rows else f"in windows of {report['context']}"
-        return "\n".join(
-            (
-                f"loss                {report['loss']:.4f} nats a token, over all {report['tokens']:,} tokens, {cut}",
-                f"perplexity          {report['perplexity']:.2f}",
-                f"bits per character  {'unknown: the tokens lose some of the text' if bits is None else f'{bits:.4f}'}",
-                f"accuracy            {report['accuracy']:.2%} of the tokens were the likeliest",
-            )
-        )
+        lines = [
+            f"loss                {report['loss']:.4f} nats a token, over all {report['tokens']:,} tokens, {cut}",
+            f"perplexity          {report['perplexity']:.2f}",
+            f"bits per character  {'unknown: the tokens lose some of the text' if bits is None else f'{bits:.4f}'}",
+            f"accuracy            {report['accuracy']:.2%} of the tokens were the likeliest",
+        ]
+        if unknown:
+            means = ", so the figures above mean little" if unknown > MUCH else ""
+            lines[2:2] = [
+                f"unknown             {unknown:.2%} of the text without its line ends: never seen in training, all "
+                f"read as one token{means}"
+            ]
+        return "\n".join(lines)
 
     def draw(self, report: dict, path: Path) -> None:
         """Draws the loss at each position of a window to a PNG file."""
