@@ -1,6 +1,7 @@
 """Writing: choosing tokens, and the verbs that deal with language models."""
 
 import json
+import shutil
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -11,18 +12,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import assert_complaint
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 from test_text import write_text
 
 from zoo.data import Text
 from zoo.data.tokens import learn
 from zoo.decoding.sampling import Sampling, ahead, filled, write, written
+from zoo.errors import UserError
 from zoo.evaluate import evaluate
 from zoo.fit import fit
 from zoo.generate import generate
 from zoo.models import gpt, lm, writer_of
 from zoo.models.gpt import VARIANTS, Variant
-from zoo.pretrained.gpt2 import names_of
+from zoo.pretrained.gpt2 import END, names_of, published_gpt2
 from zoo.recipes import RECIPES
 from zoo.tasks.language import rate
 from zoo.training import Optimizer
@@ -255,27 +257,136 @@ def test_bpe_and_words(file, tmp_path):
         assert kind == "bpe" or said[0] in " \n"
 
 
-def test_published_weights(zoo_here, tmp_path):
-    """A folder as people publish them writes what the same network writes without a memory."""
+@pytest.fixture
+def published(tmp_path):
+    """A folder as people publish them, its network, and its tokenizer."""
     width, depth, heads = VARIANTS["nano"]
     tokenizer, context = learn("bpe", "To be, or not to be: that is the question. " * 20, 300), 24
+    tokenizer.add_special_tokens([END])
     keras.utils.set_random_seed(2)  # with which it writes letters, and not halves of them
     model = gpt(tokenizer.get_vocab_size(), context, variant="nano", bias=True, gelu="tanh")
     sizes = {"n_embd": width, "n_layer": depth, "n_head": heads, "n_positions": context}
-    (tmp_path / "config.json").write_text(json.dumps(sizes | {"vocab_size": tokenizer.get_vocab_size()}))
-    save_file({name: weight.numpy() for name, weight in names_of(model).items()}, tmp_path / "model.safetensors")
+    change(tmp_path, sizes | {"vocab_size": tokenizer.get_vocab_size()})
+    save_file(weights_of(model), tmp_path / "model.safetensors")
     tokenizer.save(str(tmp_path / "tokenizer.json"))
+    return tmp_path, model, tokenizer
+
+
+def change(folder: Path, settings: dict, file: str = "config.json") -> None:
+    path = folder / file
+    path.write_text(json.dumps((json.loads(path.read_text()) if path.exists() else {}) | settings))
+
+
+def weights_of(model) -> dict:
+    return {name: weight.numpy() for name, weight in names_of(model).items()}
+
+
+def test_published_weights(published, zoo_here):
+    """A folder as people publish them writes what the same network writes without a memory."""
+    folder, model, tokenizer = published
     words = ("--prompt", "To be", "--tokens", 12, "--temperature", 0, "--json")
-    done = zoo_here("generate", "gpt2", "--weights", tmp_path, *words)
+    done = zoo_here("generate", "gpt2", "--weights", folder, *words)
     assert done.returncode == 0, done.stderr
     text = tokenizer.encode("To be").ids
     for _ in range(12):
-        text.append(int(model(np.array([filled(text, context)]))[0, len(text) - 1].numpy().argmax()))
+        text.append(int(model(np.array([filled(text, 24)]))[0, len(text) - 1].numpy().argmax()))
     # A letter that is not whole at the end is not written.
     assert "To be" + json.loads(done.stdout)["text"] == tokenizer.decode(text).rstrip("\ufffd")
     assert_complaint(zoo_here("generate", "gpt2"), "is a published network and not a run", "--weights hub")
-    assert_complaint(zoo_here("generate", "gpt2", "--weights", tmp_path / "none"), "there is no such folder")
-    assert_complaint(zoo_here("generate", tmp_path / "typo", "--file", "in.txt"), "no run at")
+    assert_complaint(zoo_here("generate", "gpt2", "--weights", folder / "none"), "there is no such folder")
+    assert_complaint(zoo_here("generate", folder / "typo", "--file", "in.txt"), "no run at")
+
+
+@pytest.mark.parametrize("name", [END, "<|stop|>"])
+def test_the_end_of_a_text(name, published, zoo_here):
+    """A network that says nothing but that a text ends; which token that is, the settings say."""
+    folder, model, tokenizer = published
+    change(folder, {"eos_token_id": tokenizer.get_vocab_size() - 1})
+    written = (folder / "tokenizer.json").read_text(encoding="utf-8").replace(END, name)
+    (folder / "tokenizer.json").write_text(written, encoding="utf-8")
+    weights = weights_of(model)
+    weights["ln_f.weight"][:], weights["ln_f.bias"][:] = 0, np.eye(len(weights["ln_f.bias"]))[0] * 9
+    weights["wte.weight"][:, 0], weights["wte.weight"][-1, 0] = 0, 9
+    save_file(weights, folder / "model.safetensors")
+    words = ("generate", "gpt2", "--weights", folder, "--prompt", "To be", "--tokens", 3)
+    done = zoo_here(*words)
+    assert (done.returncode, done.stdout) == (0, "\n")
+    assert "the network ended the text at once: --endless goes on" in done.stderr
+    assert json.loads(zoo_here(*words, "--json").stdout)["ended"] is True
+    assert zoo_here(*words, "--endless").stdout == name * 3 + "\n"
+
+
+def cut(folder: Path) -> list[str]:
+    """Weights in two files with an index, as they are published when they are large."""
+    tensors = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    names, places = list(tensors), {}
+    for number, part in enumerate((names[:9], names[9:]), 1):
+        file = f"model-{number:05}-of-00002.safetensors"
+        save_file({name: tensors[name] for name in part}, folder / file)
+        places |= dict.fromkeys(part, file)
+    change(folder, {"weight_map": places}, "model.safetensors.index.json")
+    return sorted(set(places.values()))
+
+
+def test_weights_in_parts(published, monkeypatch, tmp_path_factory):
+    folder, model, _ = published
+    parts, asked = cut(folder), []
+
+    def download(repository, allow_patterns, **options):
+        """The hub, which sends what is asked for."""
+        asked.append(allow_patterns)
+        for name in allow_patterns:
+            if (folder / name).exists():
+                shutil.copy(folder / name, cache)
+        return str(cache)
+
+    cache = tmp_path_factory.mktemp("cache")
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    for ours in (published_gpt2("gpt2", folder).model, published_gpt2("gpt2", "hub").model):
+        for there, here in zip(model.weights, ours.weights, strict=True):
+            np.testing.assert_array_equal(there, here)
+    assert [set(parts) <= set(names) for names in asked] == [False, True]
+    (folder / parts[1]).unlink()
+    with pytest.raises(UserError, match=f"lacks {parts[1]}: model.safetensors.index.json says .* in 2 files"):
+        published_gpt2("gpt2", folder)
+    change(folder, {"weight_map": {"wte.weight": "../else.safetensors"}}, "model.safetensors.index.json")
+    with pytest.raises(UserError, match="which is no file of that folder"):
+        published_gpt2("gpt2", folder)
+
+
+def test_an_embedding_larger_or_smaller_than_the_tokenizer(published, capsys):
+    folder, model, tokenizer = published
+    weights, count = weights_of(model), tokenizer.get_vocab_size()
+    rows = np.pad(weights["wte.weight"], ((0, 64 - count % 64), (0, 0)), constant_values=9)
+    save_file(weights | {"wte.weight": rows}, folder / "model.safetensors")
+    change(folder, {"vocab_size": len(rows)})
+    ours = published_gpt2("gpt2", folder).model
+    assert f"{len(rows) - count} of the {len(rows)} rows of the embedding" in capsys.readouterr().err
+    np.testing.assert_array_equal(ours.weights[0], weights["wte.weight"])
+    tokenizer.add_special_tokens(["[PAD]", *(f"[{number}]" for number in range(len(rows) - count))])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    change(folder, {"vocab_size": count})
+    save_file(weights, folder / "model.safetensors")
+    found = published_gpt2("gpt2", folder)
+    assert "has '[PAD]', '[0]'" in capsys.readouterr().err
+    assert max(found.tokenizer.encode("To be [PAD]").ids) < count == found.model.output_shape[-1]
+
+
+@pytest.mark.parametrize(
+    ("named", "form"), [("gelu_pytorch_tanh", "tanh"), ("gelu_fast", "tanh"), ("gelu", "exact"), ("relu", None)]
+)
+def test_names_of_activations(named, form, published, monkeypatch):
+    folder, model, _ = published
+    change(folder, {"activation_function": named})
+    made = []
+    monkeypatch.setattr("zoo.pretrained.gpt2.gpt", lambda *sizes, gelu, **how: made.append(gelu) or model)
+    if form is None:
+        with pytest.raises(UserError, match="activation_function 'relu' \\(wanted 'gelu_new'\\)"):
+            published_gpt2("gpt2", folder)
+    else:
+        published_gpt2("gpt2", folder)
+        assert made == [form]
 
 
 def little_recipe(name: str, file: Path, **changes):

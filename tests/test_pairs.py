@@ -16,6 +16,7 @@ from zoo.data.buckets import widths
 from zoo.data.dates import FIRST, LAST, LOCALES, manners, written
 from zoo.data.multi30k import Multi30k
 from zoo.data.tokens import learn
+from zoo.data.tsv import read_pairs
 from zoo.errors import UserError
 
 WORDS = {"one": "1", "two": "2", "three": "3", "four": "4", "five": "5"}
@@ -187,6 +188,70 @@ def test_bad_files(content, words, tmp_path):
     with pytest.raises(UserError) as caught:
         Pairs(file=path).count("train")
     assert words in str(caught.value)
+
+
+def read(path: Path, rows) -> tuple:
+    path.write_text("".join("\t".join(map(str, row)) + "\n" for row in rows), encoding="utf-8")
+    return read_pairs(path)
+
+
+SENTENCES = [(f"The cat sees {at}.", f"Die Katze sieht {at}.") for at in range(40)]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        lambda at, one, other: (1000 + at, one, 70_000 + at, other),
+        lambda at, one, other: (1000 + at, "eng", one, 70_000 + at, "deu", other),
+        lambda at, one, other: (at, one, other, "CC-BY"),
+    ],
+)
+def test_sentences_are_found_between_numbers(row, tmp_path):
+    found = read(tmp_path / "my.tsv", [row(at, *pair) for at, pair in enumerate(SENTENCES)])
+    assert found.pairs == SENTENCES
+    assert any("source and target are the columns" in note for note in found.notes)
+
+
+def test_numbers_are_no_language(tmp_path):
+    with pytest.raises(UserError, match=r"no two columns of text: its first line is '1', 'The cat"):
+        read(tmp_path / "my.tsv", [(at, one) for at, (one, _) in enumerate(SENTENCES)])
+
+
+@pytest.mark.parametrize("head", [("en", "de"), ("source", "target"), ("English", "German"), ("SRC", "TGT")])
+def test_names_of_columns_are_no_pair(head, tmp_path):
+    found = read(tmp_path / "my.tsv", [head, *SENTENCES])
+    assert found.pairs == SENTENCES
+    assert found.notes == [f"the first line names the columns and is left out: {head[0]} and {head[1]}"]
+    first = ("Go.", "Los.")
+    assert read(tmp_path / "my.tsv", [first, *SENTENCES]) == ([first, *SENTENCES], [])
+
+
+def test_quotation_marks_of_spreadsheets(tmp_path):
+    quoted = [(f'"{one}"', f'"{other}"') for one, other in SENTENCES]
+    found = read(tmp_path / "my.tsv", quoted)
+    assert found.pairs == SENTENCES
+    assert "taken off: 80" in found.notes[0]
+    mixed = [('"He said ""go""."', "Er sagte."), ('"Go!"', "Los!"), *SENTENCES]
+    assert read(tmp_path / "my.tsv", mixed).pairs[:2] == [('He said "go".', "Er sagte."), ('"Go!"', "Los!")]
+
+
+def test_what_is_understood(tmp_path):
+    same, turned = [("OK", "OK")], [(other, one) for one, other in SENTENCES[:3]]
+    lacking = [("Nobody.", "")]
+    path = tmp_path / "my.tsv"
+    read(path, [*SENTENCES, SENTENCES[0], *same, *turned, *lacking])
+    said = "\n".join(Pairs(file=path, limit=24, tokens="words").understood)
+    assert "first pair of train: 'The cat" in said
+    assert "of 45 pairs, all of them used: 1 the same twice or more, 1 with a source equal to its target, 6 th" in said
+    assert "left out, without a source or a target: 1 lines, the first is line 46" in said
+    assert "sources of test that are in train too: 0" in said
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\r", "\r\r\n"])
+def test_line_ends(end, tmp_path):
+    path = tmp_path / "my.tsv"
+    path.write_bytes(end.join(f"{one} \u2028!\t{other}" for one, other in SENTENCES).encode())
+    assert read_pairs(path).pairs == [(f"{one} \u2028!", other) for one, other in SENTENCES]
 
 
 def test_sentences_that_no_memory_holds(tmp_path):

@@ -1,19 +1,23 @@
 """Text: tokenizers and windows, from files of any content."""
 
 import json
+import tracemalloc
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
 from zoo.data import Text
-from zoo.data.tokens import learn, read_tokenizer
+from zoo.data.plain import pieces, read_text
+from zoo.data.tokens import encode_whole, learn, read_tokenizer
 from zoo.errors import UserError
 from zoo.fit import fit
 from zoo.recipes import RECIPES
+from zoo.tasks import LanguageModel
 
 SENTENCES = ["the cat sat on the mat\n", "the dog sat on the log\n", "a cat and a dog sat\n"]
 
@@ -130,6 +134,85 @@ def test_no_bits_per_character_where_spaces_are_lost(tmp_path):
     assert source.characters("test") is None
     report = source.codec.decode(source.numbers("test").tolist())
     assert report.startswith("the cat\n")
+
+
+VARIED = "the cat  sat,\n\n on it's mat \nand 12 dogs\n\tran é 漢字 🙂\n \n the end  \n\nof it\n"
+
+
+@pytest.mark.parametrize("kind", ["characters", "words", "bpe"])
+@pytest.mark.parametrize("size", [0, 1, 7, 50])
+def test_pieces_change_no_token(kind, size, monkeypatch):
+    """A long text is cut, because the library takes a lot of memory; what is learned and read is the same."""
+    text = "".join(np.random.default_rng(size).permutation(list(VARIED) * 5)) + VARIED * 9
+    whole = learn(kind, text[:400], 300)
+    expected = whole.encode(text).ids
+    for module in ("tokens", "plain"):
+        monkeypatch.setattr(f"zoo.data.{module}.pieces", lambda text: pieces(text, size))
+    monkeypatch.setattr("zoo.data.tokens.PIECE", size + 1)
+    assert "".join(pieces(text, size)) == text
+    assert learn(kind, text[:400], 300).to_str() == whole.to_str()
+    numbers = encode_whole(whole, text, "it")
+    assert numbers.tolist() == expected
+    assert numbers.dtype == (np.uint8 if max(whole.get_vocab().values()) < 256 else np.uint16)
+
+
+def test_memory_is_little(tmp_path):
+    """Of what Python counts; what the library takes is for pieces of 65,536 characters."""
+    path = tmp_path / "large.txt"
+    path.write_text(VARIED * 20_000, encoding="utf-8")
+    source, size = Text(file=path), len(VARIED) * 20_000
+    tracemalloc.start()
+    try:
+        assert sum(len(source.numbers(split)) for split in source.splits) == size
+        assert source.understood
+        assert tracemalloc.get_traced_memory()[1] < 12 * size + 10_000_000  # a character of this text has 4 bytes
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_text_that_no_memory_holds(file, monkeypatch):
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=1000))
+    with pytest.raises(UserError, match=r"my\.txt has .* GB of memory are needed, but .* are free: give a part of it"):
+        Text(file=file).count("train")
+
+
+@pytest.mark.parametrize(
+    ("lines", "high"),
+    [
+        (["今天早上我们在河边读书{}。"], True),  # no spaces
+        (["วันนี้เราอ่านหนังสือ{}"], True),
+        (["a{0}=b{0};c{0}+=a{0};"], True),  # minified
+        (["the cat sat {}\n"], False),
+    ],
+)
+def test_words_that_were_never_seen(lines, high, tmp_path):
+    path = tmp_path / "my.txt"
+    numbers = range(300) if high else [0] * 300
+    path.write_text("\n".join(lines[0].format(number) for number in numbers), encoding="utf-8")
+    source = Text(file=path, tokens="words", context=8)
+    said = "\n".join(source.understood)
+    assert source.unknown("test") == (1 if high else 0)
+    assert ("100.00% of test: give --data.tokens characters or bpe" in said) == high
+    assert Text(file=path, context=8).unknown("train") == 0
+    report = {"loss": 1.0, "perplexity": 2.7, "bits_per_character": 1.0, "accuracy": 0.5, "tokens": 9, "context": 8}
+    table = LanguageModel().table(report | {"rows": None, "unknown": source.unknown("test")})
+    assert ("100.00% of the text without its line ends" in table) == high
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\r", "\r\r\n", "\u2028", "\x85", "\n\f", "\f\n"])
+def test_line_ends(end, tmp_path):
+    path = tmp_path / "my.txt"
+    path.write_bytes(("\ufeff" + end.join(["a line", "\ufeffanother"] * 20)).encode())
+    assert read_text(path) == "\n".join(["a line", "another"] * 20)
+
+
+def test_what_is_understood(tmp_path):
+    path = tmp_path / "my.txt"
+    path.write_text("".join(f"line {at % 30}\n<|endoftext|>\n" for at in range(300)))
+    said = Text(file=path, context=8).understood
+    assert "characters in 600 lines: the first eight tenths train" in "\n".join(said)
+    assert "it holds 300 <|endoftext|>, marks of other programs that are learned like any other text" in said
+    assert any(line.startswith("lines that stand in train too: ") for line in said)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,10 @@
 """Texts with a class: the source, TextCNN, and the whole path on a few names."""
 
+import csv
 import json
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -11,6 +13,7 @@ from conftest import assert_complaint
 
 from zoo.data import Texts
 from zoo.data.languages import LANGUAGES, names
+from zoo.errors import UserError
 from zoo.evaluate import evaluate
 from zoo.fit import fit
 from zoo.models import textcnn
@@ -95,3 +98,96 @@ def test_whole_path(run, zoo_here):
 def test_mistakes(words, said, zoo_here, tmp_path):
     assert_complaint(zoo_here("fit", "textcnn", *words, "--logs", tmp_path / "logs"), said)
     assert not (tmp_path / "logs").exists()
+
+
+MAILS = [
+    (f"win {at} prizes now" if at % 2 else f"see you at {at} o'clock", "spam" if at % 2 else "ham") for at in range(60)
+]
+
+
+def as_folder(path: Path) -> dict:
+    for at, (text, label) in enumerate(MAILS):
+        (path / label).mkdir(exist_ok=True)
+        (path / label / f"{at}.txt").write_text(text)
+    (path / "ham" / "notes.pdf").touch()
+    return {"folder": path}
+
+
+def as_csv(path: Path, delimiter: str = ",", head: tuple = ("id", "body", "kind"), more: tuple = ()) -> dict:
+    with open(path / "mails.csv", "w", newline="", encoding="utf-8") as file:
+        csv.writer(file, delimiter=delimiter).writerows([head, *((7, *mail) for mail in MAILS), *more])
+    return {"file": path / "mails.csv"}
+
+
+def as_jsonl(path: Path) -> dict:
+    lines = [json.dumps({"message": text, "class": label}) for text, label in MAILS]
+    (path / "mails.jsonl").write_text("\n".join(lines))
+    return {"file": path / "mails.jsonl"}
+
+
+@pytest.mark.parametrize("make", [as_folder, as_csv, partial(as_csv, delimiter=";"), as_jsonl])
+def test_texts_of_ones_own(make, tmp_path):
+    data = Texts(**make(tmp_path))
+    assert data.labels == ["ham", "spam"]
+    assert {split: data.count(split) for split in data.splits} == {"train": 48, "validation": 6, "test": 6}
+    held = [
+        (text, data.labels[label]) for split in data.splits for text, label in zip(*data._stored(split), strict=True)
+    ]
+    assert sorted(held) == sorted(MAILS)
+    said = data.understood
+    assert said[1:3] == ["ham: 24 train, 3 validation, 3 test", "spam: 24 train, 3 validation, 3 test"]
+    assert ("not read: 1 .pdf" in said) == (data.folder is not None)
+
+
+def test_what_is_said_of_a_table(tmp_path):
+    copies, empty, none = [(7, *MAILS[0])] * 5, [(7, " ", "ham")] * 2, [(7, "whose", "")]
+    torn, twins = [(7, "both", "ham"), (7, "both", "spam")], [(7, f"hello {at}", "Ham ") for at in range(4)]
+    data = Texts(**as_csv(tmp_path, more=[*copies, *empty, *none, *torn, *twins]))
+    said = "\n".join(data.understood)
+    for words in (
+        "texts from the column body, labels from kind",
+        "left out, without text: 2",
+        "left out, without label: 1",
+        "several labels: 1 texts",
+        "differ only in case or blanks: 'Ham', 'ham'",
+        "copies of texts: 5",
+    ):
+        assert words in said
+    parts = [set(data._stored(split)[0]) for split in data.splits]
+    assert not parts[0] & parts[1] | parts[0] & parts[2] | parts[1] & parts[2]
+
+
+def test_splits_that_are_given(tmp_path):
+    for part in ("training", "test"):
+        (tmp_path / part).mkdir()
+        as_folder(tmp_path / part)
+    data = Texts(folder=tmp_path)
+    assert {split: data.count(split) for split in data.splits} == {"train": 54, "validation": 6, "test": 60}
+    assert "texts of the given validation and test that are in train too: 54" in data.understood
+
+
+@pytest.mark.parametrize(
+    ("head", "more", "words"),
+    [
+        (
+            ("id", "what", "kind"),
+            (),
+            r"no column that is clearly the text: name it with --data\.text, one of 'id', 'what'",
+        ),
+        (("id", "body", "kind"), [(7, "one", "rare")], "fewer than 3 different texts of rare: give more of them"),
+        (("kind", "body", "x"), (), "of 1 class: give texts of two classes or more"),
+        (("id", "kind", "body"), (), "60 different labels for 60 texts"),
+        (("id", "body", "kind"), [(7, "a", "b", "c")], "row 61 below the names .* more cells than there are names"),
+    ],
+)
+def test_tables_that_cannot_be_used(head, more, words, tmp_path):
+    with pytest.raises(UserError, match=words):
+        Texts(**as_csv(tmp_path, head=head, more=more)).labels  # noqa: B018 - the property raises
+
+
+def test_whole_path_with_ones_own(tmp_path):
+    data = Texts(**as_csv(tmp_path), length=20)
+    run = fit(replace(RECIPES["textcnn"], model=SMALL, data=data, epochs=1), logs=tmp_path)
+    assert evaluate(run)["examples"] == 6
+    (answer,) = predict(run, ["win 5 prizes"])
+    assert answer["top"][0]["label"] in ("ham", "spam")

@@ -3,6 +3,7 @@
 import shutil
 import socket
 from functools import partial
+from pathlib import Path
 
 import h5py
 import keras
@@ -21,11 +22,10 @@ from zoo.pretrained.applications import (
     PUBLISHED,
     labels_of_imagenet,
     load_reference,
-    move_weights,
     pretrained,
     was_fetched,
-    zip_layers,
 )
+from zoo.pretrained.graphs import move_weights, zip_layers
 
 SIDES = {published.side for published in PUBLISHED.values()}
 
@@ -131,6 +131,37 @@ def test_weights_of_another_network(published):
         r"\+ 64; .* and \d+ more differences",
     ):
         pretrained("vgg16", weights=path)
+
+
+def without_head(theirs: keras.Model, layers: int, path: Path) -> Path:
+    """What include_top=False leaves, in the format in which it is published."""
+    with h5py.File(path, "w") as file:
+        legacy_h5_format.save_weights_to_hdf5_group(file, keras.Model(theirs.input, theirs.layers[-1 - layers].output))
+    return path
+
+
+def test_weights_without_a_head(published, tmp_path, zoo_here):
+    """They are all that fine-tuning needs; nothing else can be asked of them."""
+    whole, theirs = published
+    path = without_head(theirs, 2, tmp_path / "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5")
+    with pytest.raises(UserError, match=r"resnet50 without a head .* knows no classes: .* python -m zoo\.finetune"):
+        pretrained("resnet50", weights=path)
+    found, wanted = (pretrained("resnet50", weights=at, classes=3, new_head=True) for at in (path, whole))
+    for one, other in zip(found.layers[:-1], wanted.layers[:-1], strict=True):
+        for weight, same in zip(one.weights, other.weights, strict=True):
+            np.testing.assert_array_equal(weight, same)
+    words = ("--data.only", "0", "1", "--data.limit", "8", "--data.size", "32", "32", "--epochs", "1")
+    done = zoo_here("finetune", "resnet50", "--weights", path, *words, "--logs", tmp_path)
+    assert done.returncode == 0, done.stderr
+    Image.new("RGB", (64, 64)).save(tmp_path / "cat.png")
+    assert_complaint(zoo_here("predict", "resnet50", "--weights", path, tmp_path / "cat.png"), "without a head")
+
+
+def test_more_than_the_head_is_lacking(tmp_path):
+    theirs = PUBLISHED["vgg16"].theirs(weights=None, classifier_activation=None)
+    path = without_head(theirs, 4, tmp_path / "vgg16_notop.h5")
+    with pytest.raises(UserError, match="lacks the layers fc1, fc2, predictions of vgg16: give the file without notop"):
+        pretrained("vgg16", weights=path, new_head=True)
 
 
 def test_damaged_files(published, tmp_path):

@@ -197,7 +197,7 @@ def load(base: str, weights: str | None, size: tuple[int, int] | None = None) ->
     if weights is not None:
         from zoo.pretrained.applications import pretrained
 
-        return pretrained(base, weights=weights, input_shape=size and (*size, 3), new_head=size is not None)
+        return pretrained(base, weights=weights, input_shape=size and (*size, 3), new_head=True)
     from zoo.training import runs
 
     check_is_run(Path(base))

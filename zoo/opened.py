@@ -173,6 +173,6 @@ def published(name: str, weights: str) -> Opened:
         spec = applications.spec_of(name)
         task = Classification()
         return Opened(name, spec, applications.ImageNet(), task, lambda: applications.pretrained(name, weights=weights))
-    model, tokenizer = gpt2.published_gpt2(name, weights)
+    model, tokenizer, ends = gpt2.published_gpt2(name, weights)
     spec = {"vocabulary": model.output_shape[-1], "context": model.input_shape[1]}
-    return Opened(name, spec, knowing(Text(), codec=tokenizer), LanguageModel(), lambda: model)
+    return Opened(name, spec, knowing(Text(), codec=tokenizer, ends=ends), LanguageModel(), lambda: model)

@@ -9,7 +9,8 @@ from compare import pixels, randomize, relative
 from test_models import weights_of
 
 from zoo.models import inception_v3, resnet, vgg, xception
-from zoo.pretrained.applications import PUBLISHED, move_weights
+from zoo.pretrained.applications import PUBLISHED
+from zoo.pretrained.graphs import move_weights
 
 applications = keras.applications
 PREPROCESS = {

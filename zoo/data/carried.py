@@ -15,7 +15,7 @@ def ring(
     context, so each pass cuts it in other places.
 
     Args:
-        numbers: (N,) tokens.
+        numbers: (N,) tokens, of any type of whole numbers.
         batch: number of rows.
         context: tokens per window.
         seed: of the place where the first row starts.
@@ -28,7 +28,7 @@ def ring(
     inside = tf.range(context + 1, dtype=tf.int64)
 
     def read(at):
-        text = tf.gather(tokens, (starts + at * context + inside) % count)
+        text = tf.cast(tf.gather(tokens, (starts + at * context + inside) % count), tf.int32)
         return text[:, :-1], text[:, 1:]
 
     data = tf.data.Dataset.range(step, np.iinfo(np.int64).max // context)
@@ -40,7 +40,7 @@ def rows(numbers: np.ndarray, *, batch: int, context: int) -> tf.data.Dataset:
     """One pass over the text in `batch` parts that are read side by side: each token but the first is predicted once.
 
     Args:
-        numbers: (N,) tokens.
+        numbers: (N,) tokens, of any type of whole numbers.
         batch: number of rows.
         context: tokens per window.
 
@@ -59,7 +59,8 @@ def rows(numbers: np.ndarray, *, batch: int, context: int) -> tf.data.Dataset:
         places = starts + along
         weights = tf.cast((along < length) & (places < predicted), tf.float32)
         places = tf.minimum(places, predicted - 1)
-        return tf.gather(tokens, places), tf.gather(tokens, places + 1), weights
+        now, later = (tf.cast(tf.gather(tokens, at), tf.int32) for at in (places, places + 1))
+        return now, later, weights
 
     data = tf.data.Dataset.range(-(-length // context))
     return data.map(read, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)

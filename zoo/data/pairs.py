@@ -32,7 +32,7 @@ from zoo.data.tokens import (
     read_tokenizer,
     size_of_vocabulary,
 )
-from zoo.data.tsv import part_of, read_pairs
+from zoo.data.tsv import Table, part_of, read_pairs, remarks
 from zoo.errors import UserError
 
 SPECIAL = ("<pad>", "<bos>", LINE_END)  # tokens PADDING, BOS and EOS of zoo.data.buckets
@@ -53,8 +53,8 @@ class Pairs(Source):
     target: str | None = None
     """Language to translate to, such as de; by default the second of the data set."""
     file: Path | None = None
-    """Your own UTF-8 text instead, one pair per line: source, tab, target; further columns are ignored. A tenth each
-    is for validation and the test, without any source that is in training."""
+    """Your own UTF-8 text instead, one pair per line: source, tab, target; further columns and columns of numbers are
+    ignored. A tenth each is for validation and the test, without any source that is in training."""
     directory: Path | None = field(default=None, metadata={"local": True})
     """Where TFDS stores data; by default TFDS_DATA_DIR, or else ~/tensorflow_datasets."""
     tokens: Kind = "characters"
@@ -111,7 +111,11 @@ class Pairs(Source):
     @property
     def understood(self) -> list[str]:
         """What was read, a sentence each."""
-        return [counted(self)]
+        said = [counted(self)]
+        if self.file is not None:
+            said += [*remarks({split: self.pairs(split) for split in self.splits}), *self._own.notes]
+        longer = len(self.pairs("train")) - self.count("train")
+        return [*said, f"longer than {self.limit} tokens, left out of training: {longer:,}"] if longer else said
 
     @property
     def selection(self) -> dict:
@@ -205,7 +209,7 @@ class Pairs(Source):
         """
         cache = self.__dict__.setdefault("_pairs", {})  # the record is frozen, and its data never change
         if split not in cache:
-            cache[split] = part_of(self._own, split) if self.file else self._of_tfds(split)
+            cache[split] = part_of(self._own.pairs, split) if self.file else self._of_tfds(split)
             if not cache[split]:
                 raise UserError(f"the {split} part of {self.title} holds no pair of sentences: give it more pairs")
         return cache[split]
@@ -337,7 +341,7 @@ class Pairs(Source):
         return [pair for pair in pairs if all(pair)]
 
     @cached_property
-    def _own(self) -> list[tuple[str, str]]:
+    def _own(self) -> Table:
         return read_pairs(self.file)
 
 

@@ -16,18 +16,32 @@ import tensorflow_datasets as tfds
 from tokenizers import Tokenizer
 
 from zoo.data.carried import ring, rows
-from zoo.data.files import from_utf8
 from zoo.data.inputs import Lines
-from zoo.data.pipeline import single_pass, training_stream
+from zoo.data.plain import read_text, remarks
 from zoo.data.prepare import builder_of, examples, known_builder, place_of, prepare, split_names
 from zoo.data.ptb import Ptb
 from zoo.data.pydocs import PyDocs
 from zoo.data.source import Source, as_paths, counted
-from zoo.data.tokens import VOCABULARY, Kind, encode, learn, out_of_vocabulary, read_tokenizer, size_of_vocabulary
+from zoo.data.tokens import (
+    LINE_END,
+    UNKNOWN,
+    VOCABULARY,
+    Kind,
+    encode,
+    encode_whole,
+    learn,
+    out_of_vocabulary,
+    read_tokenizer,
+    size_of_vocabulary,
+)
+from zoo.data.windows import at_random, count_of, in_order
 from zoo.errors import UserError, has_undecoded
 
-EVALUATED = 4096  # tokens per batch of validation and test
+MUCH = 0.2  # share of unknown words above which figures mean little
+WAY_OUT = "give --data.tokens characters or bpe, with which nothing is unknown"
+AT_ONCE = 2**20  # tokens that are converted at once
 MANY = 2**31  # one more than the largest int32
+END = "<|endoftext|>"  # GPT-2's mark between two texts
 TOKENIZER = "tokenizer.json"  # file in a run's folder that holds the tokenizer
 OURS = {"pydocs": PyDocs, "ptb": Ptb}
 
@@ -87,7 +101,21 @@ class Text(Source):
     @property
     def understood(self) -> list[str]:
         """What was read, a sentence each."""
-        return [counted(self)]
+        sizes = ", ".join(f"{len(self.numbers(split)):,} {split}" for split in self.splits)
+        said = [counted(self), f"{self.tokens} as tokens: {sizes}, a vocabulary of {self.vocabulary_size:,}"]
+        if self.file is not None:
+            text = self._own_text
+            cut = ", ".join(f"{what} {split}" for split, what in self.splits.items())
+            lines = text.count("\n") + (not text.endswith("\n"))
+            said.append(f"{len(text):,} characters in {lines:,} lines: {cut}")
+            said += remarks(text, {split: self.text(split) for split in self.splits})
+        unseen = {split: self.unknown(split) for split in ("validation", "test") if self.unknown(split)}
+        if unseen:
+            way = "" if max(unseen.values()) < MUCH else f": {WAY_OUT}"
+            kind = "words" if self.tokens == "words" else "characters"
+            share = ", ".join(f"{share:.2%} of {split}" for split, share in unseen.items())
+            said.append(f"{kind} never seen in training or too rare, all read as one: {share}{way}")
+        return said
 
     @property
     def selection(self) -> dict:
@@ -129,6 +157,11 @@ class Text(Source):
             return learn(self.tokens, self.text("train"), self.vocabulary)
         return read_tokenizer(self.tokenizer)
 
+    @cached_property
+    def ends(self) -> frozenset[int]:
+        """The tokens that end a text."""
+        return frozenset({self.codec.token_to_id(END)} - {None})
+
     def of_run(self, folder: Path, labels: Sequence[str]) -> Text:
         """This source with the tokenizer in the run's folder."""
         return replace(self, tokenizer=folder / TOKENIZER)
@@ -161,15 +194,14 @@ class Text(Source):
         return text[len(text) * at[0] // 10 : len(text) * at[1] // 10]
 
     def numbers(self, split: str) -> np.ndarray:
-        """All tokens of the split, (N,) int32.
+        """All tokens of the split, (N,) whole numbers of the smallest type that holds the vocabulary.
 
         Raises:
             UserError: they do not fill a window, or part of the text is unknown to the tokenizer.
         """
         cache = self.__dict__.setdefault("_numbers", {})  # the record is frozen, and its data never change
         if split not in cache:
-            text = self.text(split)
-            cache[split] = np.array(encode(self.codec, text, f"the {split} part of {self.title}"), np.int32)
+            cache[split] = encode_whole(self.codec, self.text(split), f"the {split} part of {self.title}")
         if len(cache[split]) <= self.context:
             raise UserError(
                 f"the {split} part of {self.title} has {len(cache[split])} tokens, which do not fill a window of "
@@ -179,7 +211,15 @@ class Text(Source):
 
     def count(self, split: str) -> int:
         """The number of windows of a split; the last may be shorter."""
-        return -(-(len(self.numbers(split)) - 1) // self.context)
+        return count_of(self.numbers(split), self.context)
+
+    def unknown(self, split: str) -> float | None:
+        """The share of a split's tokens, without line ends, that are unknown; None if the tokenizer knows all text."""
+        numbers, unknown, line_end = self.numbers(split), *map(self.codec.token_to_id, (UNKNOWN, LINE_END))
+        if unknown is None:
+            return None
+        known = np.count_nonzero(numbers == line_end) if self.tokens == "words" and line_end is not None else 0
+        return float(np.count_nonzero(numbers == unknown) / max(1, len(numbers) - known))
 
     @property
     def epoch_size(self) -> int:
@@ -200,19 +240,9 @@ class Text(Source):
         """
         if split == "train":
             return self._stream(self.numbers("train"), seed=seed, step=step, stopwatch=stopwatch)
-        count, numbers = self.count(split), self.numbers(split)
         if self.carried:
-            return rows(numbers, batch=self.spec["carried"], context=self.context)
-        missing = count * self.context + 1 - len(numbers)
-        tokens = tf.constant(np.pad(numbers, (0, missing)))
-        weights = tf.constant(np.pad(np.ones(len(numbers) - 1, np.float32), (0, missing)))
-        inside = tf.range(self.context, dtype=tf.int64)
-
-        def read(windows):
-            places = windows[:, None] * self.context + inside
-            return tf.gather(tokens, places), tf.gather(tokens, places + 1), tf.gather(weights, places)
-
-        return single_pass(count, read, batch=max(1, EVALUATED // self.context))
+            return rows(self.numbers(split), batch=self.spec["carried"], context=self.context)
+        return in_order(self.numbers(split), context=self.context)
 
     def synthetic(self, count: int, stopwatch: tf.Variable | None = None) -> tf.data.Dataset:
         """The training stream of `count` windows of random tokens, to time training on it."""
@@ -267,37 +297,19 @@ class Text(Source):
         return tokens
 
     def decode(self, numbers) -> str:
-        """The text of these tokens."""
-        return self.codec.decode([int(number) for number in numbers])
+        """The text of these tokens, with the marks between texts."""
+        return self.codec.decode([int(number) for number in numbers], skip_special_tokens=False)
 
     def digest(self, split: str) -> str:
         """Twelve hexadecimal digits that change with any token of the split."""
-        return hashlib.sha256(self.numbers(split).tobytes()).hexdigest()[:12]
+        digest, numbers = hashlib.sha256(), self.numbers(split)
+        for start in range(0, len(numbers), AT_ONCE):
+            digest.update(numbers[start : start + AT_ONCE].astype(np.int32).tobytes())
+        return digest.hexdigest()[:12]
 
     def _stream(self, numbers: np.ndarray, *, seed: int, step: int, stopwatch):
-        if self.carried:
-            batch = self.spec["carried"]
-            return ring(numbers, batch=batch, context=self.context, seed=seed, step=step, stopwatch=stopwatch)
-        tokens, last = tf.constant(numbers), len(numbers) - self.context - 1
-        inside = tf.range(self.context + 1, dtype=tf.int64)
-
-        def cut(windows, seed, step):
-            # Start at a random place within the window, so that each epoch cuts the text differently.
-            key = tf.random.experimental.stateless_fold_in(tf.cast([seed, 0], tf.int64), step)
-            shift = tf.random.stateless_uniform(tf.shape(windows), key, maxval=self.context, dtype=tf.int64)
-            text = tf.gather(tokens, tf.minimum(windows * self.context + shift, last)[:, None] + inside)
-            return text[:, :-1], text[:, 1:]
-
-        count = -(-(len(numbers) - 1) // self.context)
-        return training_stream(
-            count,
-            lambda windows: (windows,),
-            batch=min(self.batch, count),
-            seed=seed,
-            step=step,
-            augment=cut,
-            stopwatch=stopwatch,
-        )
+        stream, batch = (ring, self.spec["carried"]) if self.carried else (at_random, self.batch)
+        return stream(numbers, batch=batch, context=self.context, seed=seed, step=step, stopwatch=stopwatch)
 
     @cached_property
     def builder(self) -> tfds.core.DatasetBuilder:
@@ -322,21 +334,3 @@ class Text(Source):
     @cached_property
     def _own_text(self) -> str:
         return read_text(self.file)
-
-
-def read_text(path: Path) -> str:
-    """The text of a user's file, with Unix line endings.
-
-    Raises:
-        UserError: the file is missing, empty or not UTF-8 text.
-    """
-    try:
-        written = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"--data.file came as {path}, which cannot be read: {error.strerror}") from error
-    text = from_utf8(written, path, "UTF-8 plain text")
-    if "\0" in text:
-        raise UserError(f"{path} is not text: it holds zero bytes")
-    if not text.strip():
-        raise UserError(f"{path} is empty: give a file with text")
-    return text.replace("\r\n", "\n")

@@ -1,8 +1,9 @@
-"""Texts with one class each, by TFDS name."""
+"""Texts with one class each, by TFDS name or from a user's files."""
 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -15,6 +16,7 @@ import tensorflow_datasets as tfds
 from tokenizers import Tokenizer
 
 from zoo.data.inputs import Lines
+from zoo.data.labelled import Labelled, read_labelled
 from zoo.data.languages import Languages
 from zoo.data.pipeline import single_pass, training_stream
 from zoo.data.prepare import builder_of, examples, known_builder, place_of, prepare, split_names
@@ -25,6 +27,7 @@ from zoo.errors import UserError
 
 EVALUATED = 500  # texts per batch of validation and test
 SPECIAL = ("<pad>",)  # token 0, the padding
+NAMED = 20  # classes that are counted in what was understood
 LONGEST = 10_000  # largest number of tokens of a text
 
 
@@ -34,6 +37,14 @@ class Texts(Source):
 
     name: str = "languages"
     """Name of a TFDS data set with a `text` and a `label`: languages (needs no network), imdb_reviews, ..."""
+    folder: Path | None = None
+    """Your own texts instead: a folder with a sub-folder of .txt files for each class."""
+    file: Path | None = None
+    """Your own texts instead: a CSV or TSV file with names in its first line, or a JSONL file with an object a line."""
+    text: str | None = None
+    """Name of the column or the feature with the texts; by default it is guessed."""
+    label: str | None = None
+    """Name of the column or the feature with the labels; by default it is guessed."""
     directory: Path | None = field(default=None, metadata={"local": True})
     """Where TFDS stores data; by default TFDS_DATA_DIR, or else ~/tensorflow_datasets."""
     tokens: Kind = "characters"
@@ -53,6 +64,8 @@ class Texts(Source):
 
     def __post_init__(self):
         as_paths(self)
+        if self.folder is not None and self.file is not None:
+            raise ValueError("--data.folder and --data.file came together: give one of them")
         least = len(SPECIAL) + (256 if self.tokens == "bpe" else 1)
         for name, low, high in (("length", 1, LONGEST), ("batch", 1, LONGEST), ("vocabulary", least, VOCABULARY)):
             if not low <= getattr(self, name) <= high:
@@ -61,7 +74,8 @@ class Texts(Source):
     @property
     def title(self) -> str:
         """The name of the data in reports."""
-        return self.name
+        own = self.folder or self.file
+        return own.resolve().name if own else self.name
 
     @property
     def summary(self) -> str:
@@ -73,7 +87,14 @@ class Texts(Source):
     @property
     def understood(self) -> list[str]:
         """What was read, a sentence each."""
-        return [counted(self)]
+        said = [counted(self)]
+        if self._own:
+            split = {name: Counter(label for _, label in rows) for name, rows in self._own.parts.items()}
+            for label in self.labels[:NAMED]:
+                said.append(f"{label}: " + ", ".join(f"{counts[label]} {name}" for name, counts in split.items()))
+            said += [f"and {len(self.labels) - NAMED} more classes"] if len(self.labels) > NAMED else []
+            said += self._own.notes
+        return said
 
     @property
     def selection(self) -> dict:
@@ -83,7 +104,7 @@ class Texts(Source):
     @cached_property
     def labels(self) -> list[str]:
         """The names of the classes, in the order of the network's outputs."""
-        return list(self.builder.info.features["label"].names)
+        return self._own.labels if self._own else list(self.builder.info.features[self._features[1]].names)
 
     @cached_property
     def spec(self) -> dict:
@@ -116,11 +137,13 @@ class Texts(Source):
     @cached_property
     def splits(self) -> dict[str, str]:
         """TFDS's expressions for train, validation and test; splits that the set lacks are taken from train."""
+        if self._own:
+            return dict.fromkeys(self._own.parts, "different texts of each class, or the given ones")
         return split_names(self._prepared, self.title)
 
     def count(self, split: str) -> int:
         """The number of texts of a split."""
-        return self._prepared.info.splits[self.splits[split]].num_examples
+        return len(self._own.parts[split]) if self._own else self._prepared.info.splits[self.splits[split]].num_examples
 
     @property
     def epoch_size(self) -> int:
@@ -160,7 +183,8 @@ class Texts(Source):
 
     def beside(self, folder: Path, spec: dict) -> Texts:
         """Other texts, with the same tokenizer."""
-        return replace(self, name=Texts.name, directory=None, tokenizer=folder / TOKENIZER)
+        other = {"name": Texts.name, "folder": None, "file": None, "text": None, "label": None, "directory": None}
+        return replace(self, **other, tokenizer=folder / TOKENIZER)
 
     def read(self, given: str, spec: dict) -> tuple[np.ndarray, dict]:
         """The tokens (length,) of a text, and if there are any, the words or characters that have none as `unknown`.
@@ -205,12 +229,17 @@ class Texts(Source):
         if self.name == "languages":
             return builder_of(Languages, directory)
         builder = known_builder(self.name, directory, "languages")
-        features = dict(builder.info.features.items())
-        texts, labels = isinstance(features.get("text"), tfds.features.Text), features.get("label")
-        if not (texts and isinstance(labels, tfds.features.ClassLabel)):
-            names = ", ".join(features)
-            raise UserError(f"{self.name} does not hold texts with one class each: its features are {names}")
+        features_of(builder, self.name, self.text, self.label)
         return builder
+
+    @cached_property
+    def _features(self) -> tuple[str, str]:
+        return features_of(self.builder, self.name, self.text, self.label)
+
+    @cached_property
+    def _own(self) -> Labelled | None:
+        own = self.folder or self.file
+        return None if own is None else read_labelled(own, self.text, self.label)
 
     @cached_property
     def _prepared(self) -> tfds.core.DatasetBuilder:
@@ -220,10 +249,17 @@ class Texts(Source):
         """The texts of the split and their labels, in TFDS's order."""
         cache = self.__dict__.setdefault("_texts", {})  # the record is frozen, and its data never change
         if split not in cache:
-            pairs = list(examples(self._prepared, self.splits[split], "text", "label"))
+            if self._own:
+                number = {label: place for place, label in enumerate(self.labels)}
+                pairs = [(text, number[label]) for text, label in self._own.parts[split]]
+            else:
+                stored = examples(self._prepared, self.splits[split], *self._features)
+                pairs = [(text.decode(), label) for text, label in stored]
             if not pairs:
                 raise UserError(f"{self.title} has no {split} texts: give it more")
-            cache[split] = [text.decode() for text, _ in pairs], np.array([label for _, label in pairs], np.int64)
+            if min(label for _, label in pairs) < 0:  # as sets do whose test labels only their makers know
+                raise UserError(f"the {split} texts of {self.title} are published without labels: take another set")
+            cache[split] = [text for text, _ in pairs], np.array([label for _, label in pairs], np.int64)
         return cache[split]
 
     def _read(self, split: str) -> tuple[list[list[int]], np.ndarray]:
@@ -234,3 +270,21 @@ class Texts(Source):
             what = f"the {split} part of {self.title}"
             cache[split] = [encode(self.codec, text, what) for text in texts], labels
         return cache[split]
+
+
+def features_of(builder: tfds.core.DatasetBuilder, name: str, text: str | None, label: str | None) -> tuple[str, str]:
+    """The features of a TFDS data set with the texts and their labels: the named ones, the usual, or the only ones.
+
+    Raises:
+        UserError: there are none.
+    """
+    features, found = dict(builder.info.features.items()), []
+    for asked, usual, kind in ((text, "text", tfds.features.Text), (label, "label", tfds.features.ClassLabel)):
+        fitting = [feature for feature, held in features.items() if isinstance(held, kind)]
+        found.append(asked or (usual if usual in fitting or len(fitting) != 1 else fitting[0]))
+        if found[-1] not in fitting:
+            flags = f"; --data.{usual} takes one of {', '.join(fitting)}" if fitting and len(features) > 1 else ""
+            raise UserError(
+                f"{name} does not hold texts with one class each: its features are {', '.join(features)}{flags}"
+            )
+    return found[0], found[1]

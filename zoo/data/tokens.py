@@ -1,19 +1,25 @@
 """Tokenizers, which turn text into numbers and back; all are objects and files of the `tokenizers` library."""
 
 import contextlib
+import json
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from zoo.backend import hushed
+from zoo.data.plain import PIECE, pieces
 from zoo.errors import UserError
 
 Kind = Literal["characters", "words", "bpe"]
 VOCABULARY = 1_000_000  # largest number of tokens
 UNKNOWN, LINE_END = "<unk>", "<eos>"
+# How `learn` cuts characters, and the line ends of its words, as the library writes them down.
+CHARACTERS = {"type": "Split", "pattern": {"Regex": r"[\s\S]"}, "behavior": "Isolated", "invert": False}
+LINES = {"type": "Replace", "pattern": {"String": "\n"}, "content": f" {LINE_END} "}
 
 
 def learn(kind: Kind, text: str, vocabulary: int, special: tuple[str, ...] = ()) -> Tokenizer:
@@ -32,7 +38,9 @@ def learn(kind: Kind, text: str, vocabulary: int, special: tuple[str, ...] = ())
         tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
         tokenizer.decoder = decoders.Fuse()
     elif kind == "words":
-        counts = Counter(text.replace("\n", f" {LINE_END} ").split())
+        counts = Counter()
+        for piece in pieces(text):
+            counts.update(piece.replace("\n", f" {LINE_END} ").split())
         words = (word for word, _ in counts.most_common() if word not in special)
         known = [*special, *words][:vocabulary]
         if UNKNOWN not in known:
@@ -50,7 +58,7 @@ def learn(kind: Kind, text: str, vocabulary: int, special: tuple[str, ...] = ())
         alphabet = pre_tokenizers.ByteLevel.alphabet()
         options = {"initial_alphabet": alphabet, "special_tokens": list(special), "show_progress": False}
         trainer = trainers.BpeTrainer(vocab_size=vocabulary, **options)
-        tokenizer.train_from_iterator([text], trainer)
+        tokenizer.train_from_iterator(pieces(text), trainer)
     return tokenizer
 
 
@@ -79,6 +87,34 @@ def encode(tokenizer: Tokenizer, text: str, what: str) -> list[int]:
     except Exception as error:  # the library has no exception class of its own
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{what} cannot be read by the tokenizer ({reason}): take another --data.tokenizer") from error
+
+
+def encode_whole(tokenizer: Tokenizer, text: str, what: str) -> np.ndarray:
+    """The numbers of a long text's tokens, (N,) of the smallest unsigned type that holds them, or int32.
+
+    The library takes some 300 bytes for each character that it reads at once. So text is cut where that changes no
+    token, if the tokenizer is of a kind for which such places are known.
+
+    Raises:
+        UserError: see `encode`.
+    """
+    written = json.loads(tokenizer.to_str())
+    split, largest = written["pre_tokenizer"] or {}, max(tokenizer.get_vocab().values(), default=0)
+    dtype = np.uint8 if largest < 2**8 else np.uint16 if largest < 2**16 else np.int32
+    plain = written["normalizer"] is None
+    if not written["added_tokens"] and plain and split == CHARACTERS and written["model"]["type"] == "WordLevel":
+        unknown = tokenizer.token_to_id(written["model"]["unk_token"])
+        if unknown is not None:
+            table = np.full(0x110000, unknown, dtype)
+            for word, number in tokenizer.get_vocab().items():
+                if len(word) == 1:
+                    table[ord(word)] = number
+            parts = (text[at : at + PIECE] for at in range(0, len(text), PIECE))
+            return np.concatenate([table[:0], *(table[np.frombuffer(p.encode("utf-32-le"), "<u4")] for p in parts)])
+    byte_pairs = plain and split.get("type") == "ByteLevel" and not split["add_prefix_space"]
+    words = not written["added_tokens"] and written["normalizer"] == LINES and split.get("type") == "WhitespaceSplit"
+    parts = pieces(text) if byte_pairs or words else (text,)
+    return np.concatenate([np.zeros(0, dtype), *(np.array(encode(tokenizer, p, what), dtype) for p in parts)])
 
 
 def size_of_vocabulary(tokenizer: Tokenizer, what: str) -> int:

@@ -1,9 +1,4 @@
-"""Published weights of keras.applications in our networks: one mapping for all of them.
-
-Our network and that of keras.applications are the same graph with different names. The mapping therefore uses no names:
-both graphs are traversed from the output back, and the n-th layer with weights in one corresponds to the n-th in the
-other. `tests/references` verifies it.
-"""
+"""Published weights of keras.applications in our networks, downloaded or from a file."""
 
 from __future__ import annotations
 
@@ -28,6 +23,7 @@ from zoo.data import Images
 from zoo.data.network import silence_of
 from zoo.errors import UserError, nearest
 from zoo.models import inception_v3, resnet, vgg, xception
+from zoo.pretrained.graphs import in_words, move_weights
 
 CLASSES = 1000  # of ImageNet
 SERVER = "https://storage.googleapis.com"  # from which keras.applications downloads
@@ -123,7 +119,7 @@ def pretrained(
         model = published.ours(shape, classes)
     except ValueError as error:
         raise UserError(f"{name} cannot be built: {error}") from error
-    reference = load_reference(name, weights)
+    reference = load_reference(name, weights, headless=new_head)
     move_weights(reference, model, skip_head=new_head)
     return model
 
@@ -157,15 +153,20 @@ def unreachable(name: str, reason: str) -> str:
     )
 
 
-def load_reference(name: str, weights: str | Path) -> keras.Model:
+def load_reference(name: str, weights: str | Path, *, headless: bool = False) -> keras.Model:
     """The network of keras.applications with those weights.
+
+    Args:
+        name: a key of PUBLISHED.
+        weights: "imagenet", or a file.
+        headless: accept a file that lacks the last layer, which then has random weights.
 
     Raises:
         UserError: the weights cannot be downloaded, are damaged or are those of another network.
     """
     theirs = PUBLISHED[name].theirs
     if weights != "imagenet":
-        return read_weights(theirs(weights=None, classifier_activation=None), name, Path(weights))
+        return read_weights(theirs(weights=None, classifier_activation=None), name, Path(weights), headless)
     try:
         with impatient():
             return theirs(weights="imagenet", classifier_activation=None)
@@ -173,11 +174,11 @@ def load_reference(name: str, weights: str | Path) -> keras.Model:
         raise UserError(unreachable(name, " ".join(str(error).split())[:200])) from error
 
 
-def read_weights(reference: keras.Model, name: str, path: Path) -> keras.Model:
+def read_weights(reference: keras.Model, name: str, path: Path, headless: bool = False) -> keras.Model:
     """The network after loading the weights of a file in the published format.
 
     Raises:
-        UserError: the file is damaged or holds the weights of another network.
+        UserError: the file is damaged, of another network, or lacks the head, and that is not accepted.
     """
     try:
         with h5py.File(path) as file:
@@ -187,26 +188,52 @@ def read_weights(reference: keras.Model, name: str, path: Path) -> keras.Model:
         raise UserError(f"{path} is damaged, or not in the format of published weights ({error})") from error
     # Matched by position and shape, as Keras does it: many published names contain automatically assigned numbers.
     found = [(layer, shapes) for layer, shapes in stored if shapes]
-    wanted = [(layer.name, [tuple(w.shape) for w in layer.weights]) for layer in reference.layers if layer.weights]
+    body = keras.Model(reference.input, reference.layers[-2].output)
+    whole = shapes_of(reference)
+    if [shapes for _, shapes in found] == [shapes for _, shapes in shapes_of(body)]:
+        if not headless:
+            raise UserError(
+                f"{path} holds {name} without a head (include_top=False), so it knows no classes: give the file "
+                "without notop in its name, or teach it classes of your own with python -m zoo.finetune"
+            )
+        fill(body, path)
+        return reference
     different = [
         f"{there} has {in_words(have)} where {name}'s {here} takes {in_words(take)}"
-        for (there, have), (here, take) in zip(found, wanted, strict=False)
+        for (there, have), (here, take) in zip(found, whole, strict=False)
         if have != take
     ]
-    if len(found) != len(wanted):
-        different.append(f"{len(found)} layers with weights there, {len(wanted)} in {name}")
+    if not different and len(found) < len(whole):
+        lacking = ", ".join(layer for layer, _ in whole[len(found) :][:5])
+        raise UserError(f"{path} lacks the layers {lacking} of {name}: give the file without notop in its name")
+    if len(found) != len(whole):
+        different.append(f"{len(found)} layers with weights there, {len(whole)} in {name}")
     if different:
         more = f", and {len(different) - 3} more differences" if len(different) > 3 else ""
         raise UserError(f"{path} holds the weights of another network than {name}: {'; '.join(different[:3])}{more}")
+    fill(reference, path)
+    return reference
+
+
+def fill(model: keras.Model, path: Path) -> None:
+    """Loads the weights of a file that fits the network.
+
+    Raises:
+        UserError: the file is damaged.
+    """
     try:
-        reference.load_weights(path)
+        model.load_weights(path)
     except Exception as error:  # h5py and Keras raise many different errors for a truncated file
         raise UserError(f"{path} is damaged ({' '.join(str(error).split())[:200]})") from error
-    for weight in reference.weights:
+    for weight in model.weights:
         numbers = keras.ops.convert_to_numpy(weight)
         if not np.isfinite(numbers).all() or (weight.name == "moving_variance" and numbers.min() < 0):
             raise UserError(f"{path} is damaged: {weight.path} holds numbers that no training leaves")
-    return reference
+
+
+def shapes_of(model: keras.Model) -> list[tuple[str, list[tuple[int, ...]]]]:
+    """The name of each layer with weights, and the shapes of these."""
+    return [(layer.name, [tuple(w.shape) for w in layer.weights]) for layer in model.layers if layer.weights]
 
 
 def shape_of_floats(stored: h5py.Dataset) -> tuple[int, ...]:
@@ -218,64 +245,6 @@ def shape_of_floats(stored: h5py.Dataset) -> tuple[int, ...]:
     if stored.dtype.kind != "f":
         raise ValueError(f"{stored.name} is of {stored.dtype}")
     return tuple(stored.shape)
-
-
-def in_words(shapes: list[tuple[int, ...]]) -> str:
-    """Shapes of weights as readable text."""
-    return " + ".join("x".join(map(str, shape)) for shape in shapes)
-
-
-def move_weights(source: keras.Model, target: keras.Model, *, skip_head: bool = False) -> None:
-    """Copies the weights of `source` to `target`, which has the same graph with different names.
-
-    Raises:
-        UserError: the graphs differ; the message names the first difference.
-    """
-    pairs = zip_layers(source, target)
-    for theirs, ours in pairs[: -1 if skip_head else None]:
-        for new, old in zip(theirs.weights, ours.weights, strict=True):
-            if new.shape != old.shape:
-                raise UserError(
-                    f"{ours.name} takes {in_words([old.shape])} weights, {theirs.name} has {in_words([new.shape])}: "
-                    "the pictures must have the size on which the network was trained"
-                )
-            old.assign(new)
-
-
-def zip_layers(source: keras.Model, target: keras.Model) -> list[tuple[keras.Layer, keras.Layer]]:
-    """Pairs of layers with weights at the same position in the two graphs.
-
-    Raises:
-        UserError: one graph has more such layers, or a layer with more weights; the message names the first difference.
-    """
-    theirs, ours = (list(layers_with_weights(model.outputs[0])) for model in (source, target))
-    for there, here in zip(theirs, ours, strict=False):
-        if len(there.weights) != len(here.weights):
-            raise UserError(
-                f"{here.name} has {len(here.weights)} weights, but {there.name} has {len(there.weights)}: "
-                "these are different networks"
-            )
-    if len(theirs) != len(ours):
-        raise UserError(
-            f"{target.name} has {len(ours)} layers with weights, {source.name} {len(theirs)}: "
-            "these are different networks"
-        )
-    return list(zip(theirs, ours, strict=True))
-
-
-def layers_with_weights(output) -> Iterator[keras.Layer]:
-    """Yields the layers with weights on which an output depends: inputs first, branches in the order they join."""
-    visited, waiting = set(), [(output, False)]
-    while waiting:
-        tensor, ready = waiting.pop()
-        layer, node, _ = tensor._keras_history
-        if ready:
-            if getattr(layer, "weights", None):
-                yield layer
-        elif (layer, node) not in visited:
-            visited.add((layer, node))
-            waiting.append((tensor, True))
-            waiting += [(before, False) for before in reversed(layer._inbound_nodes[node].input_tensors)]
 
 
 @contextlib.contextmanager

@@ -6,7 +6,11 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import huggingface_hub
 import keras
@@ -20,29 +24,43 @@ from zoo.errors import UserError
 from zoo.models.gpt import VARIANTS, Block, gpt
 from zoo.pretrained import HUB
 
-CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
+CONFIG, GENERATION, TOKENIZER = "config.json", "generation_config.json", "tokenizer.json"
+WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
+END = "<|endoftext|>"  # what GPT-2 says between two texts
 MOST = 1_000_000  # largest plausible number of tokens, and of positions
 LARGEST = 1e6  # largest plausible absolute value of a weight
 SIZES = ("n_embd", "n_layer", "n_head", "vocab_size", "n_positions")
 # The settings that our network implements, in terms of transformers' configuration; a missing one is accepted.
 FORM = {
     "model_type": "gpt2",
-    "activation_function": "gelu_new",
     "layer_norm_epsilon": 1e-5,
     "scale_attn_weights": True,
     "scale_attn_by_inverse_layer_idx": False,
     "tie_word_embeddings": True,
     "add_cross_attention": False,
 }
+# Our name of each of transformers' activations that is a GELU: the ways to compute one are many, the functions are two.
+GELUS = {
+    **dict.fromkeys(("gelu_new", "gelu_fast", "gelu_accurate", "gelu_pytorch_tanh", "gelu_python_tanh"), "tanh"),
+    **dict.fromkeys(("gelu", "gelu_python"), "exact"),
+}
 
 
-def published_gpt2(name: str, weights: str | Path) -> tuple[keras.Model, Tokenizer]:
-    """Our network with published weights, and its tokenizer.
+class Published(NamedTuple):
+    """A published network, its tokenizer, and the tokens that end a text."""
+
+    model: keras.Model
+    tokenizer: Tokenizer
+    ends: frozenset[int]
+
+
+def published_gpt2(name: str, weights: str | Path) -> Published:
+    """Our network with published weights; what of them is left out is printed.
 
     Args:
         name: for the hub, a key of HUB, such as gpt2, or OWNER/NAME; not used for a folder.
         weights: "hub", which is downloaded once to the cache of the hub; or a folder with config.json,
-            model.safetensors and tokenizer.json (or vocab.json and merges.txt).
+            model.safetensors (or its parts and their index) and tokenizer.json (or vocab.json and merges.txt).
 
     Raises:
         UserError: a file cannot be downloaded, is missing or damaged, or is not that of a GPT-2.
@@ -53,8 +71,10 @@ def published_gpt2(name: str, weights: str | Path) -> tuple[keras.Model, Tokeniz
     if not folder.is_dir():
         raise UserError(f"--weights came as {weights}, but there is no such folder: wanted hub, or a folder")
     config = read_json(folder / CONFIG)
+    gelu = str(config.get("activation_function", "gelu_new"))
+    form = FORM | {"activation_function": gelu if gelu in GELUS else "gelu_new"}
     wrong = [
-        f"{key} {config[key]!r} (wanted {value!r})" for key, value in FORM.items() if config.get(key, value) != value
+        f"{key} {config[key]!r} (wanted {value!r})" for key, value in form.items() if config.get(key, value) != value
     ]
     if wrong:
         raise UserError(f"{folder / CONFIG} is not that of a GPT-2 of the published form: {', '.join(wrong)}")
@@ -71,12 +91,54 @@ def published_gpt2(name: str, weights: str | Path) -> tuple[keras.Model, Tokeniz
             f"{folder / CONFIG} has width, depth and heads {size}, but the known ones are "
             f"{', '.join(map(str, known))}, with dense layers four times as wide"
         )
-    tokenizer = tokenizer_of(folder)
+    tokenizer = within(tokenizer_of(folder), vocabulary, folder)
+    used = max(tokenizer.get_vocab().values(), default=-1) + 1
+    if used < vocabulary:
+        print(
+            f"zoo: {vocabulary - used} of the {vocabulary} rows of the embedding in {folder} are padding that no token "
+            "of the tokenizer has: left out",
+            file=sys.stderr,
+        )
+    model = gpt(used, context, variant=known[size], bias=True, gelu=GELUS[gelu])
+    fill(model, folder, vocabulary)
+    return Published(model, tokenizer, ends_of(folder, config, tokenizer))
+
+
+def within(tokenizer: Tokenizer, vocabulary: int, folder: Path) -> Tokenizer:
+    """The tokenizer without added tokens (such as a [PAD] for another program) for which the embedding has no row.
+
+    Raises:
+        UserError: tokens without a row are part of ordinary text.
+    """
+    written = json.loads(tokenizer.to_str())
+    beyond = [token for token in written.get("added_tokens", ()) if token["id"] >= vocabulary]
+    if beyond:
+        names = [token["content"] for token in beyond]
+        print(
+            f"zoo: the tokenizer of {folder} has {', '.join(map(repr, names[:5]))} beyond the {vocabulary} rows of the "
+            "embedding: left out",
+            file=sys.stderr,
+        )
+        written["added_tokens"] = [token for token in written["added_tokens"] if token not in beyond]
+        vocab = written["model"].get("vocab")
+        if isinstance(vocab, dict):
+            written["model"]["vocab"] = {word: number for word, number in vocab.items() if word not in names}
+        written["post_processor"] = None  # which adds such tokens, and is never asked
+        tokenizer = checked_tokenizer(lambda: Tokenizer.from_str(json.dumps(written)), folder / TOKENIZER)
     if max(tokenizer.get_vocab().values(), default=-1) >= vocabulary:
         raise UserError(f"the tokenizer of {folder} knows more tokens than the {vocabulary} of {folder / CONFIG}")
-    model = gpt(vocabulary, context, variant=known[size], bias=True, gelu="tanh")
-    fill(model, folder / WEIGHTS)
-    return model, tokenizer
+    return tokenizer
+
+
+def ends_of(folder: Path, config: dict, tokenizer: Tokenizer) -> frozenset[int]:
+    """The tokens that end a text: those which the folder's settings name, or else that of GPT-2."""
+    settings = read_json(folder / GENERATION) if (folder / GENERATION).exists() else {}
+    named = settings.get("eos_token_id", config.get("eos_token_id"))
+    named = [named] if type(named) is int else named if isinstance(named, list) else []
+    # A fine-tuned network often keeps GPT-2's number in its settings, though its tokenizer numbers otherwise.
+    added = {number for number, token in tokenizer.get_added_tokens_decoder().items() if token.special}
+    found = {number for number in named if type(number) is int and number in added}
+    return frozenset(found or {tokenizer.token_to_id(END)} - {None})
 
 
 def fetch(repository: str) -> Path:
@@ -85,9 +147,15 @@ def fetch(repository: str) -> Path:
     Raises:
         UserError: it cannot be downloaded.
     """
-    wanted = [CONFIG, WEIGHTS, TOKENIZER, "vocab.json", "merges.txt"]
+    wanted = [CONFIG, GENERATION, WEIGHTS, INDEX, TOKENIZER, "vocab.json", "merges.txt"]
     try:
-        return Path(huggingface_hub.snapshot_download(repository, allow_patterns=wanted, etag_timeout=5))
+        folder = Path(huggingface_hub.snapshot_download(repository, allow_patterns=wanted, etag_timeout=5))
+        if not (folder / WEIGHTS).exists() and (folder / INDEX).exists():
+            parts = sorted(set(places_of(folder).values()))
+            huggingface_hub.snapshot_download(repository, allow_patterns=[*wanted, *parts], etag_timeout=5)
+        return folder
+    except UserError:
+        raise
     except Exception as error:  # no network, no such repository, a failing server: the library has many errors
         reason = str(error).strip().split("\n", maxsplit=1)[0][:200]
         raise UserError(
@@ -96,32 +164,77 @@ def fetch(repository: str) -> Path:
         ) from error
 
 
-def fill(model: keras.Model, path: Path) -> None:
-    """Sets the weights of our network to those of the file.
+def fill(model: keras.Model, folder: Path, vocabulary: int) -> None:
+    """Sets the weights of our network to those in the folder.
+
+    Args:
+        model: the network, whose vocabulary may be smaller.
+        folder: with the weights in one file, or in parts.
+        vocabulary: number of rows of the stored embedding, of which the first are used.
 
     Raises:
-        UserError: the file is missing, damaged or of another network; the message names the first difference.
+        UserError: a file is missing, damaged or of another network; the message names the first difference.
     """
+    path = folder / (INDEX if not (folder / WEIGHTS).exists() and (folder / INDEX).exists() else WEIGHTS)
     wanted = names_of(model)
     try:
-        with safe_open(path, framework="numpy") as file:
-            there = {name.removeprefix("transformer."): name for name in file.keys()}  # noqa: SIM118 - no mapping
+        with tensors_of(folder) as stored:
+            there = {name.removeprefix("transformer."): name for name in stored}
             missing = [name for name in wanted if name not in there]
             if missing:
                 raise UserError(f"{path} holds another network: it has no {', '.join(missing[:3])}")
             for name, weight in wanted.items():
-                numbers = file.get_tensor(there[name])
-                if numbers.shape != weight.shape:
-                    raise UserError(
-                        f"{path} holds another network: {name} is {numbers.shape}, wanted {tuple(weight.shape)}"
-                    )
+                numbers, shape = stored[there[name]].get_tensor(there[name]), tuple(weight.shape)
+                if name == "wte.weight":
+                    shape = (vocabulary, *shape[1:])
+                if numbers.shape != shape:
+                    raise UserError(f"{path} holds another network: {name} is {numbers.shape}, wanted {shape}")
                 if "float" not in numbers.dtype.name or not np.abs(numbers.astype("float64")).max() < LARGEST:
                     raise UserError(f"{path} is damaged: {name} holds what no training leaves")
-                weight.assign(numbers.astype("float32"))
+                weight.assign(numbers[: weight.shape[0]].astype("float32"))
     except UserError:
         raise
     except Exception as error:  # the library raises many different errors for a corrupt file
         raise UserError(f"{path} is missing or damaged ({' '.join(str(error).split())[:200]})") from error
+
+
+@contextmanager
+def tensors_of(folder: Path) -> Iterator[Mapping]:
+    """The name of each stored array with the opened file that holds it: the one file, or a part named in the index.
+
+    Raises:
+        UserError: a part is missing.
+    """
+    with ExitStack() as stack:
+        if (folder / WEIGHTS).exists() or not (folder / INDEX).exists():
+            file = stack.enter_context(safe_open(folder / WEIGHTS, framework="numpy"))
+            yield dict.fromkeys(file.keys(), file)
+            return
+        places = places_of(folder)
+        parts = sorted(set(places.values()))
+        missing = [part for part in parts if not (folder / part).is_file()]
+        if missing:
+            raise UserError(
+                f"{folder} lacks {', '.join(missing[:3])}: {INDEX} says that the weights are in {len(parts)} files"
+            )
+        opened = {part: stack.enter_context(safe_open(folder / part, framework="numpy")) for part in parts}
+        held = {part: set(file.keys()) for part, file in opened.items()}
+        yield {name: opened[part] for name, part in places.items() if name in held[part]}
+
+
+def places_of(folder: Path) -> dict[str, str]:
+    """The file in the folder that holds each array, by the name of the array.
+
+    Raises:
+        UserError: the index is damaged, or names a file elsewhere.
+    """
+    places = read_json(folder / INDEX).get("weight_map")
+    if not isinstance(places, dict) or not all(isinstance(part, str) for part in places.values()):
+        raise UserError(f"{folder / INDEX} is damaged: it holds no weight_map of names and files")
+    outside = [part for part in places.values() if part in ("", ".", "..") or set(part) & set("/\\:*?[")]
+    if outside:
+        raise UserError(f"{folder / INDEX} names {outside[0]!r}, which is no file of that folder")
+    return places
 
 
 def names_of(model: keras.Model) -> dict[str, keras.Variable]:
@@ -155,6 +268,8 @@ def tokenizer_of(folder: Path) -> Tokenizer:
         tokenizer = Tokenizer(models.BPE.from_file(str(folder / "vocab.json"), str(folder / "merges.txt")))
         tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         tokenizer.decoder = decoders.ByteLevel()
+        if tokenizer.token_to_id(END) is not None:
+            tokenizer.add_special_tokens([END])  # one token, and not its letters
         return tokenizer
 
     return checked_tokenizer(make, folder / "vocab.json with merges.txt")

@@ -24,6 +24,7 @@ from zoo.models import writer_of
 from zoo.tasks import figures
 from zoo.tasks.task import Panel, Task, shapes
 
+MUCH = 0.2  # share of unknown tokens above which the figures mean little
 WIDE = 100  # characters per line in TensorBoard
 SAMPLE = 200  # tokens to generate after each epoch
 WARM = 1 + AHEAD  # first tokens, which are not timed because they include compilation
@@ -37,7 +38,9 @@ class Writing(Sampling):
     """Text to continue, which is not printed again; by default a newline, or the tokenizer's first token if it has no
     newline."""
     tokens: int = 500
-    """Number of tokens to generate."""
+    """Number of tokens to generate, at most."""
+    endless: bool = False
+    """Go on after the end of a text; the token that ends it is shown between the texts."""
 
     def __post_init__(self):
         super().__post_init__()
@@ -52,7 +55,7 @@ class LanguageModel(Task):
     monitors: ClassVar[dict[str, str]] = {"val_loss": "min"}
     verb: ClassVar[str] = "generate"
     usage: ClassVar[str] = "{run} --prompt TEXT"
-    wants: ClassVar[tuple[str, ...]] = ("context", "numbers", "characters", "prompt", "decode")
+    wants: ClassVar[tuple[str, ...]] = ("context", "numbers", "characters", "prompt", "decode", "ends", "unknown")
     Ask: ClassVar[type] = Writing
 
     def check(self, model: keras.Model, spec: dict, labels: Sequence[str]) -> None:
@@ -82,7 +85,8 @@ class LanguageModel(Task):
 
         Returns:
             loss (nats per token), perplexity (its exponential), bits_per_character and characters (None if tokenizing
-            loses part of the text, as words lose spaces), accuracy (of the most likely token), tokens, context,
+            loses part of the text, as words lose spaces), accuracy (of the most likely token), unknown (share of the
+            text that the tokenizer does not know; None if it knows all text), tokens, context,
             rows (number of parts of the text that are read side by side with a carried state; None: no carried state),
             and loss_by_place (nats at each position of a window; without a carried state, after that many tokens).
         """
@@ -102,6 +106,7 @@ class LanguageModel(Task):
             "perplexity": perplexity(nats / tokens),
             "bits_per_character": nats / math.log(2) / characters if characters else None,
             "accuracy": hits / tokens,
+            "unknown": source.unknown(split),
             "tokens": int(tokens),
             "characters": characters,
             "context": source.context,
@@ -111,16 +116,21 @@ class LanguageModel(Task):
 
     def table(self, report: dict) -> str:
         """The report as readable text."""
-        bits, rows = report["bits_per_character"], report["rows"]
+        bits, rows, unknown = report["bits_per_character"], report["rows"], report["unknown"]
         cut = f"in {rows} rows, each read on and on" if rows else f"in windows of {report['context']}"
-        return "\n".join(
-            (
-                f"loss                {report['loss']:.4f} nats a token, over all {report['tokens']:,} tokens, {cut}",
-                f"perplexity          {report['perplexity']:.2f}",
-                f"bits per character  {'unknown: the tokens lose some of the text' if bits is None else f'{bits:.4f}'}",
-                f"accuracy            {report['accuracy']:.2%} of the tokens were the likeliest",
-            )
-        )
+        lines = [
+            f"loss                {report['loss']:.4f} nats a token, over all {report['tokens']:,} tokens, {cut}",
+            f"perplexity          {report['perplexity']:.2f}",
+            f"bits per character  {'unknown: the tokens lose some of the text' if bits is None else f'{bits:.4f}'}",
+            f"accuracy            {report['accuracy']:.2%} of the tokens were the likeliest",
+        ]
+        if unknown:
+            means = ", so the figures above mean little" if unknown > MUCH else ""
+            lines[2:2] = [
+                f"unknown             {unknown:.2%} of the text without its line ends: never seen in training, all "
+                f"read as one token{means}"
+            ]
+        return "\n".join(lines)
 
     def draw(self, report: dict, path: Path) -> None:
         """Draws the loss at each position of a window to a PNG file."""
@@ -130,7 +140,8 @@ class LanguageModel(Task):
     def answers(self, model: keras.Model, source, ask: Writing, inputs: list) -> Iterator[dict]:
         """Yields the text after the prompt, one `text` per token, which is empty if the token is part of a character.
 
-        The last item has an empty text and `tokens_per_second`, which is None for too few tokens.
+        Unless it is asked to be endless, it ends before the first token that ends a text. The last item has an empty
+        text, `tokens_per_second`, which is None for too few tokens, and whether it has `ended` the text.
 
         Raises:
             UserError: the network cannot write, the prompt cannot be used, or the predictions are not numbers.
@@ -143,10 +154,15 @@ class LanguageModel(Task):
         if writer.context is not None and len(prompt) > writer.context:
             limit = f"the network sees the last {writer.context} of them"
             print(f"the prompt has {len(prompt)} tokens; {limit}", file=sys.stderr)
-        before, new, times = prompt[-1:], [], []
+        before, new, times, ended = prompt[-1:], [], [], False
         for token in islice(written(writer, model.output_shape[-1], prompt, ask), ask.tokens):
             if token < 0:
                 raise UserError("the predictions of the network are not numbers: train it again, with a lower rate")
+            ended = token in source.ends and not ask.endless
+            if ended:
+                count = f"after {len(times)} tokens" if times else "at once"
+                print(f"the network ended the text {count}: --endless goes on", file=sys.stderr)
+                break
             times.append(time.perf_counter())
             new.append(token)
             # The text of a token may depend on the token before, and a token may be part of a character.
@@ -156,7 +172,7 @@ class LanguageModel(Task):
                 continue
             yield {"text": now[len(source.decode(before)) :]}
             before, new = new, []
-        yield {"text": "", "tokens_per_second": rate(times)}
+        yield {"text": "", "tokens_per_second": rate(times), "ended": ended}
 
     def line(self, answer: dict) -> str:
         """A piece of the text."""

@@ -1,0 +1,245 @@
+"""A user's own texts with one class each: a folder with a sub-folder for each class, or a table."""
+
+import csv
+import hashlib
+import io
+import json
+from collections import Counter
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from zoo.data.files import files_below
+from zoo.data.plain import read_text
+from zoo.errors import UserError
+
+TEXT_NAMES = ("text", "body", "content", "message", "review", "sentence", "comment", "description", "title")
+LABEL_NAMES = ("label", "class", "category", "kind", "sentiment", "topic", "tag", "target", "language", "type")
+PARTS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("validation", "valid", "val", "dev"), "validation"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+LEAST = 3  # texts of a class: one for each split
+UNEVEN = 10  # times as many texts of the most frequent class as of the rarest are worth a word
+NAMED = 5  # classes or columns that are listed at most
+CELL = 2**24  # largest number of characters of a cell
+
+
+class Labelled(NamedTuple):
+    """Texts of train, validation and test, each with its label, and how they were read, a sentence each."""
+
+    parts: dict[str, list[tuple[str, str]]]
+    labels: list[str]
+    notes: list[str]
+
+
+Rows = list[tuple[str, str, str | None]]  # text, label, and the split if it is given
+
+
+def read_labelled(path: Path, text: str | None = None, label: str | None = None) -> Labelled:
+    """The texts of a folder or a CSV, TSV or JSONL file, in splits in which no text is twice.
+
+    Args:
+        path: a folder with a sub-folder of .txt files for each class, or train and test with such sub-folders; or a
+            table with names in its first line, or an object in each line.
+        text: the name of the column with the texts; by default guessed.
+        label: the name of the column with the labels; by default guessed.
+
+    Raises:
+        UserError: there is nothing of that kind, or no two classes with enough texts.
+    """
+    rows, notes = of_folder(path) if path.is_dir() else of_table(path, text, label)
+    count = len(rows)
+    whole = [(text, label, part) for text, label, part in rows if text and label]
+    lacking = sum(not text for text, _, _ in rows), sum(bool(text) and not label for text, label, _ in rows)
+    notes += [f"left out, without {what}: {n}" for what, n in zip(("text", "label"), lacking, strict=True) if n]
+    kinds = dict.fromkeys(label for _, label, _ in whole)
+    if len(kinds) > len(whole) / 2:
+        raise UserError(
+            f"{path} has {len(kinds)} different labels for {len(whole)} texts, such as {next(iter(kinds))[:40]!r}: "
+            "name the column of the labels with --data.label"
+        )
+    several: dict[str, set[str]] = {}
+    for one, kind, _ in whole:
+        several.setdefault(one, set()).add(kind)
+    torn = {one for one, labels in several.items() if len(labels) > 1}
+    if torn:
+        notes.append(f"left out, since the same text has several labels: {len(torn)} texts")
+        whole = [row for row in whole if row[0] not in torn]
+    counts = Counter(kind for _, kind, _ in whole)
+    if len(counts) < 2:
+        raise UserError(f"{path} has {count} whole texts of {len(counts)} class: give texts of two classes or more")
+    few = [kind for kind in counts if len({one for one, other, _ in whole if other == kind}) < LEAST]
+    if few:
+        raise UserError(f"{path} has fewer than {LEAST} different texts of {', '.join(few[:NAMED])}: give more of them")
+    alike = Counter("".join(kind.split()).casefold() for kind in counts)
+    twins = [kind for kind in sorted(counts) if alike["".join(kind.split()).casefold()] > 1]
+    if twins:
+        notes.append(f"classes of their own, though they differ only in case or blanks: {', '.join(map(repr, twins))}")
+    most, least = (max(counts, key=counts.get), min(counts, key=counts.get))
+    if counts[most] > UNEVEN * counts[least]:
+        notes.append(
+            f"uneven: {counts[most]} texts of {most}, {counts[least]} of {least}; --task.class-weights balanced counts "
+            "all classes alike"
+        )
+    again = len(whole) - len(several.keys() - torn)
+    if again:
+        notes.append(f"copies of texts: {again}")
+    parts = in_splits(whole, path)
+    known = {text for text, _ in parts["train"]}
+    seen = sum(text in known for split in ("validation", "test") for text, _ in parts[split])
+    if seen:
+        notes.append(f"texts of the given validation and test that are in train too: {seen}")
+    return Labelled(parts, sorted(counts), notes)
+
+
+def in_splits(rows: Rows, path: Path) -> dict[str, list[tuple[str, str]]]:
+    """The rows by their split: the given ones, or else a tenth of each class's texts for test and for validation.
+
+    Raises:
+        UserError: only some splits are given and train is not among them, or a class has nothing to learn from.
+    """
+    given = {part for _, _, part in rows}
+    if not given & {"train", None}:
+        raise UserError(f"{path} has texts for {', '.join(sorted(given))}, but none for train")
+    missing = [part for part in ("test", "validation") if part not in given]
+    kinds: dict[str, set[str]] = {}
+    for text, label, part in rows:
+        if part in (None, "train"):
+            kinds.setdefault(label, set()).add(text)
+    place: dict[str, str] = {}
+    for texts in kinds.values():
+        # Ranked by a hash, so that neither the order of the rows nor copies of a text matter.
+        ranked = sorted(texts, key=lambda text: hashlib.sha256(text.encode()).digest())
+        tenth = max(1, len(ranked) // 10)
+        for number, part in enumerate(missing):
+            place |= dict.fromkeys(ranked[number * tenth : (number + 1) * tenth], part)
+    parts: dict[str, list[tuple[str, str]]] = {"train": [], "validation": [], "test": []}
+    for text, label, part in rows:
+        parts[place.get(text, "train") if part in (None, "train") else part].append((text, label))
+    absent = {label for _, label, _ in rows} - {label for _, label in parts["train"]}
+    if absent:
+        raise UserError(f"{path} has nothing to learn from of {', '.join(sorted(absent)[:NAMED])}: give more of them")
+    return parts
+
+
+def of_folder(folder: Path) -> tuple[Rows, list[str]]:
+    """The texts below a folder.
+
+    Raises:
+        UserError: it has no sub-folders with .txt files.
+    """
+    rows, unread = [], Counter()
+    below = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    parts = {path: PARTS.get(path.name.casefold()) for path in below}
+    split = bool(below) and all(parts.values())
+    classes = (
+        [(child, parts[path]) for path in below for child in sorted(path.iterdir())]
+        if split
+        else [(path, None) for path in below]
+    )
+    for path, part in classes:
+        if path.is_dir():
+            files = files_below(path, {".txt"})
+            rows += [(read_if_any(file), path.name, part) for file in files]
+            unread.update(other.suffix or "no ending" for other in path.rglob("*") if other.is_file())
+    unread.pop(".txt", None)
+    if not rows:
+        raise UserError(f"{folder} has no sub-folders with .txt files: give one for each class")
+    notes = [f"not read: {', '.join(f'{n} {ending}' for ending, n in unread.most_common(NAMED))}"] if unread else []
+    return rows, notes
+
+
+def read_if_any(path: Path) -> str:
+    """The text of a file without white space around it, which may be empty."""
+    return read_text(path).strip() if path.stat().st_size else ""
+
+
+def of_table(path: Path, text: str | None, label: str | None) -> tuple[Rows, list[str]]:
+    """The texts of a CSV, TSV or JSONL file.
+
+    Raises:
+        UserError: it cannot be read, or lacks one of the columns.
+    """
+    records = list(of_json(path) if path.suffix.lower() in (".jsonl", ".ndjson", ".json") else of_csv(path))
+    names = list(dict.fromkeys(name for record in islice(records, 1000) for name in record if name is not None))
+    columns = [
+        column_of(path, names, asked, usual, flag)
+        for asked, usual, flag in ((text, TEXT_NAMES, "text"), (label, LABEL_NAMES, "label"))
+    ]
+    rows = [tuple(cell(record.get(column)) for column in columns) for record in records]
+    notes = [f"texts from the column {columns[0]}, labels from {columns[1]}; first: {rows[0][0][:60]!r}, {rows[0][1]}"]
+    part = next((name for name in names if name.casefold() == "split" and name not in columns), None)
+    given = [PARTS.get(cell(record.get(part)).casefold()) for record in records] if part else []
+    if given and all(given):
+        notes.append(f"splits from the column {part}")
+        return [(*row, where) for row, where in zip(rows, given, strict=True)], notes
+    return [(*row, None) for row in rows], notes
+
+
+def cell(value: object) -> str:
+    """A value of a table as text; empty if there is none."""
+    return "" if value is None else str(value).strip()
+
+
+def column_of(path: Path, names: list[str], asked: str | None, usual: tuple[str, ...], flag: str) -> str:
+    """The name of a column: the one that was asked for, or the first with a usual name.
+
+    Raises:
+        UserError: there is none.
+    """
+    if asked is not None and asked in names:
+        return asked
+    found = [name for word in usual for name in names if name.strip().casefold() == word] if asked is None else []
+    if found:
+        return found[0]
+    came = f"no column {asked!r}" if asked else f"no column that is clearly the {flag}"
+    raise UserError(f"{path} has {came}: name it with --data.{flag}, one of {', '.join(map(repr, names))}")
+
+
+def of_csv(path: Path) -> list[dict]:
+    """The rows of a CSV or TSV file.
+
+    Raises:
+        UserError: it is none, or has no row below its names.
+    """
+    written, before = read_text(path).lstrip("\n"), csv.field_size_limit(CELL)
+    first = "".join(written.split("\n", 1)[0].split('"')[::2])  # separators within quotes separate nothing
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else max(",;\t", key=first.count)
+    try:
+        rows = list(csv.DictReader(io.StringIO(written, newline=""), delimiter=delimiter))
+    except csv.Error as error:
+        raise UserError(f"{path} is not a CSV file: {error}") from error
+    finally:
+        csv.field_size_limit(before)
+    if not rows:
+        raise UserError(f"{path} has no rows below the names of its columns in the first line")
+    broken = [number for number, row in enumerate(rows, 1) if None in row]
+    if broken:
+        raise UserError(
+            f"row {broken[0]} below the names in {path} has more cells than there are names: quote its text"
+        )
+    return rows
+
+
+def of_json(path: Path) -> list[dict]:
+    """The objects of a file with one in each line.
+
+    Raises:
+        UserError: a line is none.
+    """
+    rows = []
+    for number, line in enumerate(read_text(path).split("\n"), 1):
+        if line.strip():
+            try:
+                rows.append(json.loads(line))
+            except (ValueError, RecursionError) as error:
+                raise UserError(
+                    f"line {number} of {path} is not JSON: {error}; write one object in each line"
+                ) from error
+            if not isinstance(rows[-1], dict):
+                raise UserError(
+                    f'line {number} of {path} is no object: write one, such as {{"text": ..., "label": ...}}'
+                )
+    return rows

@@ -1,0 +1,61 @@
+"""Windows of a text, each with the same window one token later, for networks that begin each window anew."""
+
+import numpy as np
+import tensorflow as tf
+
+from zoo.data.pipeline import single_pass, training_stream
+
+EVALUATED = 4096  # tokens per batch of validation and test
+
+
+def at_random(
+    numbers: np.ndarray, *, batch: int, context: int, seed: int, step: int, stopwatch: tf.Variable | None
+) -> tf.data.Dataset:
+    """An endless stream of (tokens, the tokens after them), both (batch, context) int32, from random places.
+
+    Args:
+        numbers: (N,) tokens, of any type of whole numbers.
+        batch: windows per batch; all of them if there are fewer.
+        context: tokens per window.
+        seed: of the places.
+        step: the global step at which the stream starts.
+        stopwatch: see `zoo.data.pipeline.training_stream`.
+    """
+    tokens, last = tf.constant(numbers), len(numbers) - context - 1
+    inside = tf.range(context + 1, dtype=tf.int64)
+
+    def cut(windows, seed, step):
+        # Start at a random place within the window, so that each epoch cuts the text differently.
+        key = tf.random.experimental.stateless_fold_in(tf.cast([seed, 0], tf.int64), step)
+        shift = tf.random.stateless_uniform(tf.shape(windows), key, maxval=context, dtype=tf.int64)
+        places = tf.minimum(windows * context + shift, last)[:, None] + inside
+        text = tf.cast(tf.gather(tokens, places), tf.int32)
+        return text[:, :-1], text[:, 1:]
+
+    count = count_of(numbers, context)
+    how = {"seed": seed, "step": step, "stopwatch": stopwatch}
+    return training_stream(count, lambda windows: (windows,), batch=min(batch, count), augment=cut, **how)
+
+
+def in_order(numbers: np.ndarray, *, context: int) -> tf.data.Dataset:
+    """One pass over the text, in which each token but the first is predicted once.
+
+    Returns:
+        Batches of (tokens, the tokens after them, weights), each (B, context); the weights are 0 for the padding of the
+        last window and 1 elsewhere.
+    """
+    count, predicted = count_of(numbers, context), len(numbers) - 1
+    tokens = tf.constant(np.pad(numbers, (0, count * context + 1 - len(numbers))))
+    inside = tf.range(context, dtype=tf.int64)
+
+    def read(windows):
+        places = windows[:, None] * context + inside
+        now, later = (tf.cast(tf.gather(tokens, at), tf.int32) for at in (places, places + 1))
+        return now, later, tf.cast(places < predicted, tf.float32)
+
+    return single_pass(count, read, batch=max(1, EVALUATED // context))
+
+
+def count_of(numbers: np.ndarray, context: int) -> int:
+    """The number of windows of a text; the last may be shorter."""
+    return -(-(len(numbers) - 1) // context)
