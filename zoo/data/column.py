@@ -85,6 +85,15 @@ def read_column(
     where, dates, form = dated
     kept, told = in_order(table, where, dates)
     line = timeline([dates[at] for at in kept], form)
+    if (
+        form in ("day first", "month first")
+        and line.missing[0] > len(kept)
+        and kept != sorted(kept, reverse=kept[0] > 0)
+    ):
+        raise UserError(
+            f"the dates in the column {where} of {path}, read with the {form}, are not in order and leave out "
+            f"{line.missing[0]} steps: where some rows have the day first and others the month, write all as 2024-12-31"
+        )
     return Column(name, values[kept], line, (span, *said, *told, in_words(line, where, form)))
 
 
@@ -97,23 +106,23 @@ def dates_of(
         UserError: the named column holds no dates, or a column of dates has another cell.
     """
     if date is not None:
-        found = read_dates(table.cells(table.find(date, "date")), date, order, certain=True)
+        where, cells = with_clock(table, table.find(date, "date"), target)
+        found = read_dates(cells, where, order, certain=True)
         if found is None:
-            cell = table.cells(date)[0]
-            raise UserError(f"--data.date came as {date}, but {cell!r} in its first row is no date such as 2024-12-31")
-        clock = clock_beside(table, date, target)
-        joined = read_dates(clock, date, order, certain=True) if clock else None
-        return date, *(joined or found)
-    for name, cells in together(table, target):
-        if found := read_dates(cells, name, order, certain=True):
-            return name, *found
+            raise UserError(
+                f"--data.date came as {date}, but {cells[0]!r} in its first row is no date such as 2024-12-31"
+            )
+        return where, *found
+    for where, cells in together(table, target):
+        if found := read_dates(cells, where, order, certain=True):
+            return where, *found
     for name in table.names:
-        if name == target or table.names.count(name) > 1:
-            continue
-        if found := read_dates(table.cells(name), name, order):
-            clock = clock_beside(table, name, target)
-            joined = read_dates(clock, name, order) if clock else None
-            return name, *(joined or found)
+        if name != target and table.names.count(name) == 1:
+            where, cells = with_clock(table, name, target)
+            if found := read_dates(cells, where, order):
+                return where, *found
+            if where != name and (found := read_dates(table.cells(name), name, order)):
+                return name, *found
     return None
 
 
@@ -133,13 +142,13 @@ def together(table: Table, target: str | None) -> Iterator[tuple[str, list[str]]
             yield " and ".join(names), [form.format(*cells) for cells in zip(*columns, strict=True)]
 
 
-def clock_beside(table: Table, date: str, target: str | None) -> list[str] | None:
-    """The cells of a column of dates with those of the column of times beside it, if there is one."""
-    names = [name for name in table.names if name not in (date, target) and TIME.search(name)]
-    if not names:
-        return None
-    clock = [f"{time}:00" if re.fullmatch(r"\d\d?", time) else time for time in table.cells(names[0])]
-    return [f"{day} {time}" for day, time in zip(table.cells(date), clock, strict=True)]
+def with_clock(table: Table, date: str, target: str | None) -> tuple[str, list[str]]:
+    """A column, or where one of times stands beside it, both together: what they are called, and their cells."""
+    days, clocks = table.cells(date), [name for name in table.names if name not in (date, target) and TIME.search(name)]
+    if not clocks:
+        return date, days
+    times = [f"{time}:00" if re.fullmatch(r"\d\d?", time) else time for time in table.cells(clocks[0])]
+    return f"{date} and {clocks[0]}", [f"{day} {time}" for day, time in zip(days, times, strict=True)]
 
 
 def counting_down(table: Table, target: str) -> str | None:
@@ -164,15 +173,15 @@ def in_order(table: Table, where: str, dates: list[Date]) -> tuple[list[int], li
             kept.append(at)
         seen.add(row)
     if len(kept) < len(dates):
-        said.append(f"{len(dates) - len(kept)} rows that stand there twice, word for word, are read once")
+        said.append(f"{len(dates) - len(kept)} rows repeat another word for word and are left out")
     apart = [(dates[first], dates[last]) for first, last in pairwise(kept)]
     again = [date for date, count in Counter(dates[at] for at in kept).items() if count > 1]
     if again and not clocks_set_back(again, [pair for pair in apart if pair[0] == pair[1]], dates):
         rows = ", ".join(str(at + 1) for at in [at for at in kept if dates[at] == again[0]][:SHOWN])
         raise UserError(
             f"{len(again)} dates in the column {where} of {table.path} stand in several rows, the first, "
-            f"{again[0].isoformat(' ').removesuffix(' 00:00:00')}, in the rows {rows} below the names: a series has one "
-            "row for each date, so keep one of them, or, if these are several series, give a file for each"
+            f"{again[0].isoformat(' ').removesuffix(' 00:00:00')}, in the rows {rows} below the names: a series has "
+            "one row for each date, so keep one of them, or, if these are several series, give a file for each"
         )
     if again:
         said.append(f"{len(again)} times stand there twice, as when clocks are set back: both rows are read")

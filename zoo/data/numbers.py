@@ -18,6 +18,7 @@ BLANKS = re.compile("[ \u00a0\u2009\u202f]")  # also those that do not break, an
 SAME = str.maketrans({"\u2019": "'", "\u2212": "-"})
 # Decimal mark and mark between thousands, the plainest first.
 WAYS = ((".", ""), (",", ""), (".", ","), (",", "."), (".", "'"), (",", "'"), (".", " "), (",", " "))
+DIGITS = "0123456789.,' +-"
 MARKS = {".": "a point", ",": "a comma", "'": "an apostrophe", " ": "a blank"}
 
 
@@ -59,7 +60,7 @@ def read_numbers(
     if not readings:
         raise UserError(
             f"row {furthest + 1} below the names has {cells[furthest].strip()!r} in {what}, which is not a number such "
-            f"as 1234.5{' as the rows above are written' * (len(ways) == len(WAYS) and furthest > 0)}"
+            f"as 1234.5{' as the rows above are written' * (furthest > 0 and cells[furthest].strip(DIGITS) == '')}"
         )
     values, way = chosen(readings, bare, what, delimiter)
     for row, value in enumerate(values, 1):

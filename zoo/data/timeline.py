@@ -161,7 +161,7 @@ def timeline(dates: Sequence[Date], form: str) -> Timeline:
     ends = all(date.day == calendar.monthrange(date.year, date.month)[1] for date in dates)
     clock = any(date.hour or date.minute or date.second for date in dates)
     whole = ends or (len({date.day for date in dates}) == 1 and not clock)
-    months = Counter(months_between(first, last) for first, last in gaps) if whole and len(dates) > 2 else Counter()
+    months = Counter(months_between(first, last) for first, last in gaps) if whole and len(dates) > 1 else Counter()
     if months and min(months) > 0:
         step = Step(months=most(months), ends=ends and any(date.day == 31 for date in dates))
     else:
@@ -233,7 +233,7 @@ def read_dates(cells: Sequence[str], name: str, order: str | None = None, certai
     Raises:
         UserError: most cells are dates and one is not, or day and month can be exchanged.
     """
-    cells = [cell.strip().lower() for cell in cells]
+    written, cells = cells, [cell.strip().lower() for cell in cells]
     forms = FORMS | (PLAIN if certain or CALLED.search(name) else {})
     if all(re.fullmatch(r"\d{4}\.0", cell) for cell in cells):
         cells = [cell[:-2] for cell in cells]
@@ -259,7 +259,7 @@ def read_dates(cells: Sequence[str], name: str, order: str | None = None, certai
         if sum(date is None for date in dates) <= len(dates) // 10:
             row = dates.index(None)
             raise UserError(
-                f"row {row + 1} below the names has {cells[row]!r} in the column {name}, whose other rows are dates "
+                f"row {row + 1} below the names has {written[row]!r} in the column {name}, whose other rows are dates "
                 f"({form}): correct or remove the row"
             )
     if {"day first", "month first"} <= found.keys() and not order:
