@@ -85,11 +85,8 @@ def read_column(
     where, dates, form = dated
     kept, told = in_order(table, where, dates)
     line = timeline([dates[at] for at in kept], form)
-    if (
-        form in ("day first", "month first")
-        and line.missing[0] > len(kept)
-        and kept != sorted(kept, reverse=kept[0] > 0)
-    ):
+    sorted_anew = kept != sorted(kept) and kept != sorted(kept, reverse=True)
+    if form in ("day first", "month first") and sorted_anew and line.missing[0] > len(kept):
         raise UserError(
             f"the dates in the column {where} of {path}, read with the {form}, are not in order and leave out "
             f"{line.missing[0]} steps: where some rows have the day first and others the month, write all as 2024-12-31"
@@ -248,5 +245,5 @@ def fitting_window(season: int, train: int, horizon: int) -> int:
     window = -(-WINDOW // season) * season
     room = max(1, (train - horizon) // 2)
     if window > room:
-        window = season if 1 < season <= max(room, train * 2 // 3 - horizon) else room
+        window = season if 1 < season <= train * 3 // 4 - horizon else room
     return max(1, window)

@@ -19,6 +19,7 @@ SAME = str.maketrans({"\u2019": "'", "\u2212": "-"})
 # Decimal mark and mark between thousands, the plainest first.
 WAYS = ((".", ""), (",", ""), (".", ","), (",", "."), (".", "'"), (",", "'"), (".", " "), (",", " "))
 DIGITS = "0123456789.,' +-"
+FEW = 5  # different numbers
 MARKS = {".": "a point", ",": "a comma", "'": "an apostrophe", " ": "a blank"}
 
 
@@ -151,14 +152,14 @@ def remarks(way: tuple[str, str], signs: dict[str, int], cells: Sequence[str], w
 def outsiders(values: np.ndarray) -> dict[float, int]:
     """Values that come at least three times and lie further from all others than these from each other.
 
-    Such are -9999, -99 and 999 where they stand for a missing number.
+    Of few different numbers none is told apart. Such are -9999, -99 and 999 where they stand for a missing number.
     """
     found: dict[float, int] = {}
     rest = values
     while len(rest):
         for value in (rest.min(), rest.max()):
             others = rest[rest != value]
-            if len(others) and 3 <= len(rest) - len(others) <= len(rest) // 2:
+            if 3 <= len(rest) - len(others) <= len(rest) // 3 and len(np.unique(others)) >= FEW:
                 reach = max(np.ptp(others), 1e-9 * np.abs(others).max())
                 if value < others.min() - reach or value > others.max() + reach:
                     found[float(value)] = len(rest) - len(others)
