@@ -25,6 +25,7 @@ from zoo.models import (
     inception_v3,
     lm,
     lstm,
+    nlinear,
     recurrent,
     resnet,
     rnn,
@@ -138,6 +139,7 @@ IMAGES = {
 }
 SEQUENCES = {
     "rnn": Case(partial(rnn, STEPS, 3), partial(sequences, STEPS), (3,)),
+    "nlinear": Case(partial(nlinear, STEPS, 3), partial(sequences, STEPS), (3,)),
     "recurrent-stack": Case(stack, partial(sequences, STEPS), (3,)),
     "recurrent-loop": Case(partial(stack, dropout=0.0), partial(sequences, STEPS), (3,)),
     "lstm-both-ways": Case(partial(both_ways, cell="lstm"), partial(sequences, STEPS), (7, 3)),

@@ -19,12 +19,12 @@ from zoo.data import Series
 from zoo.errors import UserError
 from zoo.evaluate import evaluate, result
 from zoo.fit import fit
-from zoo.models import rnn
+from zoo.models import nlinear, rnn
 from zoo.opened import opened
 from zoo.predict import predict
 from zoo.recipes import RECIPES
 from zoo.tasks import Forecast
-from zoo.tasks.forecast import naive, seasonal_naive
+from zoo.tasks.forecast import conformal_radius, naive, seasonal_naive
 
 
 def write(path: Path, *columns: str, rows) -> Path:
@@ -213,8 +213,13 @@ def test_predictions(run, tmp_path):
     outputs = run.model()(seen[None])
     (answer,) = Forecast().answers(run.model(), source, Forecast.Ask(), [seen])
     mean, deviation = source.moments
-    assert answer == {"forecast": pytest.approx((np.float64(outputs)[0] * deviation + mean).tolist())}
+    forecast, (aim, radius) = (np.float64(outputs)[0] * deviation + mean).tolist(), source.radius
+    assert answer.pop("forecast") == pytest.approx(forecast)
+    assert answer.pop("low") == pytest.approx(np.subtract(forecast, radius))
+    assert answer == {"high": pytest.approx(np.add(forecast, radius)), "aim": aim}
     assert Forecast().line({"forecast": [1234.5678, 2.0]}) == "+1 1234.57\t+2 2"
+    whole = {"dates": ["2026-03-01"], "forecast": [136.2], "low": [120.1], "high": [150.3], "aim": 0.9}
+    assert Forecast().line(whole) == "2026-03-01 136.2, 90% 120.1 to 150.3"
     with pytest.raises(UserError, match=r"cannot be asked that: .*'top'"):
         next(predict(run, [future], top=3))
     short = write(tmp_path / "short.csv", "sales", rows=[[1]] * 13)
@@ -243,22 +248,21 @@ ROWS = "".join(f"{day},{day % 7}.5\n" for day in range(100))
         (f"day,sales\n{ROWS}", None, "has the columns day, sales: name one of them with --data.column NAME"),
         (f"day,sales\n{ROWS}", "sails", "has no column 'sails': it has day, sales; nearest: sales"),
         (f"sales,sales\n{ROWS}", "sales", "has 2 columns that are called 'sales'"),
-        ("day,sales\n1,2\n2,\n3,4\n", "sales", "row 2 below the names in"),
-        ("day,sales\n1,2\n2,\n3,4\n", "sales", "has no number in the column sales (it is ''): fill or remove"),
+        ("day,sales\n1,2\n2,\n3,4\n", "sales", "row 2 below the names has no number"),
+        ("day,sales\n1,2\n2,\n3,4\n", "sales", "has no number in the column sales of"),
         ("day,sales\n1,2\n2\n", "sales", "(it is '')"),
-        ("day,sales\n1,2\n\n3,4\n", "sales", "row 2 below the names"),
         ("sales\n1\n\n3\n", None, "row 2 below the names"),
         ("day,sales\n1,NaN\n", "sales", "(it is 'NaN')"),
-        ("day,sales\n1,2\n2,many\n", "sales", "row 2 below the names in"),
-        ("day;sales\n1;2,5\n", "sales", "has '2,5' in the column sales, which is not a number such as 1234.5"),
+        ("day,sales\n1,2\n2,many\n", "sales", "row 2 below the names has 'many'"),
+        ("day;sales\n1;1.5\n2;2,5\n", "sales", "has '2,5' in the column sales of"),
         ("sales\n1,5\n2,7\n", None, "has 2 cells, '1', '5', but there is 1 name in the first line, separated by ','"),
         ("a,b\n1,2\n3,4,5\n", "b", "has 3 cells, '3', '4', '5', but there are 2 names in the first line"),
         ("a,b\n1,2\n3,4,5\n", "b", "row 2 below the names in"),
         ("day,sales\n1,1_000\n", "sales", "has '1_000' in the column sales"),
-        ("day,sales\n1,inf\n", "sales", "has 'inf' in the column sales: wanted a finite number"),
-        ("day,sales\n1,1e999\n", "sales", "has '1e999' in the column sales: wanted a finite number"),
+        ("day,sales\n1,inf\n", "sales", "has 'inf' in the column sales of"),
+        ("day,sales\n1,1e999\n", "sales", "has '1e999' in the column sales of"),
         ('day,sales\n1,"2\n', "sales", "is not a CSV file"),
-        (f"day,sales\n{ROWS[:60]}", "sales", "need 12"),
+        (f"day,sales\n{ROWS[:18]}", "sales", "must hold the horizon"),
         ("sales\n" + "0.1\n" * 100, None, "a mean of 0.1 and a deviation of"),
         ("sales\n" + "1e200\n-1e200\n" * 50, None, "a deviation of inf: sales must change"),
         ("sales\n" + "1\n2\n" * 49 + "1e60\n2\n", None, "1e+60 is too far from the mean, 1.5, for the deviation, 0.5"),
@@ -299,6 +303,67 @@ def test_commands(waves, zoo_here, tmp_path):
     assert recorded["data"]["name"] == "shop.csv"
     assert {"mae", "rmse", "naive_rmse", "seasonal_rmse", "seasonal_ratio"} <= recorded["metrics"].keys()
     assert_complaint(zoo_here("fit", "rnn", "--data.csv", waves), "has the columns day, sales")
+
+
+def test_newest_row_first(tmp_path):
+    """The same as the rows turned round, in training and in use; the next step has its date."""
+    days = np.datetime64("2024-01-01") + np.arange(300)
+    rows = list(zip(days, 100 + 3 * (np.arange(300) % 14), strict=True))
+    turned, straight = (
+        Series(csv=write(tmp_path / f"{name}.csv", "Date", "Close", rows=order))
+        for name, order in (("turned", rows[::-1]), ("straight", rows))
+    )
+    assert turned.files() == straight.files()
+    assert [turned.digest(split) for split in turned.splits] == [straight.digest(split) for split in straight.splits]
+    (seen, more), (other, same) = (source.read(source.csv, source.spec) for source in (turned, straight))
+    np.testing.assert_array_equal(seen, other)
+    assert more == same == {"dates": ["2024-10-27"]}
+    assert "turned round" in " ".join(turned.understood)
+
+
+@pytest.mark.parametrize(
+    ("count", "unit", "season", "window"), [(156, "W", 52, 52), (36, "M", 12, 12), (24, "M", 12, 12), (60, "D", 7, 14)]
+)
+def test_defaults_that_fit(count, unit, season, window, tmp_path):
+    days = (np.datetime64("2022-01-01", unit) + np.arange(count)).astype("datetime64[D]")
+    rows = zip(days, np.random.default_rng(0).normal(size=count), strict=True)
+    source = Series(csv=write(tmp_path / "my.csv", "date", "sales", rows=rows))
+    assert (source.period, source.steps) == (season, window)
+    assert min(source.count(split) for split in source.splits) > 0
+    assert "--data.window and --data.season: chosen to fit" in source.understood[-1]
+    if count == 60:  # a horizon longer than a tenth takes more rows for the last two parts
+        ahead = replace(source, horizon=12)
+        assert [ahead.part(split) for split in ahead.splits] == [slice(0, 36), slice(36, 48), slice(48, 60)]
+        assert [ahead.count(split) for split in ahead.splits] == [36 - 7 - 11, 1, 1]  # in windows of one season
+
+
+def test_intervals_are_of_the_rank_that_the_paper_says():
+    residuals = np.random.default_rng(0).normal(size=(19, 2))
+    wanted = np.sort(np.abs(residuals), axis=0)[17]  # ceil(20 * 0.9) = 18
+    np.testing.assert_array_equal(conformal_radius(residuals, 0.9), wanted)
+    assert len(conformal_radius(residuals[:9], 0.9)) == 2
+    assert len(conformal_radius(residuals[:8], 0.9)) == 0
+    draws = np.random.default_rng(1).normal(size=(10_000, 20, 1))
+    covered = [abs(draw[0, 0]) <= conformal_radius(draw[1:], 0.9)[0] for draw in draws]
+    assert np.mean(covered) == pytest.approx(0.9, abs=0.01)
+
+
+def test_nlinear_is_the_formula():
+    model, random = nlinear((5, 2), 3), np.random.default_rng(0)
+    windows = random.normal(size=(4, 5, 2)).astype(np.float32)
+    np.testing.assert_allclose(model(windows), np.repeat(windows[:, -1, :1], 3, axis=1))  # the naive forecast
+    kernel, bias = random.normal(size=(10, 3)), random.normal(size=3)
+    model.set_weights([kernel, bias])
+    wanted = windows[:, -1, :1] + (windows - windows[:, -1:]).reshape(4, 10) / np.sqrt(5) @ kernel + bias
+    np.testing.assert_allclose(model(windows), wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_a_network_that_is_worse_than_none_is_called_so(run):
+    report = evaluate(run)
+    assert "worse" not in Forecast().table(report)
+    assert 0.5 < report["coverage"] <= 1
+    worse = Forecast().table(report | {"rmse": 2 * report["naive_rmse"]})
+    assert "the network is worse than the naive forecast (last value and 7 steps before), so do not use it" in worse
 
 
 def test_bad_settings():

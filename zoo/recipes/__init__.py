@@ -80,6 +80,7 @@ TABLES: dict[Callable[[], tuple[Recipe, ...]], dict[str, str]] = {
     },
     series: {
         "rnn": "sunspots; a small recurrent network (Elman 1990) forecasts a series",
+        "nlinear": "sunspots; a linear network that begins as the naive forecast (Zeng 2022)",
     },
     text: {
         "gpt": "pydocs; GPT (Radford 2019) writes characters",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from zoo.tasks import figures
 from zoo.tasks.task import Panel, Task, check_inputs, shapes
 
+COVERAGE = 0.9  # of intervals
 DRAWN = 150  # steps that a picture shows at most, from the start of a split
 
 
@@ -31,6 +33,24 @@ def seasonal_naive(series: np.ndarray, starts: np.ndarray, horizon: int, season:
     """
     ahead = np.arange(horizon)
     return series[starts[:, None] + ahead - (ahead // season + 1) * season]
+
+
+def conformal_radius(residuals: np.ndarray, coverage: float) -> np.ndarray:
+    """Half widths of split conformal intervals (Vovk 2005, "Algorithmic Learning in a Random World"; Lei 2018,
+    arXiv:1604.04173, algorithm 2): of n absolute residuals the one of rank ceil((n + 1) * coverage).
+
+    A new truth lies within it of its forecast with that probability or more, if its residual could as well have been
+    one of these; for series this holds only as far as they go on as they were.
+
+    Args:
+        residuals: (n, horizon), on data that the network was not trained on.
+        coverage: from 0 to 1.
+
+    Returns:
+        (horizon,); empty if there are too few residuals, less than 9 for 0.9.
+    """
+    rank = math.ceil((len(residuals) + 1) * coverage - 1e-9)
+    return np.sort(np.abs(residuals), axis=0)[rank - 1] if rank <= len(residuals) else np.zeros(0)
 
 
 @dataclass(frozen=True)
@@ -49,7 +69,16 @@ class Forecast(Task):
     monitors: ClassVar[dict[str, str]] = {"val_loss": "min"}
     verb: ClassVar[str] = "predict"
     usage: ClassVar[str] = "{run} {inputs}"
-    wants: ClassVar[tuple[str, ...]] = ("series", "starts", "horizon", "season", "variable", "unscaled")
+    wants: ClassVar[tuple[str, ...]] = (
+        "series",
+        "starts",
+        "horizon",
+        "period",
+        "variable",
+        "unscaled",
+        "radius",
+        "keep",
+    )
     Ask: ClassVar[type] = Nothing
 
     def check(self, model: keras.Model, spec: dict, labels: Sequence[str]) -> None:
@@ -80,17 +109,19 @@ class Forecast(Task):
             mae (mean absolute error), rmse (root mean squared error) and rmse_by_step (for each step ahead) of the
             network, and with the prefixes naive_ (the last value seen) and seasonal_ (the value a season before) those
             of the naive forecasts. naive_ratio and seasonal_ratio: the network's rmse divided by theirs, below 1 if the
-            network is better; None if theirs is 0. windows, horizon, season, variable. drawn: for a picture, truth,
-            network and seasonal for the first steps of the split, by forecasts that follow each other without overlap.
+            network is better; None if theirs is 0. coverage: of the intervals that the run keeps, the share that holds
+            the truth, over all steps, beside the `aim`; left out if the run has none.
+            windows, horizon, season, variable. drawn: for a picture, truth, network and seasonal for the first steps of
+            the split, by forecasts that follow each other without overlap.
         """
         starts, horizon = source.starts(split), source.horizon
         truth = source.series[starts[:, None] + np.arange(horizon)]
         forecasts = {
             "": source.unscaled(model.predict(source.load(split), verbose=0)),
             "naive_": naive(source.series, starts, horizon),
-            "seasonal_": seasonal_naive(source.series, starts, horizon, source.season),
+            "seasonal_": seasonal_naive(source.series, starts, horizon, source.period),
         }
-        report = {"windows": len(starts), "horizon": horizon, "season": source.season, "variable": source.variable}
+        report = {"windows": len(starts), "horizon": horizon, "season": source.period, "variable": source.variable}
         for name, numbers in forecasts.items():
             squares = np.square(numbers - truth)
             report[f"{name}mae"] = float(np.abs(numbers - truth).mean())
@@ -99,13 +130,17 @@ class Forecast(Task):
         for name in ("naive", "seasonal"):
             error = report[f"{name}_rmse"]
             report[f"{name}_ratio"] = report["rmse"] / error if error else None
+        if source.radius is not None:
+            aim, radius = source.radius
+            report |= {"aim": aim, "coverage": float((np.abs(forecasts[""] - truth) <= radius).mean())}
         lines = {"truth": truth, "network": forecasts[""], "seasonal": forecasts["seasonal_"]}
         drawn = {name: in_a_row(numbers).tolist() for name, numbers in lines.items()}
         return report | {"drawn": drawn | {"first": int(starts[0])}}
 
     def table(self, report: dict) -> str:
         """The report as readable text."""
-        rows = {"network": "", "last value": "naive_", f"{report['season']} steps before": "seasonal_"}
+        season = f"{report['season']} step{'s' * (report['season'] > 1)} before"
+        rows = {"network": "", "last value": "naive_", season: "seasonal_"}
         lines = [
             f"{report['variable']}: {report['windows']:,} windows, {report['horizon']} "
             f"step{'s' * (report['horizon'] > 1)} predicted from each; errors in the unit of the data",
@@ -117,6 +152,17 @@ class Forecast(Task):
             shown = f"{ratio:.3f}" if isinstance(ratio, float) else "none" if ratio is None else ratio
             lines.append(f"{name:20}  {report[f'{key}mae']:13.6g}  {report[f'{key}rmse']:16.6g}  {shown:>6}")
         lines += ["", "ratio: the network's root mean square by that of the row; below 1 the network is better"]
+        better = [name for name, key in rows.items() if key and report["rmse"] > report[f"{key}rmse"]]
+        if better:
+            lines.append(
+                f"the network is worse than the naive forecast ({' and '.join(better)}), so do not use it: try the "
+                "recipe nlinear, more rows or another --data.window"
+            )
+        if "coverage" in report:
+            lines.append(
+                f"{report['coverage']:.1%} of the numbers lie within their {report['aim']:.0%} intervals, whose width "
+                "is how far off the network was on the validation split"
+            )
         if report["horizon"] > 1:
             lines += ["", f"{'step ahead':>10}  " + "  ".join(f"{name:>18}" for name in rows) + "  (root mean square)"]
             steps = zip(*(report[f"{key}rmse_by_step"] for key in rows.values()), strict=True)
@@ -128,13 +174,27 @@ class Forecast(Task):
         figures.forecast(report, (9, 4.5)).savefig(path)
 
     def answers(self, model: keras.Model, source, ask: Nothing, inputs: list) -> Iterator[dict]:
-        """For each window its `forecast`, a list of numbers in the unit of the data."""
-        outputs = model.predict_on_batch(np.stack(inputs))
-        yield from ({"forecast": numbers.tolist()} for numbers in source.unscaled(outputs))
+        """For each window its `forecast`, a list of numbers in the unit of the data, and its interval.
+
+        That is `low` and `high`, lists of the same length, and the `aim`, how often the truth should lie within; left
+        out if the run has none.
+        """
+        for numbers in source.unscaled(model.predict_on_batch(np.stack(inputs))):
+            answer = {"forecast": numbers.tolist()}
+            if source.radius is not None:
+                aim, radius = source.radius
+                answer |= {"low": (numbers - radius).tolist(), "high": (numbers + radius).tolist(), "aim": aim}
+            yield answer
 
     def line(self, answer: dict) -> str:
-        """An answer as readable text: for each step ahead the predicted number."""
-        return "\t".join(f"+{ahead} {number:.6g}" for ahead, number in enumerate(answer["forecast"], 1))
+        """An answer as readable text: for each step ahead, or its date, the predicted number and its interval."""
+        steps = []
+        for at, number in enumerate(answer["forecast"]):
+            text = f"{answer['dates'][at] if 'dates' in answer else f'+{at + 1}'} {number:.6g}"
+            if "low" in answer:
+                text += f", {answer['aim']:.0%} {answer['low'][at]:.6g} to {answer['high'][at]:.6g}"
+            steps.append(text)
+        return "\t".join(steps)
 
 
 class ForecastPanel(Panel):
@@ -149,7 +209,8 @@ class ForecastPanel(Panel):
         self.source, self.validation = source, validation
         starts = source.starts("validation")
         truth = source.series[starts[:, None] + np.arange(source.horizon)]
-        seasonal = seasonal_naive(source.series, starts, source.horizon, source.season)
+        seasonal = seasonal_naive(source.series, starts, source.horizon, source.period)
+        self.truth = truth
         self.drawn = {"first": int(starts[0]), "truth": in_a_row(truth), "seasonal": in_a_row(seasonal)}
 
     def inputs(self, sample: tuple) -> None:
@@ -168,13 +229,17 @@ class ForecastPanel(Panel):
         forecasts = self.source.unscaled(model.predict(self.validation, verbose=0))
         report = {
             "variable": self.source.variable,
-            "season": self.source.season,
+            "season": self.source.period,
             "drawn": self.drawn | {"network": in_a_row(forecasts)},
         }
         tf.summary.image("forecast", figures.pixels(figures.forecast(report, (figures.SHOWN, 3)))[None], step=step)
 
     def finish(self, model: keras.Model, path: Path) -> None:
-        """Shows nothing more: the last forecast has been drawn."""
+        """Shows nothing more, but leaves in the run's folder how far off the network is on the validation split."""
+        residuals = self.source.unscaled(model.predict(self.validation, verbose=0)) - self.truth
+        radius = conformal_radius(residuals, COVERAGE)
+        if len(radius):
+            self.source.keep(path, COVERAGE, radius.tolist())
 
 
 def in_a_row(numbers: np.ndarray) -> np.ndarray:
