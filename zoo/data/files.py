@@ -1,15 +1,52 @@
-"""A user's files: finding them below a folder, and reading them as text."""
+"""A user's files: finding them below a folder, reading many of them at the same time, and reading them as text."""
 
-from collections.abc import Collection
+import os
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 from zoo.errors import UserError
+
+THREADS = os.cpu_count() or 1
+A, B = TypeVar("A"), TypeVar("B")
+
+
+def all_files(folder: Path) -> list[Path]:
+    """All files below `folder` in a fixed order; hidden files and those in hidden folders are left out."""
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return sorted(p for p in paths if not any(x.startswith(".") for x in p.relative_to(folder).parts))
 
 
 def files_below(folder: Path, endings: Collection[str]) -> list[Path]:
     """All files below `folder` with such a suffix (.csv, for example), in a fixed order; hidden files are left out."""
-    paths = (path for path in folder.rglob("*") if path.suffix.lower() in endings and path.is_file())
-    return sorted(p for p in paths if not any(x.startswith(".") for x in p.relative_to(folder).parts))
+    return [path for path in all_files(folder) if path.suffix.lower() in endings]
+
+
+def side_by_side(read: Callable[[A], B], items: Iterable[A], threads: int = THREADS) -> Iterator[B]:
+    """Yields what `read` returns for each item, in the order of the items, of which a few are read at the same time.
+
+    Args:
+        read: whatever it raises is raised here, at the place of its item.
+        items: are taken as needed.
+        threads: how many are read at the same time; 1: no thread is started.
+    """
+    if threads == 1:
+        yield from map(read, items)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        waiting = deque()
+        try:
+            for item in items:
+                waiting.append(pool.submit(read, item))
+                if len(waiting) > 4 * threads:  # so many that no thread waits for the one who takes them
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
 def from_utf8(written: bytes, path: Path, wanted: str) -> str:
