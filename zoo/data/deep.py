@@ -15,6 +15,7 @@ import tensorflow as tf
 from PIL import Image
 
 from zoo.data.files import side_by_side
+from zoo.data.layout import some
 
 WHITES = [(0, 2**bits - 1) for bits in (8, 10, 12, 14, 16)]  # black and white of whole numbers, as devices use them
 USUAL = {"I": (255, 65535), "F": (1, 255)}  # white of a single picture: the smallest that is not below its brightest
@@ -101,9 +102,8 @@ def survey(paths: Sequence[Path], formats: Sequence[str]) -> tuple[Scale, list[s
         low, high = min(low for low, _ in ends), max(high for _, high in ends)
         black, white = scale[kind] = chosen(low, high, fractions)
         bits = f" ({(int(white) + 1).bit_length() - 1} bits)" if (black, white) in WHITES else ""
-        said.append(
-            f"{len(ends):,} pictures of {name}, {low:,g} to {high:,g}: {black:,g} is black and {white:,g} white{bits}"
-        )
+        known = f"{some(len(ends), 'picture')} of {name}, {low:,g} to {high:,g}"
+        said.append(f"{known}: {black:,g} is black and {white:,g} white{bits}")
     return Scale(**scale), said
 
 

@@ -1,5 +1,6 @@
 """A user's files: finding them below a folder, reading many of them at the same time, and reading them as text."""
 
+import contextlib
 import os
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -15,8 +16,16 @@ A, B = TypeVar("A"), TypeVar("B")
 
 def all_files(folder: Path) -> list[Path]:
     """All files below `folder` in a fixed order; hidden files and those in hidden folders are left out."""
-    paths = (path for path in folder.rglob("*") if path.is_file())
-    return sorted(p for p in paths if not any(x.startswith(".") for x in p.relative_to(folder).parts))
+    found = []
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:  # a folder that may not be read
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                found += all_files(Path(entry.path))
+            elif entry.is_file():
+                found.append(Path(entry.path))
+    return found
 
 
 def files_below(folder: Path, endings: Collection[str]) -> list[Path]:

@@ -19,7 +19,7 @@ import tensorflow_datasets as tfds
 
 from zoo.data.deep import Scale, survey
 from zoo.data.files import THREADS, side_by_side
-from zoo.data.layout import Example, Layout, layout_of
+from zoo.data.layout import Example, Layout, layout_of, some
 from zoo.data.listed import layout_of_table
 from zoo.data.parts import equal_files, parts_of, said_of_equal
 from zoo.data.pictures import FORMATS, find_pictures, read_picture, shape_of
@@ -75,7 +75,7 @@ class Pictures:
         """Notes the range of the pixels."""
         low, high = int(content.min()), int(content.max())
         self.low, self.high = min(self.low, low), max(self.high, high)
-        self.count, self.mean = self.count + 1, self.mean + float(content.mean())
+        self.count, self.mean = self.count + 1, self.mean + float(content[::4, ::4].mean())
         if low == high:
             self.empty.append(name)
 
@@ -206,7 +206,7 @@ class ClassFolder(tfds.core.GeneratorBasedBuilder):
     def understood(self) -> list[str]:
         """Sentences on how the files were understood, once they are prepared."""
         skipped = self.kept("skipped", [])
-        broken = f"{len(skipped):,} {self.kind}s could not be read and are left out: {', '.join(skipped[:3])}"
+        broken = f"left out: {some(len(skipped), self.kind)} that could not be read: {', '.join(skipped[:3])}"
         said = [broken + ", ..." * (len(skipped) > 3)] if skipped else []
         return [*self.layout.said, *self.kept("said", []), *said]
 
@@ -244,9 +244,9 @@ class ClassFolder(tfds.core.GeneratorBasedBuilder):
         if not read:
             others = [example for other, those in parts.items() if other != split for example in those]
             if any(content is not None for _, content in self._contents(others)):
-                what = f"{len(parts[split]):,} {self.kind}s of the split {split}"
+                what = f"{some(len(parts[split]), self.kind)} of the split {split}"
             else:
-                what = f"{len(self.layout.examples):,} {self.kind}s"
+                what = some(len(self.layout.examples), self.kind)
             raise UserError(f"none of the {what} could be read: see above")
         self.info.metadata["said"] = [*self.equal, *self.reader.said()]
 

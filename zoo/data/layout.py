@@ -136,7 +136,7 @@ def check(layout: Layout, classes: Sequence[str], kind: str) -> None:
         if counts[name] < needed:
             where = f"{layout.place}, in the training part," if given else f"{layout.place}"
             raise UserError(
-                f"class {name} in {where} has {counts[name]} {kind}s: at least {needed} are needed"
+                f"class {name} in {where} has {some(counts[name], kind)}: at least {needed} are needed"
                 + (", one each for training, validation and test" if not given else "")
             )
     units = {(example.label, example.group or example.name) for example in layout.examples if not example.part}
@@ -166,7 +166,7 @@ def said_of_classes(counts: Counter, kind: str) -> list[str]:
     (most, many), (fewest, few) = counts.most_common()[0], counts.most_common()[-1]
     if many >= UNEQUAL * few:
         said.append(
-            f"very unequal classes: {many:,} {kind}s of {most}, {few:,} of {fewest}; "
+            f"very unequal classes: {some(many, kind)} of {most}, {few:,} of {fewest}; "
             "--task.class-weights balanced weighs them alike"
         )
     return said
@@ -328,6 +328,16 @@ def said_of_left_out(left_out: dict[str, Counter], kind: str) -> list[str]:
     if beside:
         said.append(f"left out: {summed(beside)} beside the sub-folders of the classes")
     return said
+
+
+def some(count: int, kind: str) -> str:
+    """A number of things, such as 1 picture or 2,000 pictures."""
+    return f"{count:,} {kind}{'s' * (count != 1)}"
+
+
+def are(count: int) -> str:
+    """The verb that follows a number of things."""
+    return "is" if count == 1 else "are"
 
 
 def advice(counts: Counter) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from zoo.data.files import all_files, from_utf8
-from zoo.data.layout import NAMED, Example, Layout, check, cut_from_train, group_of, part_of
+from zoo.data.layout import NAMED, Example, Layout, are, check, cut_from_train, group_of, part_of, some
 from zoo.errors import UserError
 
 # What people call the columns, the likeliest first.
@@ -61,7 +61,7 @@ def layout_of_table(
     unique = list(examples.values())
     if not unique:
         raise UserError(
-            f"none of the {len(missing):,} files in the column {names[file_at]} of {table} is there, such as "
+            f"none of the {some(len(missing), 'file')} in the column {names[file_at]} of {table} is there, such as "
             f"{base / missing[0]}: give the folder from where the paths lead, --data.folder DIR"
             if missing
             else f"{table} has no row with both {names[file_at]} and {names[label_at]}"
@@ -69,12 +69,13 @@ def layout_of_table(
     said = [f"files are in the column {names[file_at]}, classes in {names[label_at]}"]
     if missing:
         listed = ", ".join(missing[:NAMED]) + ", ..." * (len(missing) > NAMED)
-        said.append(f"left out: {len(missing):,} files of {table.name} that are not there, such as {listed}")
+        gone = f"{some(len(missing), 'file')} of {table.name} that {are(len(missing))} not there"
+        said.append(f"left out: {gone}, such as {listed}")
     if bare:
-        said.append(f"left out: {bare:,} rows without a file or a class")
+        said.append(f"left out: {some(bare, 'row')} without a file or a class")
     twice = len(rows) - bare - len(missing) - len(unique)
     if twice:
-        said.append(f"{twice:,} rows name a file that was named before")
+        said.append(f"left out: {some(twice, 'row')} of files that were named before")
     parts = {example.part: base for example in unique if example.part}
     if parts:
         if "train" not in parts:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from zoo.data.files import side_by_side
-from zoo.data.layout import NAMED, SPLITS, Example
+from zoo.data.layout import NAMED, SPLITS, Example, are, some
 
 
 def parts_of(examples: Sequence[Example], equal: dict[str, str]) -> dict[str, list[Example]]:
@@ -125,13 +125,15 @@ def said_of_equal(parts: dict[str, list[Example]], equal: dict[str, str], kind: 
         return []
     extra = sum(len(same) - 1 for same in copies.values())
     first = " = ".join(example.name for _, example in next(iter(copies.values()))[:2])
-    said = [f"{extra:,} {kind}s are copies of others, such as {first}; copies are kept in one split"]
+    said = [f"{some(extra, kind)} {are(extra)} equal to others, such as {first}; these are kept in one split"]
     torn = [same for same in copies.values() if len({split for split, _ in same}) > 1]
     if torn:
         said[0] = said[0].partition(";")[0]
-        said.append(f"{len(torn):,} {kind}s are in more than one of the parts that were given: the test is too easy")
+        those = f"{some(len(torn), kind)} {are(len(torn))}"
+        said.append(f"{those} in more than one of the parts that were given, which makes a test too easy")
     double = [same for same in copies.values() if len({example.label for _, example in same}) > 1]
     if double:
-        listed = ", ".join(" = ".join(example.name for _, example in same[:2]) for same in double[:NAMED])
-        said.append(f"{len(double):,} {kind}s are in more than one class: {listed}{', ...' * (len(double) > NAMED)}")
+        listed = ", ".join(" = ".join({e.label: e.name for _, e in same}.values()) for same in double[:NAMED])
+        more = ", ..." * (len(double) > NAMED)
+        said.append(f"{some(len(double), kind)} {are(len(double))} in more than one class: {listed}{more}")
     return said
