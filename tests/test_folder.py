@@ -261,3 +261,10 @@ def test_turned_as_the_camera_noted(tmp_path):
     picture.save(tmp_path / "turned.png", exif=exif)
     expected = np.rot90(np.asarray(picture), -1)
     np.testing.assert_array_equal(read_picture(tmp_path / "turned.png", (4, 3, 1))[..., 0], expected)
+
+
+def test_pictures_of_other_endings_are_said(pictures, data_directory):
+    (pictures / "cat" / "0.png").rename(pictures / "cat" / "saved")
+    said = Images(folder=pictures, directory=data_directory).understood
+    assert "1 picture without a usual ending is read" in said
+    assert "left out of cat: 1 other file (not a kind that is read)" in said

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from zoo.errors import UserError
 
-THREADS = os.cpu_count() or 1
+THREADS = min(16, os.cpu_count() or 1)  # more would need much memory for large pictures
 A, B = TypeVar("A"), TypeVar("B")
 
 

@@ -19,10 +19,10 @@ import tensorflow_datasets as tfds
 
 from zoo.data.deep import Scale, survey
 from zoo.data.files import THREADS, side_by_side
-from zoo.data.layout import Example, Layout, layout_of, some
+from zoo.data.layout import Example, Layout, are, layout_of, some
 from zoo.data.listed import layout_of_table
 from zoo.data.parts import equal_files, parts_of, said_of_equal
-from zoo.data.pictures import FORMATS, find_pictures, read_picture, shape_of
+from zoo.data.pictures import ENDINGS, FORMATS, find_pictures, read_picture, shape_of
 from zoo.data.prepare import builder_of
 from zoo.data.sounds import find_sounds, read_sound
 from zoo.errors import UserError, printable
@@ -147,6 +147,9 @@ def picture_folder(
         layout = layout_of(folder, find_pictures, "picture", "1.jpg", groups)
     else:
         layout = layout_of_table(file, folder, columns, "picture", groups)
+    unnamed = sum(example.path.suffix.lower() not in ENDINGS for example in layout.examples)
+    if unnamed:
+        layout.said.append(f"{some(unnamed, 'picture')} without a usual ending {are(unnamed)} read")
     shape = shape_of([example.path for example in layout.examples], size)
     feature = tfds.features.Tensor(shape=shape, dtype=np.uint8, encoding="bytes")
     return builder_of(partial(ClassFolder, "picture", layout, shape, ("image", feature), Pictures(shape)), data_dir)

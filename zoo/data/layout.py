@@ -24,6 +24,7 @@ PARTS = {
 }
 UNDECIDED = {"fold", "part", "split", "set", "subset", "batch", "cv"}  # names of parts that do not say which
 NO_CONTENT = {".txt", ".md", ".csv", ".tsv", ".json", ".xml", ".yaml", ".yml", ".html", ".htm", ".log", ".ini", ".db"}
+OTHER = "other file"
 NAMED = 3  # things that a sentence lists before it sums up the others
 UNEQUAL = 10  # times as many files as the smallest class has, from which on this is said
 
@@ -305,13 +306,13 @@ def check_groups(groups: str | None) -> None:
 
 def endings(paths) -> Counter:
     """How many of the files have which ending, in small letters; those that are no content are counted as one."""
-    return Counter("other files" if (end := path.suffix.lower()) in NO_CONTENT else end for path in paths)
+    return Counter(OTHER if (end := path.suffix.lower()) in NO_CONTENT else end for path in paths)
 
 
 def summed(counts: Counter) -> str:
     """Numbers of files by their endings, as text: 40 .heic, 10 without an ending."""
-    listed = sorted(counts.items(), key=lambda item: (item[0] == "other files", -item[1], item[0]))
-    shown = [f"{count:,} {end or 'without an ending'}" for end, count in listed]
+    listed = sorted(counts.items(), key=lambda item: (item[0] == OTHER, -item[1], item[0]))
+    shown = [some(count, end) if end == OTHER else f"{count:,} {end or 'without an ending'}" for end, count in listed]
     return ", ".join(shown[: 2 * NAMED] + [f"{len(shown) - 2 * NAMED} more endings"] * (len(shown) > 2 * NAMED))
 
 

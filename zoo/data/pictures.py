@@ -89,12 +89,12 @@ def read_picture(path: Path, shape: tuple[int, int, int], scale: Scale | None = 
     height, width, channels = shape
     try:
         with Image.open(path, formats=FORMATS) as file:
-            pixels = file.width * file.height
-            if pixels > MOST:
-                raise OSError(too_large(pixels))
-            with large if pixels > ONE_BY_ONE else contextlib.nullcontext():
-                file.draft(None, (4 * max(height, width),) * 2)  # a JPEG decodes smaller several times as fast
-                picture = ImageOps.exif_transpose(to_eight_bits(file, scale) if is_deep(file) else file)
+            if file.width * file.height > MOST:
+                raise OSError(too_large(file.width * file.height))
+            file.draft(None, (4 * max(height, width),) * 2)  # a JPEG decodes smaller several times as fast
+            with large if file.width * file.height > ONE_BY_ONE else contextlib.nullcontext():
+                picture = to_eight_bits(file, scale) if is_deep(file) else file
+                ImageOps.exif_transpose(picture, in_place=True)
                 picture = to_mode(picture, "L" if channels == 1 else "RGB")
                 return fit(np.asarray(picture).reshape(picture.height, picture.width, -1), (height, width))
     except OSError:
