@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from zoo.data import Images, find_pictures
-from zoo.data.layout import Layout, layout_of, part_of
+from zoo.data.given import part_of
+from zoo.data.layout import Layout, layout_of
 from zoo.data.listed import layout_of_table
 from zoo.data.parts import equal_files, parts_of, said_of_equal
 from zoo.errors import UserError

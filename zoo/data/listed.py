@@ -10,7 +10,8 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from zoo.data.files import all_files, from_utf8
-from zoo.data.layout import NAMED, Example, Layout, are, check, cut_from_train, group_of, part_of, some
+from zoo.data.given import cut_from_train, part_of
+from zoo.data.layout import NAMED, Example, Layout, are, check, group_of, some
 from zoo.errors import UserError
 
 # What people call the columns, the likeliest first.

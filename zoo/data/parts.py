@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from zoo.data.files import side_by_side
-from zoo.data.layout import NAMED, SPLITS, Example, are, some
+from zoo.data.given import SPLITS
+from zoo.data.layout import NAMED, Example, are, some
 
 
 def parts_of(examples: Sequence[Example], equal: dict[str, str]) -> dict[str, list[Example]]:
@@ -48,7 +49,7 @@ def held_out(examples: list[Example], wanted: dict[str, int], equal: dict[str, s
     for root in sorted(units, key=lambda root: hashlib.sha256(root.encode()).digest()):
         for label in of_unit[root]:
             with_class[label].append(root)
-    held, counts, left = set(), Counter(), Counter({label: len(roots) for label, roots in with_class.items()})
+    held, counts, left = set(), Counter(), Counter({label: len(with_class[label]) for label in with_class})
 
     def hold(label: str, candidates: list[str], most: float) -> None:
         for root in candidates:
