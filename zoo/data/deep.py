@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from zoo.data.files import side_by_side
+from zoo.data.files import MANY, side_by_side
 from zoo.data.layout import some
 
 WHITES = [(0, 2**bits - 1) for bits in (8, 10, 12, 14, 16)]  # black and white of whole numbers, as devices use them
@@ -85,11 +85,8 @@ def survey(paths: Sequence[Path], formats: Sequence[str]) -> tuple[Scale, list[s
         paths: of all pictures.
         formats: those of Pillow that are read.
     """
-    deep = [
-        path
-        for path, is_one in zip(paths, side_by_side(lambda path: begins_as_deep(path, formats), paths), strict=True)
-        if is_one
-    ]
+    begins = side_by_side(lambda path: begins_as_deep(path, formats), paths, each=MANY)
+    deep = [path for path, so in zip(paths, begins, strict=True) if so]
     found = [ends for ends in side_by_side(lambda path: ends_of(path, formats), deep) if ends]
     scale, said = {}, []
     for kind, fractions, name in (

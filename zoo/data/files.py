@@ -5,11 +5,13 @@ import os
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
 from zoo.errors import UserError
 
+MANY = 32  # items that a thread takes at once where reading one takes less than a millisecond
 THREADS = min(16, os.cpu_count() or 1)  # more would need much memory for large pictures
 A, B = TypeVar("A"), TypeVar("B")
 
@@ -33,26 +35,27 @@ def files_below(folder: Path, endings: Collection[str]) -> list[Path]:
     return [path for path in all_files(folder) if path.suffix.lower() in endings]
 
 
-def side_by_side(read: Callable[[A], B], items: Iterable[A], threads: int = THREADS) -> Iterator[B]:
+def side_by_side(read: Callable[[A], B], items: Iterable[A], threads: int = THREADS, each: int = 1) -> Iterator[B]:
     """Yields what `read` returns for each item, in the order of the items, of which a few are read at the same time.
 
     Args:
-        read: whatever it raises is raised here, at the place of its item.
+        read: whatever it raises is raised here, before what its thread has read of the items around it.
         items: are taken as needed.
-        threads: how many are read at the same time; 1: no thread is started.
+        threads: how many read at the same time; 1: no thread is started.
+        each: items that a thread takes at once; many, if reading one is quicker than handing it over.
     """
     if threads == 1:
         yield from map(read, items)
         return
+    items, waiting = iter(items), deque()
     with ThreadPoolExecutor(threads) as pool:
-        waiting = deque()
         try:
-            for item in items:
-                waiting.append(pool.submit(read, item))
+            while some := list(islice(items, each)):
+                waiting.append(pool.submit(lambda some: list(map(read, some)), some))
                 if len(waiting) > 4 * threads:  # so many that no thread waits for the one who takes them
-                    yield waiting.popleft().result()
+                    yield from waiting.popleft().result()
             while waiting:
-                yield waiting.popleft().result()
+                yield from waiting.popleft().result()
         finally:
             for future in waiting:
                 future.cancel()

@@ -262,7 +262,7 @@ class ClassFolder(tfds.core.GeneratorBasedBuilder):
             except OSError as error:
                 return None, error
 
-        contents = side_by_side(attempt, examples, self.reader.threads)
+        contents = side_by_side(attempt, examples, self.reader.threads, each=8)
         for example, (content, error) in zip(examples, contents, strict=True):
             if error is not None:
                 self.skipped.append(example.name)

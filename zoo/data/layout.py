@@ -99,7 +99,7 @@ def layout_of(
         )
     if len(classes) == 1:
         raise UserError(f"{top} has one class, {classes[0]}: a classifier needs a sub-folder for each of 2 or more")
-    if not parts:
+    if not parts and groups is None:
         said += alike(top, folders_in(top))
     said += said_of_left_out(left_out, kind)
     layout = Layout(folder, examples, said)

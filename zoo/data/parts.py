@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from zoo.data.files import side_by_side
+from zoo.data.files import MANY, side_by_side
 from zoo.data.given import SPLITS
 from zoo.data.layout import NAMED, Example, are, some
 
@@ -97,7 +97,7 @@ def equal_files(examples: Iterable[Example]) -> dict[str, str]:
     for example in examples:
         sizes[example.path.stat().st_size].append(example)
     alike = [example for same in sizes.values() if len(same) > 1 for example in same]
-    digests = list(side_by_side(lambda example: digest_of(example.path), alike))
+    digests = list(side_by_side(lambda example: digest_of(example.path), alike, each=MANY))
     often = Counter(digests)
     return {e.name: digest for e, digest in zip(alike, digests, strict=True) if digest and often[digest] > 1}
 
