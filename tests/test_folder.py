@@ -223,7 +223,7 @@ def test_nearly_black_and_empty_pictures_are_said(tmp_path, data_directory):
         Image.fromarray(np.uint8([[0, 1], [number, 2]])).save(folder / "cat" / f"{number}.png")
         Image.new("L", (2, 2), number).save(folder / "dog" / f"{number}.png")
     said = "\n".join(Images(folder=folder, directory=data_directory).understood)
-    assert "nearly black" in said
+    assert "8 of 8 pictures are nearly black" in said
     assert "4 of 8 pictures have a single colour" in said
 
 

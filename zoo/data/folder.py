@@ -27,7 +27,7 @@ from zoo.data.prepare import builder_of
 from zoo.data.sounds import find_sounds, read_sound
 from zoo.errors import UserError, printable
 
-BLACK = 10  # mean of all pixels, of 255, below which pictures are called nearly black
+BLACK = 32  # of 255: a picture whose brightest pixel is darker is called nearly black
 
 
 class Reader(Protocol):
@@ -60,7 +60,7 @@ class Pictures:
 
     def __init__(self, shape: tuple[int, int, int]):
         self.shape, self.scale, self.found = shape, Scale(), []
-        self.count, self.mean, self.low, self.high, self.empty = 0, 0.0, 255, 0, []
+        self.count, self.mean, self.low, self.high, self.black, self.empty = 0, 0.0, 255, 0, 0, []
 
     def survey(self, paths: Sequence[Path]) -> dict:
         """Decides what is black and white in pictures of more than 8 bits."""
@@ -76,6 +76,7 @@ class Pictures:
         low, high = int(content.min()), int(content.max())
         self.low, self.high = min(self.low, low), max(self.high, high)
         self.count, self.mean = self.count + 1, self.mean + float(content[::4, ::4].mean())
+        self.black += high < BLACK
         if low == high:
             self.empty.append(name)
 
@@ -83,10 +84,10 @@ class Pictures:
         """The range of the pixels, and whether the pictures are nearly black or of one colour."""
         if not self.count:
             return self.found
-        mean = self.mean / self.count
-        said = [*self.found, f"pixels from {self.low} to {self.high} of 255, mean {mean:.0f}"]
-        if mean < BLACK and self.high < 128:
-            said.append("the pictures are nearly black: spread their values over 0 to 255, or save them as 16 bits")
+        said = [*self.found, f"pixels from {self.low} to {self.high} of 255, mean {self.mean / self.count:.0f}"]
+        if self.black > self.count / 10:
+            those = f"{self.black:,} of {self.count:,} pictures are nearly black, all pixels below {BLACK} of 255"
+            said.append(f"{those}: spread their values over the whole range if more can be seen in them")
         if self.empty:
             more = ", ..." if len(self.empty) > 1 else ""
             said.append(f"{len(self.empty):,} of {self.count:,} pictures have a single colour: {self.empty[0]}{more}")
