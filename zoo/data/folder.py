@@ -1,4 +1,4 @@
-"""A user's files, such as pictures or sounds, with one sub-folder per class, as a TFDS builder.
+"""A user's files, such as pictures or sounds, with one class each, as a TFDS builder.
 
 Preparation reads each file once, converts it to a common form and stores it in TFDS's own format, so that a folder of
 any size can then be streamed like any other data set.
@@ -9,102 +9,214 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
 from functools import partial
-from itertools import chain
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import tensorflow_datasets as tfds
 
-from zoo.data.pictures import find_pictures, read_picture, shape_of
+from zoo.data.deep import Scale, survey
+from zoo.data.files import THREADS, side_by_side
+from zoo.data.layout import Example, Layout, are, layout_of, some
+from zoo.data.listed import layout_of_table
+from zoo.data.parts import equal_files, parts_of, said_of_equal
+from zoo.data.pictures import ENDINGS, FORMATS, find_pictures, read_picture, shape_of
 from zoo.data.prepare import builder_of
 from zoo.data.sounds import find_sounds, read_sound
-from zoo.errors import UserError
+from zoo.errors import UserError, printable
 
-SPLITS = {"train", "test", "validation", "valid", "val"}
+BLACK = 32  # of 255: a picture whose brightest pixel is darker is called nearly black
 
 
-def picture_folder(folder: Path, size: tuple[int, int] | None, data_dir: Path | str | None) -> ClassFolder:
+class Reader(Protocol):
+    """How files of one kind are read."""
+
+    threads: int
+    """Files that are read at the same time."""
+
+    def survey(self, paths: Sequence[Path]) -> dict:
+        """Looks at all files before the first is read; what it returns is kept as facts, which JSON can hold."""
+
+    def read(self, path: Path) -> np.ndarray:
+        """A file's content in the common form; raises OSError if the file is broken."""
+
+    def note(self, name: str, content: np.ndarray) -> None:
+        """Takes notice of a content that was read."""
+
+    def said(self) -> list[str]:
+        """Sentences on what was read so far."""
+
+
+class Pictures:
+    """Reads pictures as uint8 of one shape.
+
+    Args:
+        shape: height, width and channels.
+    """
+
+    threads = THREADS
+
+    def __init__(self, shape: tuple[int, int, int]):
+        self.shape, self.scale, self.found = shape, Scale(), []
+        self.count, self.mean, self.low, self.high, self.black, self.empty = 0, 0.0, 255, 0, 0, []
+
+    def survey(self, paths: Sequence[Path]) -> dict:
+        """Decides what is black and white in pictures of more than 8 bits."""
+        self.scale, self.found = survey(paths, FORMATS)
+        return {"scale": self.scale}
+
+    def read(self, path: Path) -> np.ndarray:
+        """The pixels of a picture."""
+        return read_picture(path, self.shape, self.scale)
+
+    def note(self, name: str, content: np.ndarray) -> None:
+        """Notes the range of the pixels."""
+        low, high = int(content.min()), int(content.max())
+        self.low, self.high = min(self.low, low), max(self.high, high)
+        self.count, self.mean = self.count + 1, self.mean + float(content[::4, ::4].mean())
+        self.black += high < BLACK
+        if low == high:
+            self.empty.append(name)
+
+    def said(self) -> list[str]:
+        """The range of the pixels, and whether the pictures are nearly black or of one colour."""
+        if not self.count:
+            return self.found
+        said = [*self.found, f"pixels from {self.low} to {self.high} of 255, mean {self.mean / self.count:.0f}"]
+        if self.black > self.count / 10:
+            those = f"{self.black:,} of {self.count:,} pictures are nearly black, all pixels below {BLACK} of 255"
+            said.append(f"{those}: spread their values over the whole range if more can be seen in them")
+        if self.empty:
+            more = ", ..." if len(self.empty) > 1 else ""
+            said.append(f"{len(self.empty):,} of {self.count:,} pictures have a single colour: {self.empty[0]}{more}")
+        return said
+
+
+class Sounds:
+    """Reads sounds as float32 samples of one rate.
+
+    Args:
+        rate: sampling rate in hertz.
+    """
+
+    threads = 1  # SciPy's warnings are caught, which is not safe in threads
+
+    def __init__(self, rate: int):
+        self.rate = rate
+
+    def survey(self, paths: Sequence[Path]) -> dict:
+        """Nothing has to be known before."""
+        return {}
+
+    def read(self, path: Path) -> np.ndarray:
+        """The samples of a sound."""
+        return read_sound(path, self.rate)
+
+    def note(self, name: str, content: np.ndarray) -> None:
+        """Nothing is noted."""
+
+    def said(self) -> list[str]:
+        """Nothing is said."""
+        return []
+
+
+def picture_folder(
+    folder: Path | None,
+    size: tuple[int, int] | None,
+    data_dir: Path | str | None,
+    *,
+    file: Path | None = None,
+    columns: tuple[str, str] | None = None,
+    groups: str | None = None,
+) -> ClassFolder:
     """The builder of a user's pictures, as `image`, all converted to the same shape.
 
     Args:
-        folder: has one sub-folder per class.
+        folder: has one sub-folder per class, or with `file` the pictures.
         size: height and width in pixels; None: see `zoo.data.pictures.shape_of`.
         data_dir: where TFDS stores data; None: its default.
+        file: a table of pictures and classes; see `zoo.data.listed.layout_of_table`.
+        columns: of the table.
+        groups: what is kept in one split; see `zoo.data.layout.group_of`.
 
     Raises:
-        UserError: see `classes_of`.
+        UserError: see `zoo.data.layout.layout_of`.
     """
-    classes = classes_of(folder, find_pictures, "picture", "1.jpg")
-    shape = shape_of(list(chain(*classes.values())), size)
-    kind = partial(
-        ClassFolder,
-        "picture",
-        folder,
-        classes,
-        form=shape,
-        content=("image", tfds.features.Image(shape=shape, encoding_format="png")),
-        read=lambda path: read_picture(path, shape),
-    )
-    return builder_of(kind, data_dir)
+    if file is None:
+        layout = layout_of(folder, find_pictures, "picture", "1.jpg", groups)
+    else:
+        layout = layout_of_table(file, folder, columns, "picture", groups)
+    unnamed = sum(example.path.suffix.lower() not in ENDINGS for example in layout.examples)
+    if unnamed:
+        layout.said.append(f"{some(unnamed, 'picture')} without a usual ending {are(unnamed)} read")
+    shape = shape_of([example.path for example in layout.examples], size)
+    feature = tfds.features.Tensor(shape=shape, dtype=np.uint8, encoding="bytes")
+    return builder_of(partial(ClassFolder, "picture", layout, shape, ("image", feature), Pictures(shape)), data_dir)
 
 
-def sound_folder(folder: Path, rate: int, data_dir: Path | str | None) -> ClassFolder:
+def sound_folder(folder: Path, rate: int, data_dir: Path | str | None, *, groups: str | None = None) -> ClassFolder:
     """The builder of a user's sounds, as `audio`, all resampled to `rate`.
 
     Args:
         folder: has one sub-folder per class.
         rate: sampling rate in hertz.
         data_dir: where TFDS stores data; None: its default.
+        groups: what is kept in one split; see `zoo.data.layout.group_of`.
 
     Raises:
-        UserError: see `classes_of`.
+        UserError: see `zoo.data.layout.layout_of`.
     """
-    classes = classes_of(folder, find_sounds, "sound", "1.wav")
-    kind = partial(
-        ClassFolder,
-        "sound",
-        folder,
-        classes,
-        form=rate,
-        content=("audio", tfds.features.Tensor(shape=(None,), dtype=np.float32, encoding="bytes")),
-        read=lambda path: read_sound(path, rate),
-    )
-    return builder_of(kind, data_dir)
+    layout = layout_of(folder, find_sounds, "sound", "1.wav", groups)
+    feature = tfds.features.Tensor(shape=(None,), dtype=np.float32, encoding="bytes")
+    return builder_of(partial(ClassFolder, "sound", layout, rate, ("audio", feature), Sounds(rate)), data_dir)
 
 
 class ClassFolder(tfds.core.GeneratorBasedBuilder):
-    """A data set with one sub-folder per class; 10 % of each class are held out for validation and 10 % for the test.
+    """A data set of files with one class each, in splits as `zoo.data.parts.parts_of` cuts them.
+
+    What became known of the files when they were read is kept with the data; see `understood` and `facts`.
 
     Args:
         kind: what a file is called, such as picture.
-        folder: has the files.
-        classes: each class with its files.
+        layout: the files and their classes.
         form: the form to which they are converted, which is part of the data set's identity.
         content: the name of the feature that holds a file's content, and the feature.
-        read: returns a file's content in that form; raises OSError if the file is broken.
+        reader: reads a file in that form.
         data_dir: where TFDS stores data; None: its default.
     """
 
-    VERSION = tfds.core.Version("1.0.0")
+    VERSION = tfds.core.Version("2.0.0")
 
     def __init__(
         self,
         kind: str,
-        folder: Path,
-        classes: dict[str, list[Path]],
-        *,
+        layout: Layout,
         form: object,
         content: tuple[str, tfds.features.FeatureConnector],
-        read: Callable[[Path], np.ndarray],
+        reader: Reader,
+        *,
         data_dir: Path | str | None,
     ):
         self.name = f"{kind}_folder"  # also the name of the folder in which TFDS stores the data
-        self.kind, self.folder, self.classes, self.content, self.read = kind, folder, classes, content, read
-        self.skipped = []
-        config = tfds.core.BuilderConfig(name=digest_of(folder, form, classes), description=f"{kind}s of {folder.name}")
+        self.kind, self.layout, self.content, self.reader = kind, layout, content, reader
+        self.skipped, self.equal = [], []
+        name = digest_of(layout, form)
+        config = tfds.core.BuilderConfig(name=name, description=f"{kind}s of {layout.place.name}")
         super().__init__(config=config, data_dir=data_dir)
+
+    @property
+    def understood(self) -> list[str]:
+        """Sentences on how the files were understood, once they are prepared."""
+        skipped = self.kept("skipped", [])
+        broken = f"left out: {some(len(skipped), self.kind)} that could not be read: {', '.join(skipped[:3])}"
+        said = [broken + ", ..." * (len(skipped) > 3)] if skipped else []
+        return [*self.layout.said, *self.kept("said", []), *said]
+
+    def kept(self, name: str, otherwise: Any) -> Any:
+        """What preparation has kept under a name: facts, said or skipped."""
+        return (self.info.metadata or {}).get(name, otherwise)
 
     def _info(self):
         name, feature = self.content
@@ -112,65 +224,52 @@ class ClassFolder(tfds.core.GeneratorBasedBuilder):
             builder=self,
             description=f"{self.kind.capitalize()}s of one folder, one sub-folder per class.",
             features=tfds.features.FeaturesDict(
-                {name: feature, "label": tfds.features.ClassLabel(names=list(self.classes))}
+                {name: feature, "label": tfds.features.ClassLabel(names=self.layout.labels)}
             ),
             supervised_keys=(name, "label"),
             metadata=tfds.core.MetadataDict(),
         )
 
     def _split_generators(self, dl_manager):
-        return {name: self._generate_examples(files) for name, files in parts_of(self.classes).items()}
+        examples = self.layout.examples
+        equal = equal_files(examples)
+        parts = parts_of(examples, equal)
+        self.equal = said_of_equal(parts, equal, self.kind)
+        self.info.metadata["facts"] = self.reader.survey([example.path for example in examples])
+        return {split: self._generate_examples(split, parts) for split in parts}
 
-    def _generate_examples(self, files):
-        for label, path in files:
-            name = path.relative_to(self.folder).as_posix()
+    def _generate_examples(self, split: str, parts: dict[str, list[Example]]):
+        read = 0
+        for example, content in self._contents(parts[split]):
+            if content is not None:
+                read += 1
+                self.reader.note(example.name, content)
+                yield example.name, {self.content[0]: content, "label": example.label}
+        if not read:
+            others = [example for other, those in parts.items() if other != split for example in those]
+            if any(content is not None for _, content in self._contents(others)):
+                what = f"{some(len(parts[split]), self.kind)} of the split {split}"
+            else:
+                what = some(len(self.layout.examples), self.kind)
+            raise UserError(f"none of the {what} could be read: see above")
+        self.info.metadata["said"] = [*self.equal, *self.reader.said()]
+
+    def _contents(self, examples: list[Example]):
+        """Yields each example with its content, or None if it is broken, which is said."""
+
+        def attempt(example):
             try:
-                content = self.read(path)
+                return self.reader.read(example.path), None
             except OSError as error:
-                self.skipped.append(name)
+                return None, error
+
+        contents = side_by_side(attempt, examples, self.reader.threads, each=8)
+        for example, (content, error) in zip(examples, contents, strict=True):
+            if error is not None:
+                self.skipped.append(example.name)
                 self.info.metadata["skipped"] = self.skipped
-                print(f"skipped {path}: {error}", file=sys.stderr)
-                continue
-            yield name, {self.content[0]: content, "label": label}
-
-
-def classes_of(folder: Path, find: Callable[[Path], list[Path]], kind: str, example: str) -> dict[str, list[Path]]:
-    """Each class of the folder with its files.
-
-    Args:
-        folder: has one sub-folder per class.
-        find: returns the files of a sub-folder that can be read.
-        kind: what a file is called, such as picture.
-        example: a file name to show in error messages, such as 1.jpg.
-
-    Raises:
-        UserError: the folder is missing, or it has too few classes or files.
-    """
-    if not folder.is_dir():
-        raise UserError(f"--data.folder came as {folder}, which is not a folder: give one with a sub-folder per class")
-    names = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
-    if names and {name.lower() for name in names} <= SPLITS:
-        raise UserError(
-            f"the sub-folders of {folder} are {', '.join(names)}, which are splits, not classes: "
-            f"give the training part, {folder / max(names, key='train'.__eq__)}; validation and test are cut from it"
-        )
-    classes = {name: find(folder / name) for name in names}
-    if not any(classes.values()):
-        raise UserError(f"no {kind}s in {folder}: wanted one sub-folder per class, such as {folder / 'cat' / example}")
-    if len(names) == 1:
-        raise UserError(f"{folder} has one class, {names[0]}: a classifier needs a sub-folder for each of 2 or more")
-    for path in chain(*classes.values()):
-        try:
-            str(path).encode()
-        except UnicodeEncodeError:  # a name from an old ZIP file, for example
-            raise UserError(f"{path} has letters in its name that are not UTF-8: rename it") from None
-    for name, files in classes.items():
-        if len(files) < 3:
-            raise UserError(
-                f"class {name} in {folder} has {len(files)} {kind}s: at least 3 are needed, "
-                "one each for training, validation and test"
-            )
-    return classes
+                print(printable(f"skipped {example.path}: {error}"), file=sys.stderr)
+            yield example, content
 
 
 def refuse_absent(labels: np.ndarray, names: list[str], kind: str) -> None:
@@ -187,24 +286,11 @@ def refuse_absent(labels: np.ndarray, names: list[str], kind: str) -> None:
         raise UserError(f"no {kind} to train on could be read of {listed}: see what was skipped above")
 
 
-def parts_of(classes: dict[str, list[Path]]) -> dict[str, list[tuple[str, Path]]]:
-    """The files, each with its class, in three splits: a tenth of each class for validation, a tenth for the test."""
-    parts = {"train": [], "validation": [], "test": []}
-    for label, paths in classes.items():
-        # Shuffled by a hash of the name, so that the splits do not depend on the order of the names.
-        ranked = sorted(paths, key=lambda path: hashlib.sha256(path.name.encode()).digest())
-        held_out = max(1, len(ranked) // 10)
-        parts["test"] += [(label, path) for path in ranked[:held_out]]
-        parts["validation"] += [(label, path) for path in ranked[held_out : 2 * held_out]]
-        parts["train"] += [(label, path) for path in ranked[2 * held_out :]]
-    return parts
-
-
-def digest_of(folder: Path, form: object, classes: dict[str, list[Path]]) -> str:
-    """Twelve hexadecimal digits that change with the folder, its files and the form to which they are converted."""
-    stamps = [
-        (path.relative_to(folder).as_posix(), path.stat().st_size, path.stat().st_mtime_ns)
-        for paths in classes.values()
-        for path in paths
-    ]
-    return hashlib.sha256(json.dumps([str(folder.resolve()), form, stamps]).encode()).hexdigest()[:12]
+def digest_of(layout: Layout, form: object) -> str:
+    """Twelve hexadecimal digits that change with the files, their classes and groups, and the form they get."""
+    stamps = []
+    for example in layout.examples:
+        stat = example.path.stat()
+        stamps.append((*example[1:], stat.st_size, stat.st_mtime_ns))
+    content = json.dumps([str(layout.place.resolve()), form, stamps])
+    return hashlib.sha256(content.encode()).hexdigest()[:12]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import Sequence
@@ -16,9 +17,12 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from zoo.data.augment import Augment
+from zoo.data.deep import Scale
 from zoo.data.digits import Digits
+from zoo.data.files import THREADS
 from zoo.data.folder import picture_folder, refuse_absent
 from zoo.data.inputs import Files
+from zoo.data.layout import check_groups
 from zoo.data.pictures import SIZE, find_pictures, fit, read_picture
 from zoo.data.pipeline import single_pass, training_stream
 from zoo.data.prepare import alone, builder_of, examples, known_builder, place_of, prepare, split_names
@@ -27,6 +31,7 @@ from zoo.errors import UserError
 
 EVALUATED = 250  # pictures per batch of validation and test
 IN_MEMORY = 2 * 2**30  # bytes of pixels; a larger split stays on disk and is read as needed
+SCALE = "pixels.json"  # the file of a run that says what was black and white in pictures of more than 8 bits
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,15 @@ class Images(Source):
     """Name of a TFDS data set: digits (needs no network), mnist, fashion_mnist, cifar10, ..."""
     folder: Path | None = None
     """Folder of your own pictures, with one sub-folder per class, instead of a named data set."""
+    file: Path | None = None
+    """CSV or TSV file with names in its first line and then a row per picture, with its path and its class; paths lead
+    from the folder of this file, or from --data.folder."""
+    columns: tuple[str, str] | None = None
+    """With --data.file: the names of its columns of paths and of classes, if they are not found by usual names."""
+    groups: str | None = None
+    r"""What to keep in one split: folder (pictures of one sub-folder of a class), or a regular expression whose first
+    group is looked for in each path below the class, such as 'patient(\d+)'; with --data.file also the name of a
+    column."""
     directory: Path | None = field(default=None, metadata={"local": True})
     """Where TFDS stores data; by default TFDS_DATA_DIR, or else ~/tensorflow_datasets."""
     size: tuple[int, int] | None = None
@@ -54,6 +68,7 @@ class Images(Source):
     kind: ClassVar[str] = "picture"
     Inputs: ClassVar[type] = Files
     usage: ClassVar[str] = "PICTURE..."
+    threads: ClassVar[int] = THREADS
 
     def __post_init__(self):
         as_paths(self)
@@ -63,11 +78,16 @@ class Images(Source):
             raise ValueError(f"--data.limit came as {self.limit}, but must be at least 1")
         if self.size is not None and (len(self.size) != 2 or min(self.size) < 1):
             raise ValueError(f"--data.size came as {self.size}, but must be two sides of at least 1 pixel")
+        if self.columns and not self.file:
+            raise ValueError("--data.columns came without --data.file, whose columns it names")
+        if not self.file:
+            check_groups(self.groups)
 
     @property
     def title(self) -> str:
         """The name of the data in reports."""
-        return self.folder.name if self.folder else self.name
+        own = self.folder or self.file
+        return (own.name or own.resolve().name) if own else self.name
 
     @property
     def summary(self) -> str:
@@ -77,7 +97,12 @@ class Images(Source):
     @property
     def understood(self) -> list[str]:
         """What was read, a sentence each."""
-        return [counted(self)]
+        return [counted(self), *(self._prepared.understood if self.own else ())]
+
+    @property
+    def own(self) -> bool:
+        """Whether the pictures are a user's own files."""
+        return self.folder is not None or self.file is not None
 
     @property
     def selection(self) -> dict:
@@ -92,8 +117,10 @@ class Images(Source):
             UserError: there is no such data set or folder, or it does not contain pictures with one class each.
         """
         directory = place_of(self.directory)
-        if self.folder is not None:
-            return picture_folder(self.folder, self.size, directory)
+        if self.own:
+            return picture_folder(
+                self.folder, self.size, directory, file=self.file, columns=self.columns, groups=self.groups
+            )
         if self.name == "digits":
             return builder_of(Digits, directory)
         builder = known_builder(self.name, directory, "digits")
@@ -145,16 +172,32 @@ class Images(Source):
         return self.count("train")
 
     def of_run(self, folder: Path, labels: Sequence[str]) -> Images:
-        """This source with the run's labels; a run keeps no files of the data."""
-        return knowing(self, labels=list(labels))
+        """This source with the run's labels and its scale of pixels.
+
+        Raises:
+            UserError: the file of the scale is damaged.
+        """
+        scale, kept = Scale(), folder / SCALE
+        try:
+            if kept.exists():
+                scale = Scale(**json.loads(kept.read_text(encoding="utf-8")))
+                _ = [float(black) - float(white) for black, white in filter(None, scale)]
+        except (OSError, TypeError, ValueError) as error:
+            raise UserError(f"{kept} is damaged ({error}): restore it or train the run again") from error
+        return knowing(self, labels=list(labels), scale=scale)
 
     def beside(self, folder: Path, spec: dict) -> Images:
         """Other pictures, which are resized to the same size."""
         return Images(size=tuple(spec["input_shape"][:2]), batch=32)
 
     def files(self) -> dict[str, str]:
-        """None: of the data, later verbs need only what the run's record holds."""
-        return {}
+        """What is black and white in pictures of more than 8 bits, if there are any."""
+        return {SCALE: json.dumps(self.scale._asdict())} if any(self.scale) else {}
+
+    @cached_property
+    def scale(self) -> Scale:
+        """What is black and white in pictures of more than 8 bits."""
+        return Scale(*self._prepared.kept("facts", {}).get("scale", ())) if self.own else Scale()
 
     def find(self, folder: Path) -> list[Path]:
         """The files in a user's folder that can be read."""
@@ -166,7 +209,7 @@ class Images(Source):
         Raises:
             OSError: the file cannot be read; the message says why.
         """
-        return read_picture(given, spec["input_shape"]), {}
+        return read_picture(given, spec["input_shape"], self.scale), {}
 
     def views(self, inputs: np.ndarray) -> np.ndarray:
         """The inputs (N, height, width, channels) in the form in which they are shown: as they are."""
@@ -199,7 +242,7 @@ class Images(Source):
         if split not in cache:
             pixels, labels = self._selected(split, *self._read(split))
             self._check_some(split, len(labels))
-            if split == "train" and self.folder:
+            if split == "train" and self.own:
                 refuse_absent(labels, self.labels, self.kind)
             cache[split] = pixels, labels
         return cache[split]

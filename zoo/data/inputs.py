@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from zoo.data.files import side_by_side
 from zoo.errors import UserError, has_undecoded
 
 AT_ONCE = 64  # inputs per batch
@@ -23,7 +24,10 @@ Read = tuple[dict, Any]
 
 @dataclass(frozen=True)
 class Files:
-    """Files and folders of files; the source has `find`, which lists the files below a folder that it can read."""
+    """Files and folders of files; the source has `find`, which lists the files below a folder that it can read.
+
+    A source whose `read` is safe in threads says how many to use, as `threads`.
+    """
 
     files: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
     """Files of the kind that the run is about, and folders of them."""
@@ -45,7 +49,9 @@ class Files:
         """
         if not self.files:
             raise UserError(f"no {source.kind}s were named: wanted {source.usage} after the run")
-        yield from in_batches((read_file(source, path, problem, spec) for path, problem in self.found(source)), AT_ONCE)
+        threads = getattr(source, "threads", 1)
+        read = side_by_side(lambda found: read_file(source, *found, spec), self.found(source), threads)
+        yield from in_batches(read, AT_ONCE)
 
     def found(self, source) -> Iterator[tuple[Path, str | None]]:
         """Yields each file and None, or a path and what is wrong with it."""

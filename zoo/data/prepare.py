@@ -21,6 +21,7 @@ from zoo.errors import UserError, disk_is_full, nearest
 
 # What TensorFlow raises for a file that is corrupt, one that is truncated, and one that is missing.
 DAMAGE = (tf.errors.DataLossError, tf.errors.FailedPreconditionError, tf.errors.NotFoundError)
+NAMED = 10  # broken files that are listed at most
 
 
 def place_of(directory: Path | None) -> Path | str | None:
@@ -156,7 +157,8 @@ def report_skipped(builder: tfds.core.DatasetBuilder) -> tfds.core.DatasetBuilde
     skipped = (builder.info.metadata or {}).get("skipped", [])
     if skipped:
         what = f"{builder.kind}{'s' * (len(skipped) > 1)}"
-        print(f"skipped {len(skipped)} broken {what}: {', '.join(skipped)}", file=sys.stderr)
+        listed = ", ".join(skipped[:NAMED]) + ", ..." * (len(skipped) > NAMED)
+        print(f"skipped {len(skipped)} broken {what}: {listed}", file=sys.stderr)
     return builder
 
 
