@@ -1,7 +1,7 @@
 """Checks of what lies in TFDS's folders and describes itself: a prepared set may come from somebody else.
 
-From such a description TFDS builds features by importing the module that it names. Here every set is built by code, TFDS's
-or ours, and its description has to say the same.
+From such a description TFDS builds features by importing the module that it names. Here every set is built by code,
+TFDS's or ours, and its description has to say the same.
 """
 
 import json
@@ -79,11 +79,9 @@ def classes_in(described: Any) -> set[str]:
 
 def differ(code: Any, found: Any) -> bool:
     """Whether a description on disk lacks something that the code's has, has it otherwise, or has more features."""
-    if not isinstance(code, dict):
+    if not isinstance(code, dict) or not isinstance(found, dict):
         return code != found
-    if not isinstance(found, dict) or (
-        "features" in code and code["features"].keys() != found.get("features", {}).keys()
-    ):
+    if code.get("features", {}).keys() != found.get("features", {}).keys():
         return True
     return any(differ(code[key], found.get(key)) for key in code.keys() - UNCOMPARED)
 

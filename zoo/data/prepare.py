@@ -155,11 +155,12 @@ def known_builder(name: str, directory: Path | str | None, ours: str) -> tfds.co
     given = {part: asked[part] for part in ("config", "version") if asked[part]}
     try:
         # Not tfds.builder: what TFDS's code lacks, such as another version, it builds from a description on disk.
-        builder = tfds.builder_cls(asked["set"])(**given, data_dir=directory)
+        return described_by_code(tfds.builder_cls(asked["set"])(**given, data_dir=directory))
+    except UserError:
+        raise
     except Exception as error:  # an unknown version or configuration, for which TFDS raises many different errors
         reason = " ".join(str(error).split())[:300]
         raise UserError(f"--data.name came as {name}, which TFDS refuses: {reason}") from error
-    return described_by_code(builder)
 
 
 def split_names(builder: tfds.core.DatasetBuilder, title: str) -> dict[str, str]:
