@@ -4,12 +4,15 @@ import hashlib
 import os
 import shutil
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from zoo.data import Images, find_pictures, read_picture
+from zoo.data.folder import picture_folder
+from zoo.data.inputs import Files
 from zoo.errors import UserError
 
 
@@ -140,3 +143,20 @@ def test_turned_as_the_camera_noted(tmp_path):
     picture.save(tmp_path / "turned.png", exif=exif)
     expected = np.rot90(np.asarray(picture), -1)
     np.testing.assert_array_equal(read_picture(tmp_path / "turned.png", (4, 3, 1))[..., 0], expected)
+
+
+def test_a_folder_that_may_not_be_read_is_no_empty_one(pictures, monkeypatch):
+    """Tried with an error of the system's, since the administrator may read anything."""
+    scan = os.scandir
+
+    def closed(path):
+        if Path(path).name == "cat":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    with pytest.raises(UserError, match=r"cat cannot be read \(Permission denied\)"):
+        picture_folder(pictures, None, None)
+    found = list(Files((pictures / "cat", pictures / "dog")).found(Images()))
+    assert "cat cannot be read" in found[0][1]
+    assert [problem for _, problem in found[1:]] == [None] * 10

@@ -16,7 +16,7 @@ from conftest import assert_complaint, environment
 from zoo.data import Images
 from zoo.data.digits import Digits
 from zoo.data.prepare import at_home, builder_of, examples, known_builder
-from zoo.errors import UserError, printable
+from zoo.errors import UserError, all_printable, printable
 from zoo.evaluate import evaluate
 from zoo.fit import fit
 from zoo.opened import opened
@@ -63,6 +63,10 @@ def test_a_training_does_not_go_on_where_there_are_links(copy, tmp_path, zoo_her
 
 def test_names_of_others_do_not_move_the_cursor(copy, zoo_here):
     assert printable("a\x1b[31m\nb\tc") == "a\\x1b[31m\\nb\tc"
+    assert printable("\u202etxt.exe\u2028") == "\\u202etxt.exe\\u2028"
+    joined = "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645 \u0915\u094d\u200d\u0937"  # which these languages write
+    assert printable(joined) == joined
+    assert all_printable({"a\n": ["b\r", 1]}) == {"a\\n": ["b\\r", 1]}
     record = json.loads((copy / "run.json").read_text())
     record["labels"] = [f"\x1b[2J{label}\n" for label in record["labels"]]
     (copy / "run.json").write_text(json.dumps(record))
@@ -70,6 +74,15 @@ def test_names_of_others_do_not_move_the_cursor(copy, zoo_here):
     assert done.returncode == 0
     assert "\x1b" not in done.stdout
     assert len(done.stdout.splitlines()) == 1
+    done = zoo_here("evaluate", copy)
+    assert done.returncode == 0
+    assert "\x1b" not in done.stdout
+
+
+def test_a_classifier_without_labels(copy, zoo_here):
+    record = json.loads((copy / "run.json").read_text())
+    (copy / "run.json").write_text(json.dumps(record | {"labels": []}))
+    assert_complaint(zoo_here("predict", copy, copy / "features" / "sprites.png"), "there are 0 labels, but 10 classes")
 
 
 @pytest.mark.parametrize("spec", [{}, {"classes": 10}, {"input_shape": None, "classes": 10}, {"input_shape": "x"}])

@@ -1,5 +1,6 @@
 """A user's files: finding them below a folder, and reading them as text."""
 
+import os
 from collections.abc import Collection
 from pathlib import Path
 
@@ -7,9 +8,22 @@ from zoo.errors import UserError
 
 
 def files_below(folder: Path, endings: Collection[str]) -> list[Path]:
-    """All files below `folder` with such a suffix (.csv, for example), in a fixed order; hidden files are left out."""
-    paths = (path for path in folder.rglob("*") if path.suffix.lower() in endings and path.is_file())
-    return sorted(p for p in paths if not any(x.startswith(".") for x in p.relative_to(folder).parts))
+    """All files below `folder` with such a suffix (.csv, for example), in a fixed order; hidden files are left out.
+
+    Raises:
+        UserError: the folder, or one in it, cannot be read.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise UserError(
+            f"the folder {error.filename} cannot be read ({error.strerror}): see to it that you may, or remove it"
+        ) from error
+
+    found = []
+    for place, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(place, name) for name in names if not name.startswith(".")]
+    return sorted(path for path in found if path.suffix.lower() in endings and path.is_file())
 
 
 def from_utf8(written: bytes, path: Path, wanted: str) -> str:

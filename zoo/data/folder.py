@@ -20,7 +20,7 @@ import tensorflow_datasets as tfds
 from zoo.data.pictures import find_pictures, read_picture, shape_of
 from zoo.data.prepare import builder_of
 from zoo.data.sounds import find_sounds, read_sound
-from zoo.errors import UserError
+from zoo.errors import UserError, printable
 
 SPLITS = {"train", "test", "validation", "valid", "val"}
 
@@ -129,7 +129,7 @@ class ClassFolder(tfds.core.GeneratorBasedBuilder):
             except OSError as error:
                 self.skipped.append(name)
                 self.info.metadata["skipped"] = self.skipped
-                print(f"skipped {path}: {error}", file=sys.stderr)
+                print(printable(f"skipped {path}: {error}"), file=sys.stderr)
                 continue
             yield name, {self.content[0]: content, "label": label}
 

@@ -61,7 +61,7 @@ def prepare(builder: tfds.core.DatasetBuilder, ours: str) -> tfds.core.DatasetBu
         return report_skipped(builder)
     directory = Path(builder.data_path).parents[builder.info.full_name.count("/")]
     out_of_reach(builder, directory, ours)
-    print(f"preparing {builder.name} in {directory} (once)", file=sys.stderr)
+    print(printable(f"preparing {builder.name} in {directory} (once)"), file=sys.stderr)
     if not sys.stderr.isatty():
         tfds.disable_progress_bar()
     try:
