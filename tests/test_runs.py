@@ -95,6 +95,7 @@ def test_damaged_model(run, copy, zoo_here):
     )
     row = keras.Sequential([keras.layers.Dense(10)])
     row.build((None, 784))
+    named = keras.Model(pixels, keras.layers.Dense(10)(keras.layers.Flatten()(pixels)), name="\x1b[2J")
     nan = Run(Path(run[0])).model()
     nan.get_layer("features").bias.assign([np.nan] * 128)
     wrong = {
@@ -102,6 +103,7 @@ def test_damaged_model(run, copy, zoo_here):
         r"inputs are \[\[28, 28, 3\]\]": other,
         "features/bias contains NaN or infinity": nan,
         "is not a functional network": row,
+        r"'\\x1b\[2J' is no name that TensorFlow takes": named,
     }
     for words, model in wrong.items():
         model.save(copy / "model.keras")
@@ -206,7 +208,9 @@ def test_damaged_end_of_a_run(file, text, copy):
         {"callbacks": {"EarlyStopping": 5}},
         {"callbacks": {"EarlyStopping": {"best": 0.5, "wait": "2", "best_epoch": 0, "stopped_epoch": 0}}},
         {"callbacks": {"EarlyStopping": {"best": 0.5, "wait": None, "best_epoch": 0, "stopped_epoch": 0}}},
+        {"callbacks": {"EarlyStopping": {"best": 0.5, "wait": -2, "best_epoch": 0, "stopped_epoch": 0}}},
         {"callbacks": {"SwapEMAWeights": {"_ema_weights_in_model": 1}}},
+        {"history": [{"epoch": 1, "loss": float("nan")}]},
         {"seconds": float("nan")},
     ],
     ids=str,
@@ -228,17 +232,29 @@ def test_state_that_would_fill_the_memory(run, tmp_path):
         read_state(tmp_path / "state.npz")
 
 
+def read(path: Path, name: str) -> None:
+    """Reads a file of a run as a verb does."""
+    if name == "state.npz":
+        read_state(path / name)
+    _ = Run(path).summary, Run(path).history, opened(path).model
+
+
 @pytest.mark.parametrize("name", ["run.json", "model.keras", "state.npz", "history.json", "summary.json"])
-def test_a_file_that_may_not_be_read_is_not_called_damaged(name, copy):
-    (copy / name).unlink()
-    (copy / name).mkdir()  # whose open fails for everyone, also for the administrator
-    with pytest.raises(UserError, match=rf"{name} cannot be read \(.*though it may be whole") as told:
-        _ = (
-            read_state(copy / name)
-            if name == "state.npz"
-            else (Run(copy).summary, Run(copy).history, opened(copy).model)
-        )
+def test_a_file_that_may_not_be_read_is_not_called_damaged(name, copy, monkeypatch):
+    def closed(path, mode):
+        if path.name == name:
+            raise PermissionError(13, "Permission denied", str(path))
+        return open(path, mode)
+
+    monkeypatch.setattr(files, "open", closed, raising=False)  # the administrator may read anything
+    with pytest.raises(UserError, match=rf"{name} cannot be read \(Permission denied\), though it may be") as told:
+        read(copy, name)
     assert "--fresh" not in str(told.value)
+    monkeypatch.undo()
+    (copy / name).unlink()
+    (copy / name).mkdir()  # or a pipe, which would be waited for
+    with pytest.raises(UserError, match=rf"{name} is no file"):
+        read(copy, name)
 
 
 def test_what_was_measured_is_printed_where_it_cannot_be_kept(copy, zoo_here, monkeypatch):

@@ -35,9 +35,12 @@ def opened(path: Path) -> Iterator[BinaryIO]:
     """The file, opened to be read.
 
     Raises:
-        UserError: the system does not let it be read, so that nothing is known to be wrong with it.
+        UserError: the system does not let it be read, so that nothing is known to be wrong with it; or it is no file,
+            but something that might never end.
         FileNotFoundError: it is missing.
     """
+    if path.exists() and not path.is_file():
+        raise UserError(f"{path} is no file: remove it, or restore the file that was there")
     try:
         file = open(path, "rb")  # noqa: SIM115 - what goes wrong later is no question of rights
     except FileNotFoundError:

@@ -27,6 +27,7 @@ from zoo.training.files import opened, removed, replacing, write_json
 from zoo.training.runs import Run, check_stored, is_epoch, is_finite
 
 INTERVAL = 60  # seconds between two saves within an epoch
+MANY = 2**31  # no training has as many epochs
 BEST = (float, int, type(None))  # a value that is watched; None before the first epoch has ended
 MEMORY = {  # the state of Keras' callbacks, which they reset in on_train_begin, and its types
     "EarlyStopping": {"best": BEST, "wait": (int,), "best_epoch": (int,), "stopped_epoch": (int,)},
@@ -270,6 +271,8 @@ def is_part_of_state(key: str, value) -> bool:
                 isinstance(kept, dict)
                 and kept.keys() == MEMORY.get(name, {}).keys()
                 and all(type(kept[part]) in types for part, types in MEMORY.get(name, {}).items())
+                and all(0 <= kept[part] <= MANY for part in kept if part != "best")
+                and (kept.get("best") is None or not math.isnan(kept["best"]))
                 for name, kept in value.items()
             )
         case "events":

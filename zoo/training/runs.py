@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
+import re
 import shlex
 import subprocess
 import zipfile
@@ -28,6 +30,7 @@ FORMAT = 1  # of a run's files; other formats are refused
 RECORD = {"recipe", "id", "command", "precision", "spec", "labels", "data", "machine", "versions", "commit"}
 DATA = {"train", "validation", "test", "digest"}
 SUMMARY = {"epochs", "steps", "seconds", "best"}
+SCOPE = re.compile(r"[A-Za-z0-9_.\\/>-]+")  # a name under which TensorFlow runs operations
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,9 @@ class Run:
                 model = keras.saving.load_model(named, compile=False, safe_mode=True)
             if isinstance(model, keras.Sequential):
                 raise ValueError("it is not a functional network")
+            strange = [part.name for part in (model, *model.layers) if not SCOPE.fullmatch(part.name)]
+            if strange:  # it could not have been trained
+                raise ValueError(f"{strange[0]!r} is no name that TensorFlow takes")
             for weight in model.weights:
                 if not is_finite(keras.ops.convert_to_numpy(weight)):
                     raise ValueError(f"{weight.path} contains NaN or infinity")
@@ -146,8 +152,12 @@ def is_ours(command) -> bool:
 
 def is_epoch(epoch) -> bool:
     """Whether `epoch` is what a fit writes for an epoch: numbers, one of which is the number of the epoch."""
-    numbers = isinstance(epoch, dict) and all(isinstance(value, int | float) for value in epoch.values())
-    return numbers and isinstance(epoch.get("epoch"), int)
+    return isinstance(epoch, dict) and all(map(is_number, epoch.values())) and isinstance(epoch.get("epoch"), int)
+
+
+def is_number(value) -> bool:
+    """Whether `value` is a number that is finite."""
+    return isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
 
 
 def is_summary(summary) -> bool:
@@ -155,7 +165,7 @@ def is_summary(summary) -> bool:
     return (
         isinstance(summary, dict)
         and summary.keys() >= SUMMARY
-        and all(isinstance(summary[part], int | float) for part in SUMMARY - {"best"})
+        and all(is_number(summary[part]) for part in SUMMARY - {"best"})
         and is_epoch(summary["best"])
     )
 
