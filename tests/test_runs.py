@@ -313,6 +313,7 @@ def test_the_threads_of_this_process(monkeypatch):
         ("python -m other.fit cnn", False),
         ("python -m zoo.fit 'cnn", False),
         ("", False),
+        (None, False),
     ],
 )
 def test_no_command_of_others_is_shown_to_be_typed(command, shown, copy):

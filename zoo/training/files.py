@@ -39,9 +39,9 @@ def opened(path: Path) -> Iterator[BinaryIO]:
             but something that might never end.
         FileNotFoundError: it is missing.
     """
-    if path.exists() and not path.is_file():
-        raise UserError(f"{path} is no file: remove it, or restore the file that was there")
     try:
+        if path.exists() and not path.is_file():
+            raise UserError(f"{path} is no file: remove it, or restore the file that was there")
         file = open(path, "rb")  # noqa: SIM115 - what goes wrong later is no question of rights
     except FileNotFoundError:
         raise

@@ -142,9 +142,11 @@ def check_stored(file: BinaryIO) -> None:
 
 def is_ours(command) -> bool:
     """Whether `command` is what `zoo.command.typed` returns: one of this package, and nothing for a shell beside it."""
+    if not isinstance(command, str):
+        return False
     try:
         words = shlex.split(command)
-    except (AttributeError, TypeError, ValueError):
+    except ValueError:  # a quotation mark that nothing closes
         return False
     ours = words[:2] == ["python", "-m"] and words[2:3] in (["zoo.fit"], ["zoo.finetune"])
     return ours and command == shlex.join(words) == printable(command)
