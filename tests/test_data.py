@@ -154,6 +154,20 @@ def test_more_pictures_than_memory_stream_from_disk(data_directory, monkeypatch)
     assert outside.digest("train") == inside.digest("train")
 
 
+@pytest.mark.parametrize("damage", [b"", b"\x93NUMPY garbage", None])
+def test_a_file_of_pixels_that_is_not_what_was_stored(damage, data_directory, tmp_path, monkeypatch):
+    monkeypatch.setattr(images_module, "IN_MEMORY", 1000)
+    assert len(Images("digits", directory=data_directory).arrays("test")[0]) == 360
+    shutil.copytree(data_directory / "digits", tmp_path / "digits")
+    (path,) = (tmp_path / "digits").rglob("test-28x28x1.npy")
+    if damage is None:
+        np.save(path, np.zeros((360, 28, 28, 1), np.float32))
+    else:
+        path.write_bytes(damage)
+    with pytest.raises(UserError, match=r"test-28x28x1\.npy is damaged: delete it"):
+        Images("digits", directory=tmp_path).arrays("test")
+
+
 def test_more_pictures_than_the_disk_holds(data_directory, monkeypatch):
     """A mapped file that the disk cannot hold would kill the process without a word."""
     monkeypatch.setattr(images_module, "IN_MEMORY", 1000)

@@ -268,3 +268,20 @@ def test_pictures_of_other_endings_are_said(pictures, data_directory):
     said = Images(folder=pictures, directory=data_directory).understood
     assert "1 picture without a usual ending is read" in said
     assert "left out of cat: 1 other file (not a kind that is read)" in said
+
+
+def test_a_folder_that_may_not_be_read_is_no_empty_one(pictures, monkeypatch):
+    """Tried with an error of the system's, since the administrator may read anything."""
+    scan = os.scandir
+
+    def closed(path):
+        if Path(path).name == "cat":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    with pytest.raises(UserError, match=r"cat cannot be read \(Permission denied\)"):
+        Images(folder=pictures).builder.name
+    found = list(Files((pictures / "cat", pictures / "dog")).found(Images()))
+    assert "cat cannot be read" in found[0][1]
+    assert [problem for _, problem in found[1:]] == [None] * 10

@@ -1,17 +1,22 @@
 """What others send, and networks and settings that do not fit: nothing is written elsewhere, nothing surprises late."""
 
+import importlib
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
-from conftest import assert_complaint
+from conftest import assert_complaint, environment
 
 from zoo.data import Images
-from zoo.errors import UserError, printable
+from zoo.data.digits import Digits
+from zoo.data.prepare import at_home, builder_of, examples, known_builder
+from zoo.errors import UserError, all_printable, printable
 from zoo.evaluate import evaluate
 from zoo.fit import fit
 from zoo.opened import opened
@@ -58,6 +63,10 @@ def test_a_training_does_not_go_on_where_there_are_links(copy, tmp_path, zoo_her
 
 def test_names_of_others_do_not_move_the_cursor(copy, zoo_here):
     assert printable("a\x1b[31m\nb\tc") == "a\\x1b[31m\\nb\tc"
+    assert printable("\u202etxt.exe\u2028") == "\\u202etxt.exe\\u2028"
+    joined = "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645 \u0915\u094d\u200d\u0937"  # which these languages write
+    assert printable(joined) == joined
+    assert all_printable({"a\n": ["b\r", 1]}) == {"a\\n": ["b\\r", 1]}
     record = json.loads((copy / "run.json").read_text())
     record["labels"] = [f"\x1b[2J{label}\n" for label in record["labels"]]
     (copy / "run.json").write_text(json.dumps(record))
@@ -65,6 +74,15 @@ def test_names_of_others_do_not_move_the_cursor(copy, zoo_here):
     assert done.returncode == 0
     assert "\x1b" not in done.stdout
     assert len(done.stdout.splitlines()) == 1
+    done = zoo_here("evaluate", copy)
+    assert done.returncode == 0
+    assert "\x1b" not in done.stdout
+
+
+def test_a_classifier_without_labels(copy, zoo_here):
+    record = json.loads((copy / "run.json").read_text())
+    (copy / "run.json").write_text(json.dumps(record | {"labels": []}))
+    assert_complaint(zoo_here("predict", copy, copy / "features" / "sprites.png"), "there are 0 labels, but 10 classes")
 
 
 @pytest.mark.parametrize("spec", [{}, {"classes": 10}, {"input_shape": None, "classes": 10}, {"input_shape": "x"}])
@@ -185,3 +203,123 @@ def test_memory_that_runs_out_is_no_damage(run, monkeypatch):
     monkeypatch.setattr(keras.saving, "load_model", full)
     with pytest.raises(MemoryError):
         runs.Run(Path(run[0])).model()
+
+
+STRANGE = "nobodys_module.Feature"  # a class that does not exist
+
+
+@pytest.fixture
+def imported(monkeypatch) -> list[str]:
+    """The names of all modules that were asked for meanwhile."""
+    names, load = [], importlib.import_module
+    monkeypatch.setattr(importlib, "import_module", lambda name, *more: names.append(name) or load(name, *more))
+    return names
+
+
+@pytest.mark.parametrize("name", ["mnist", "mnist:9.9.9", "mnist:3.0.1", "py_docs"])
+def test_no_description_on_disk_decides_what_is_imported(name, tmp_path, imported):
+    folder = tmp_path / name.partition(":")[0] / (name.partition(":")[2] or "3.0.1")
+    folder.mkdir(parents=True)
+    info = {"name": folder.parent.name, "version": folder.name, "features": {"pythonClassName": STRANGE}}
+    (folder / "dataset_info.json").write_text(json.dumps(info))
+    (folder / "features.json").write_text(json.dumps({"pythonClassName": STRANGE}))
+    with pytest.raises(UserError, match=rf"names the class '{STRANGE}'.*it is not read"):
+        known_builder(name, tmp_path, "digits")
+    assert not [module for module in imported if module.startswith("nobodys_module")]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("huggingface:mnist", "no data set is called"),
+        ("kaggle:mnist", "no data set is called"),
+        ("mnist/data_dir=elsewhere", "no data set is called"),
+        ("mnist/x/data_dir=elsewhere", "no data set is called"),
+        ("mnist/../emnist", "no data set is called"),
+        ("mnist\n", "no data set is called"),
+        ("Mnist", "no data set is called"),
+        ("mnist:9.9.9", "TFDS refuses: .*9.9.9"),
+        ("emnist/none", "TFDS refuses: .*none"),
+        ("mnist:experimental_latest", "no data set is called"),
+        ("cifar10_n", "is not read here"),
+    ],
+)
+def test_names_of_sets_that_are_not_in_the_code(name, words, tmp_path):
+    with pytest.raises(UserError, match=words):
+        known_builder(name, tmp_path, "digits")
+    assert not list(tmp_path.iterdir())
+
+
+def inner(described: dict, *path: str) -> dict:
+    """A part of a description."""
+    for key in path:
+        described = described[key]
+    return described
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "words"),
+    [
+        ("features.json", lambda d: d.update(pythonClassName=STRANGE), f"names the class '{STRANGE}'"),
+        ("features.json", lambda d: d["featuresDict"]["features"].pop("label"), "other features than the code"),
+        ("features.json", lambda d: d["featuresDict"].update(features=[]), "is damaged|other features"),
+        (
+            "features.json",
+            lambda d: inner(d, "featuresDict", "features", "image", "image").update(dtype="float32"),
+            "other features than the code",
+        ),
+        ("dataset_info.json", lambda d: d.update(name="other"), "is of 'other'"),
+        ("dataset_info.json", lambda d: d.update(fileFormat="array_record"), "as files of .*ARRAY_RECORD"),
+        (
+            "dataset_info.json",
+            lambda d: d["splits"][0].update(filepathTemplate="../{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}"),
+            "has its examples elsewhere",
+        ),
+    ],
+)
+def test_a_prepared_set_that_is_not_as_the_code_would_have_prepared_it(file, change, words, prepared, tmp_path):
+    shutil.copytree(prepared, tmp_path / "digits")
+    (path,) = (tmp_path / "digits").rglob(file)
+    described = json.loads(path.read_text())
+    change(described)
+    path.write_text(json.dumps(described))
+    with pytest.raises(UserError, match=words):
+        builder_of(Digits, tmp_path)
+
+
+@pytest.fixture
+def prepared(data_directory) -> Path:
+    """The folder in which digits are."""
+    assert Images(directory=data_directory).count("train")
+    return data_directory / "digits"
+
+
+@pytest.mark.parametrize("claimed", [10, 1_000_000])
+def test_a_prepared_set_that_claims_another_number_of_examples(claimed, prepared, tmp_path):
+    shutil.copytree(prepared, tmp_path / "digits")
+    (path,) = (tmp_path / "digits").rglob("dataset_info.json")
+    info = json.loads(path.read_text())
+    info["splits"][0]["shardLengths"] = [str(claimed)]
+    path.write_text(json.dumps(info))
+    builder = builder_of(Digits, tmp_path)
+    with pytest.raises(UserError, match="is damaged: delete it"):
+        list(examples(builder, info["splits"][0]["name"], "label", batch=7))
+
+
+def test_a_run_does_not_say_where_folders_are_made(copy, prepared, tmp_path, monkeypatch):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(prepared.parent))
+    record = json.loads((copy / "run.json").read_text())
+    record["recipe"]["data"]["directory"] = str(tmp_path / "made")
+    (copy / "run.json").write_text(json.dumps(record))
+    assert evaluate(copy)["examples"] == 360
+    assert not (tmp_path / "made").exists()
+    there = Images(directory=prepared.parent)
+    assert at_home(there) is there
+
+
+def test_modules_in_the_current_folder_are_not_imported(tmp_path, data_directory):
+    (tmp_path / "difflib.py").write_text("raise SystemExit('not ours')")
+    done = subprocess.run(
+        [sys.executable, "-m", "zoo"], check=False, cwd=tmp_path, env=environment(data_directory), capture_output=True
+    )
+    assert (done.returncode, done.stderr) == (0, b"")

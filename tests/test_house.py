@@ -1,14 +1,17 @@
 """The rules of the house: who may know whom, what is loaded when, and what every public name must say."""
 
 import ast
+import configparser
 import importlib
 import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from packaging.requirements import Requirement
 
 ZOO = ROOT / "zoo"
 VERBS = ("fit", "finetune", "evaluate", "predict", "generate", "bench")
@@ -110,3 +113,35 @@ def test_every_public_name_is_explained(path):
             continue
         if inspect.isfunction(thing) or inspect.isclass(thing):
             assert thing.__doc__, f"{path}: {name}"
+
+
+def required() -> dict[str, list[Requirement]]:
+    """What setup.cfg asks for, by the extra that needs it."""
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg", encoding="utf-8")
+    parts = {"": setup["options"]["install_requires"], **setup["options.extras_require"]}
+    lines = {
+        extra: [line for line in text.splitlines() if line and not line.startswith("#")]
+        for extra, text in parts.items()
+    }
+    return {extra: [Requirement(line) for line in asked] for extra, asked in lines.items()}
+
+
+def test_every_package_has_bounds():
+    assert [asked.name for asked in required()["gpu"]] == ["tensorflow"]  # whose bounds stand above
+    for extra, asked in required().items():
+        for package in asked if extra != "gpu" else ():
+            assert {bound.operator for bound in package.specifier} - {"!="} == {">=", "<"}, package
+
+
+def test_the_locked_versions_are_within_the_bounds_and_have_hashes():
+    """After a change of a bound, the command in the first lines of requirements.lock writes it anew."""
+    entries = re.split(r"\n(?=[a-z])", (ROOT / "requirements.lock").read_text(encoding="utf-8"))[1:]
+    locked: dict[str, list[Requirement]] = {}
+    for entry in entries:
+        assert "--hash=sha256:" in entry, entry
+        package = Requirement(entry.split(" \\\n")[0])
+        locked.setdefault(package.name, []).append(package)
+    for asked in required()[""] + required()["test"]:
+        versions = [next(iter(package.specifier)).version for package in locked[asked.name.replace("_", "-")]]
+        assert all(asked.specifier.contains(version) for version in versions), (asked, versions)

@@ -21,7 +21,7 @@ from zoo.errors import UserError
 from zoo.fit import fit
 from zoo.opened import opened
 from zoo.recipes import RECIPES
-from zoo.training import files, runs
+from zoo.training import devices, files, runs
 from zoo.training.resume import read_state, write_state
 from zoo.training.runs import Run
 
@@ -74,6 +74,8 @@ def test_damaged_runs(copy, zoo_here):
         {"data": {}},
         {"spec": []},
         {"command": 1},
+        {"machine": None},
+        {"versions": []},
         elsewhere,
     ):
         (copy / "run.json").write_text(json.dumps(record | part))
@@ -93,6 +95,7 @@ def test_damaged_model(run, copy, zoo_here):
     )
     row = keras.Sequential([keras.layers.Dense(10)])
     row.build((None, 784))
+    named = keras.Model(pixels, keras.layers.Dense(10)(keras.layers.Flatten()(pixels)), name="\x1b[2J")
     nan = Run(Path(run[0])).model()
     nan.get_layer("features").bias.assign([np.nan] * 128)
     wrong = {
@@ -100,6 +103,7 @@ def test_damaged_model(run, copy, zoo_here):
         r"inputs are \[\[28, 28, 3\]\]": other,
         "features/bias contains NaN or infinity": nan,
         "is not a functional network": row,
+        r"'\\x1b\[2J' is no name that TensorFlow takes": named,
     }
     for words, model in wrong.items():
         model.save(copy / "model.keras")
@@ -132,9 +136,15 @@ def test_state_of_another_network_changes_nothing(run, zoo_here, tmp_path):
     arrays, state = read_state(path / "state.npz")
     events = {file: file.stat().st_size for file in path.rglob("*tfevents*")}
     assert events
+    first = next(name for name, array in arrays.items() if array.dtype == "float32")
+    unwatched = [{key: value for key, value in epoch.items() if key != "val_loss"} for epoch in state["history"]]
     for wrong, words in (
         (({"v00000": np.zeros(3)}, state), "does not hold the state of this network"),
+        ((arrays | {first: arrays[first].astype("int32")}, state), "does not hold the state of this network"),
         ((arrays, state | {"step": 5}), "state.npz is damaged"),
+        ((arrays, state | {"history": unwatched}), "not those of this training"),
+        ((arrays, state | {"history": state["history"][::-1]}), "not those of this training"),
+        ((arrays, state | {"callbacks": {}}), "not those of this training"),
     ):
         write_state(path / "state.npz", wrong[0], wrong[1] | {"events": {}})
         assert_complaint(zoo_here("fit", "cnn", "--epochs", 3, "--logs", tmp_path), words)
@@ -196,6 +206,12 @@ def test_damaged_end_of_a_run(file, text, copy):
         {"history": [1]},
         {"events": {"a": -5}},
         {"callbacks": {"EarlyStopping": 5}},
+        {"callbacks": {"EarlyStopping": {"best": 0.5, "wait": "2", "best_epoch": 0, "stopped_epoch": 0}}},
+        {"callbacks": {"EarlyStopping": {"best": 0.5, "wait": None, "best_epoch": 0, "stopped_epoch": 0}}},
+        {"callbacks": {"EarlyStopping": {"best": 0.5, "wait": -2, "best_epoch": 0, "stopped_epoch": 0}}},
+        {"callbacks": {"SwapEMAWeights": {"_ema_weights_in_model": 1}}},
+        {"history": [{"epoch": 1, "loss": float("nan")}]},
+        {"seconds": float("nan")},
     ],
     ids=str,
 )
@@ -207,6 +223,103 @@ def test_state_that_no_training_saves(wrong, run, tmp_path):
     write_state(tmp_path / "state.npz", arrays | {"v00000": np.full((2, 2), np.nan)}, state)
     with pytest.raises(UserError, match="v00000 is not what a training saves"):
         read_state(tmp_path / "state.npz")
+
+
+def test_state_that_would_fill_the_memory(run, tmp_path):
+    with zipfile.ZipFile(tmp_path / "state.npz", "w", zipfile.ZIP_DEFLATED) as file:
+        np.lib.format.write_array(file.open("v00000.npy", "w"), np.zeros(10**6))
+    with pytest.raises(UserError, match="it is compressed, as no archive of a run is"):
+        read_state(tmp_path / "state.npz")
+
+
+def read(path: Path, name: str) -> None:
+    """Reads a file of a run as a verb does."""
+    if name == "state.npz":
+        read_state(path / name)
+    _ = Run(path).summary, Run(path).history, opened(path).model
+
+
+@pytest.mark.parametrize("name", ["run.json", "model.keras", "state.npz", "history.json", "summary.json"])
+def test_a_file_that_may_not_be_read_is_not_called_damaged(name, copy, monkeypatch):
+    def closed(path, mode):
+        if path.name == name:
+            raise PermissionError(13, "Permission denied", str(path))
+        return open(path, mode)
+
+    monkeypatch.setattr(files, "open", closed, raising=False)  # the administrator may read anything
+    with pytest.raises(UserError, match=rf"{name} cannot be read \(Permission denied\), though it may be") as told:
+        read(copy, name)
+    assert "--fresh" not in str(told.value)
+    monkeypatch.undo()
+    (copy / name).unlink()
+    (copy / name).mkdir()  # or a pipe, which would be waited for
+    with pytest.raises(UserError, match=rf"{name} is no file"):
+        read(copy, name)
+
+
+def test_what_was_measured_is_printed_where_it_cannot_be_kept(copy, zoo_here, monkeypatch):
+    def closed(path, value):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(files, "write_json", closed)
+    done = zoo_here("evaluate", copy)
+    assert_complaint(done, "could not be kept: Permission denied", "test.json")
+    assert "accuracy" in done.stdout
+    assert "picture:" not in done.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows makes links for administrators only")
+@pytest.mark.parametrize("name", ["results.jsonl", ".results.jsonl.lock"])
+def test_results_are_not_written_through_a_link(name, copy, zoo_here, tmp_path):
+    (tmp_path / "precious.txt").write_text("precious")
+    (copy.parent / name).symlink_to(tmp_path / "precious.txt")
+    done = zoo_here("evaluate", copy, "--record", "--json")
+    assert_complaint(done, f"{name} is a link or no file, so nothing is written to it")
+    assert json.loads(done.stdout)["examples"] == 360
+    assert (tmp_path / "precious.txt").read_text() == "precious"
+
+
+def test_another_number_of_threads(copy):
+    record = json.loads((copy / "run.json").read_text())
+    now = record["machine"]["threads"]
+    assert now >= 1
+    words = rf"was started with {now} threads, but here there are {now + 1}: .*TF_NUM_INTRAOP_THREADS={now}.*--fresh"
+    other = record | {"machine": record["machine"] | {"threads": now + 1}}
+    with pytest.raises(UserError, match=words):
+        runs.write_down(Run(copy), other, {})
+    del record["machine"]["threads"]  # as earlier versions left it
+    (copy / "run.json").write_text(json.dumps(record))
+    runs.write_down(Run(copy), other, {})
+
+
+def test_the_threads_of_this_process(monkeypatch):
+    counted = devices.threads()
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "7")
+    assert devices.threads() == 7
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "many")
+    assert devices.threads() == counted
+    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 3, 4}, raising=False)
+    assert devices.threads() == 3
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        ("python -m zoo.fit cnn --data.folder 'my pictures'", True),
+        ("python -m zoo.fit cnn; touch x", False),
+        ("python -m zoo.fit cnn --logs $(touch x)", False),
+        ("python -m zoo.fit cnn\x1b[2J", False),
+        ("python -m other.fit cnn", False),
+        ("python -m zoo.fit 'cnn", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_no_command_of_others_is_shown_to_be_typed(command, shown, copy):
+    record = json.loads((copy / "run.json").read_text())
+    (copy / "run.json").write_text(json.dumps(record | {"command": command}))
+    assert Run(copy).how_to_go_on() == (f"type `{command}`" if shown else "train it again")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows removes no folder whose files are open")

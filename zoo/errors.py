@@ -6,6 +6,10 @@ import errno
 import inspect
 import signal
 import unicodedata
+from typing import Any
+
+# Besides control characters: ends of lines and of paragraphs, and what turns the direction of the letters that follow.
+MOVING = "\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
 class UserError(ValueError):
@@ -46,7 +50,20 @@ def printable(text: str, kept: str = "\t") -> str:
         text: with names that somebody else may have chosen.
         kept: control characters that are meant.
     """
-    return "".join(c if c in kept or not unicodedata.category(c).startswith("C") else repr(c)[1:-1] for c in text)
+
+    def moves(letter: str) -> bool:
+        return letter not in kept and (unicodedata.category(letter) in ("Cc", "Cs") or letter in MOVING)
+
+    return "".join(ascii(letter)[1:-1] if moves(letter) else letter for letter in text)
+
+
+def all_printable(value: Any) -> Any:
+    """A value of JSON, such as a report, all of whose text is `printable`."""
+    if isinstance(value, dict):
+        return {all_printable(key): all_printable(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [all_printable(inner) for inner in value]
+    return printable(value) if isinstance(value, str) else value
 
 
 def nearest(word: str, known: list[str]) -> str:

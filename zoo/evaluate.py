@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zoo.command import first_word, main, read
-from zoo.errors import UserError, printable
+from zoo.command import first_word, in_a_line, main, read
+from zoo.errors import UserError, all_printable, printable
 from zoo.opened import Opened, check_is_run, opened
 
 if TYPE_CHECKING:
@@ -101,20 +101,32 @@ def run_command(argv: list[str]) -> int:
     found = opened(name)
     run, report = found.run, measured(found, options.split)
     line = json.dumps(result(found, options.split, report))  # before anything is written: it reads the summary
-    files.write_json(run.path / f"{options.split}.json", report)
-    picture = run.path / f"{options.split}.png"
-    with files.replacing(picture) as part:
-        found.task.draw(report, part)
-    if options.record:
-        files.append_line(run.path.parent / "results.jsonl", line)
+    picture, lost = run.path / f"{options.split}.png", None
+    try:
+        files.write_json(run.path / f"{options.split}.json", report)
+        with files.replacing(picture) as part:
+            found.task.draw(all_printable(report), part)
+        if options.record:
+            files.append_line(run.path.parent / "results.jsonl", line)
+    except (OSError, UserError) as error:  # what was measured is printed all the same
+        lost = UserError(f"what was measured is printed, but could not be kept: {in_a_line(error) or error}")
     if options.json:
         print(json.dumps({"run": str(run.path)} | report))
-        return 0
+    else:
+        show(found, report, picture if lost is None else None)
+    if lost is not None:
+        raise lost
+    return 0
+
+
+def show(found: Opened, report: dict, picture: Path | None) -> None:
+    """Prints a report as a table, and where its picture was written."""
+    run = found.run
     if run.summary is None:
         print(f"not finished: this is the best of {len(run.history)} epochs so far; {run.how_to_go_on()} to go on\n")
-    print(printable(found.task.table(report), "\t\n"))
-    print(f"\npicture: {picture}")
-    return 0
+    print(printable(found.task.table(all_printable(report)), "\t\n"))
+    if picture is not None:
+        print(printable(f"\npicture: {picture}", "\n"))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from zoo.command import Weights, apart, first_word, main, parse_for, typed
-from zoo.errors import UserError
+from zoo.errors import UserError, printable
 from zoo.fit import Options as FitOptions
 from zoo.fit import fit, summary
 from zoo.opened import check_is_run, opened
@@ -238,7 +238,7 @@ def run_command(argv: list[str]) -> int:
     command = typed("finetune", argv)
     how = {"fresh": options.fresh, "quiet": options.quiet, "profile": options.profile}
     run = fit(recipe, logs=options.logs, command=command, **how)
-    print(summary(recipe, run))
+    print(printable(summary(recipe, run), "\n"))
     return 0
 
 

@@ -78,13 +78,13 @@ def fit(
         if not (run.path / "run.json").exists():
             raise UserError(f"{run.path} has lost its run.json: --fresh starts anew beside it")
         later = "changes of data or code since then are not looked at"
-        print(f"finished already ({later}); --fresh starts anew beside {run.path}")
+        print(printable(f"finished already ({later}); --fresh starts anew beside {run.path}"))
         return runs.open_for_reading(run.path)
     precision = devices.configure(recipe.seed, recipe.precision)
     model = loop.build(recipe)
     described = loop.describe(recipe, precision, command)
     if not quiet:
-        print(printable("\n".join(described["understood"]), "\n"))
+        print("\n".join(map(printable, described["understood"])))
     with runs.locked(run):
         runs.write_down(run, described, recipe.data.files())
         loop.train(model, recipe, run, profile=profile, own=callbacks)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.command import Weights, apart, first_word, joined, main, read
+from zoo.errors import printable
 from zoo.opened import asked, check_answers_to, opened
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def run_command(argv: list[str]) -> int:
         print(json.dumps({"run": name} | asdict(parsed.ask) | made[-1] | {"text": text}))
         return 0
     for piece in pieces:
-        print(found.task.line(piece), end="", flush=True)
+        print(printable(found.task.line(piece), "\t\n"), end="", flush=True)
     print()
     return 0
 

@@ -135,6 +135,7 @@ def recalled(given, kept, what: str, run: Run):
         UserError: the run has another class of source or task, or one that is unknown here, or is of another version.
     """
     from zoo.data import Source
+    from zoo.data.prepare import at_home
     from zoo.tasks import Task
     from zoo.training.recipe import name_of, revive
 
@@ -148,7 +149,7 @@ def recalled(given, kept, what: str, run: Run):
     if isinstance(kind, str) and "." in kind:
         raise UserError(f"{run.path} is about {kind}, which is no {what} of zoo's: pass it in Python, with {what}=...")
     try:
-        return revive(known[kind], kept)
+        return at_home(revive(known[kind], kept))
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{run.path} was made by another version of zoo ({error}): train it again") from error
 

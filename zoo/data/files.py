@@ -1,6 +1,5 @@
 """A user's files: finding them below a folder, reading many of them at the same time, and reading them as text."""
 
-import contextlib
 import os
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -17,16 +16,26 @@ A, B = TypeVar("A"), TypeVar("B")
 
 
 def all_files(folder: Path) -> list[Path]:
-    """All files below `folder` in a fixed order; hidden files and those in hidden folders are left out."""
+    """All files below `folder` in a fixed order; hidden files and those in hidden folders are left out.
+
+    Raises:
+        UserError: the folder, or one in it, cannot be read.
+    """
     found = []
-    with contextlib.suppress(OSError), os.scandir(folder) as entries:  # a folder that may not be read
-        for entry in sorted(entries, key=lambda entry: entry.name):
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                found += all_files(Path(entry.path))
-            elif entry.is_file():
-                found.append(Path(entry.path))
+    try:
+        with os.scandir(folder) as entries:
+            inside = sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        raise UserError(
+            f"the folder {error.filename} cannot be read ({error.strerror}): see to it that you may, or remove it"
+        ) from error
+    for entry in inside:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            found += all_files(Path(entry.path))
+        elif entry.is_file():
+            found.append(Path(entry.path))
     return found
 
 

@@ -311,8 +311,13 @@ class Images(Source):
                 del pixels  # Windows cannot move a file while it is mapped
                 np.save(folder / f"{name}.labels.npy", labels)
                 os.replace(part, folder / f"{name}.npy")
-        pixels = np.load(folder / f"{name}.npy", mmap_mode="r")
-        return pixels, np.load(folder / f"{name}.labels.npy")
+        try:
+            pixels, labels = (np.load(folder / f"{name}{part}.npy", mmap_mode="r") for part in ("", ".labels"))
+        except (ValueError, EOFError):
+            pixels = labels = np.empty(0)
+        if (pixels.shape, pixels.dtype, labels.shape) != ((count, *shape), np.uint8, (count,)):
+            raise UserError(f"{folder / name}.npy is damaged: delete it and type the same command")
+        return pixels, np.array(labels, np.int64)
 
     def _check_some(self, split: str, count: int) -> None:
         if not count:

@@ -59,7 +59,11 @@ class Files:
             if not os.path.isdir(path):  # unlike Path.is_dir, this never raises
                 yield path, None
                 continue
-            files = list(source.find(path))
+            try:
+                files = list(source.find(path))
+            except UserError as error:
+                yield path, str(error)
+                continue
             yield from ((file, None) for file in files)
             if not files:
                 yield path, f"no {source.kind}s in this folder"

@@ -1,11 +1,14 @@
 """Preparing TFDS data sets, with an immediate error that says what to do if that is impossible."""
 
 import contextlib
+import dataclasses
 import io
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import filelock
@@ -16,17 +19,37 @@ from tensorflow_datasets.core.download import resource
 from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError
 from tensorflow_datasets.core.download.util import DownloadError
 
+from zoo.data.described import check_classes, described_by_code
 from zoo.data.network import silence_of
-from zoo.errors import UserError, disk_is_full, nearest
+from zoo.errors import UserError, disk_is_full, nearest, printable
 
-# What TensorFlow raises for a file that is corrupt, one that is truncated, and one that is missing.
-DAMAGE = (tf.errors.DataLossError, tf.errors.FailedPreconditionError, tf.errors.NotFoundError)
 NAMED = 10  # broken files that are listed at most
+# What TensorFlow raises for a file that is corrupt, truncated or missing, and for an example of another set.
+DAMAGE = (
+    tf.errors.DataLossError,
+    tf.errors.FailedPreconditionError,
+    tf.errors.NotFoundError,
+    tf.errors.InvalidArgumentError,
+)
+# set[/configuration][:version]. TFDS also takes namespaces, whose code is somebody else's, and arguments to a builder.
+NAME = re.compile(r"(?P<set>[a-z]\w*)(/(?P<config>[\w+.-]+))?(:(?P<version>(\d+|\*)(\.(\d+|\*)){2}))?", re.ASCII)
+UNPICKLED = {"c4", "cifar100_n", "cifar10_n", "lbpp", "math_qa"}  # TFDS evaluates Python in the files of these
 
 
 def place_of(directory: Path | None) -> Path | str | None:
     """Where TFDS stores data: `directory`, or else TFDS_DATA_DIR; None: its default."""
     return directory or os.environ.get("TFDS_DATA_DIR") or None
+
+
+def at_home(source: Any) -> Any:
+    """The source of a run, which somebody else may have made, without a `directory` where TFDS has stored nothing yet.
+
+    Data sets are then prepared where the person keeps them, and no folder is made where only a run says so.
+    """
+    directory = getattr(source, "directory", None)
+    if directory is None or any(next(directory.glob(f"{level}/dataset_info.json"), None) for level in ("*/*", "*/*/*")):
+        return source
+    return dataclasses.replace(source, directory=None)
 
 
 def prepare(builder: tfds.core.DatasetBuilder, ours: str) -> tfds.core.DatasetBuilder:
@@ -39,7 +62,7 @@ def prepare(builder: tfds.core.DatasetBuilder, ours: str) -> tfds.core.DatasetBu
         return report_skipped(builder)
     directory = Path(builder.data_path).parents[builder.info.full_name.count("/")]
     out_of_reach(builder, directory, ours)
-    print(f"preparing {builder.name} in {directory} (once)", file=sys.stderr)
+    print(printable(f"preparing {builder.name} in {directory} (once)"), file=sys.stderr)
     if not sys.stderr.isatty():
         tfds.disable_progress_bar()
     try:
@@ -76,11 +99,18 @@ def examples(
     Raises:
         UserError: files are damaged or missing.
     """
+    wanted, read = builder.info.splits[split].num_examples, 0
     try:
         data = builder.as_dataset(split=split).map(lambda example: tuple(example[name] for name in features))
-        yield from (data if batch is None else data.batch(batch)).as_numpy_iterator()
+        for values in (data if batch is None else data.batch(batch)).as_numpy_iterator():
+            read += 1 if batch is None else len(values[0])
+            if read > wanted:
+                break
+            yield values
     except DAMAGE as error:
         raise UserError(f"{builder.data_path} is damaged: delete it and type the same command") from error
+    if read != wanted:
+        raise UserError(f"{builder.data_path} is damaged: delete it and type the same command")
 
 
 def builder_of(kind: Callable[..., tfds.core.DatasetBuilder], directory: Path | str | None) -> tfds.core.DatasetBuilder:
@@ -94,7 +124,7 @@ def builder_of(kind: Callable[..., tfds.core.DatasetBuilder], directory: Path | 
         UserError: data that were prepared before are damaged.
     """
     try:
-        return kind(data_dir=directory)
+        return described_by_code(kind(data_dir=directory))
     except (UserError, OSError, MemoryError):
         raise
     except Exception as error:  # for a truncated file, TFDS and its libraries raise many different errors
@@ -116,11 +146,19 @@ def known_builder(name: str, directory: Path | str | None, ours: str) -> tfds.co
     Raises:
         UserError: there is no such data set.
     """
-    known = tfds.list_builders(with_community_datasets=False)
-    if name.split("/", maxsplit=1)[0].split(":", maxsplit=1)[0] not in known:
+    asked, known = NAME.fullmatch(name), tfds.list_builders(with_community_datasets=False)
+    if asked is None or asked["set"] not in known:
         raise UserError(f"no data set is called {name!r}{nearest(name, [ours, *known])}")
+    if asked["set"] in UNPICKLED:
+        raise UserError(f"{name} is not read here: TFDS would run code that may stand in its files; take another set")
+    root = tfds.core.Path(directory or tfds.core.constants.DATA_DIR).expanduser()
+    check_classes(root / asked["set"])
+    given = {part: asked[part] for part in ("config", "version") if asked[part]}
     try:
-        return tfds.builder(name, data_dir=directory)
+        # Not tfds.builder: what TFDS's code lacks, such as another version, it builds from a description on disk.
+        return described_by_code(tfds.builder_cls(asked["set"])(**given, data_dir=directory))
+    except UserError:
+        raise
     except Exception as error:  # an unknown version or configuration, for which TFDS raises many different errors
         reason = " ".join(str(error).split())[:300]
         raise UserError(f"--data.name came as {name}, which TFDS refuses: {reason}") from error
@@ -157,8 +195,8 @@ def report_skipped(builder: tfds.core.DatasetBuilder) -> tfds.core.DatasetBuilde
     skipped = (builder.info.metadata or {}).get("skipped", [])
     if skipped:
         what = f"{builder.kind}{'s' * (len(skipped) > 1)}"
-        listed = ", ".join(skipped[:NAMED]) + ", ..." * (len(skipped) > NAMED)
-        print(f"skipped {len(skipped)} broken {what}: {listed}", file=sys.stderr)
+        listed = ", ".join(map(str, skipped[:NAMED])) + ", ..." * (len(skipped) > NAMED)
+        print(printable(f"skipped {len(skipped)} broken {what}: {listed}"), file=sys.stderr)
     return builder
 
 

@@ -51,9 +51,22 @@ def machine() -> dict:
         "system": f"{platform.system()} {platform.machine()}",
         "processor": processor(),
         "cores": os.cpu_count(),
+        "threads": threads(),
         "memory_gb": round(psutil.virtual_memory().total / 2**30),
         "gpus": [gpu.get("device_name", "unknown") for gpu in gpus],
     }
+
+
+def threads() -> int:
+    """The number of threads among which TensorFlow divides an operation: the last bits of a sum depend on it.
+
+    Neither OMP_NUM_THREADS nor the number of operations that run side by side change them.
+    """
+    asked = tf.config.threading.get_intra_op_parallelism_threads() or os.environ.get("TF_NUM_INTRAOP_THREADS", "")
+    if str(asked).isdecimal() and int(asked):
+        return int(asked)
+    # Of the cores, a process may have been given some, by `taskset` or a batch system for example.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def processor() -> str:

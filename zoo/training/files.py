@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import filelock
 
@@ -15,22 +16,55 @@ from zoo.errors import UserError, disk_is_full
 
 
 def kept(path: Path) -> str | None:
-    """The text of a file; None if it is missing or is not text."""
+    """The text of a file; None if it is missing or is not text.
+
+    Raises:
+        UserError: the system does not let it be read.
+    """
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, ValueError):
+        with opened(path) as file:
+            return file.read().decode()
+    except (FileNotFoundError, ValueError) as error:
+        if isinstance(error, UserError):
+            raise
         return None
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """The file, opened to be read.
+
+    Raises:
+        UserError: the system does not let it be read, so that nothing is known to be wrong with it; or it is no file,
+            but something that might never end.
+        FileNotFoundError: it is missing.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise UserError(f"{path} is no file: remove it, or restore the file that was there")
+        file = open(path, "rb")  # noqa: SIM115 - what goes wrong later is no question of rights
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be read ({error.strerror}), though it may be whole: see to it that you may, and try again"
+        ) from error
+    with file:
+        yield file
 
 
 def read_json(path: Path):
     """The file's value.
 
     Raises:
-        UserError: the file is missing or damaged.
+        UserError: the file is missing or damaged, or the system does not let it be read.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        with opened(path) as file:
+            return json.loads(file.read().decode())
     except (OSError, ValueError, RecursionError) as error:
+        if isinstance(error, UserError):
+            raise
         raise UserError(f"{path} is missing or damaged ({error}): start a new run with --fresh") from error
 
 
@@ -44,10 +78,13 @@ def append_line(path: Path, line: str) -> None:
     """Appends a line to the file, either completely or not at all.
 
     Raises:
-        UserError: the disk is full.
+        UserError: the disk is full, or the file or its lock is a link or a device.
     """
-    text = line.encode() + b"\n"
-    with filelock.FileLock(path.with_name(f".{path.name}.lock")), open(path, "ab+", buffering=0) as file:
+    text, lock = line.encode() + b"\n", path.with_name(f".{path.name}.lock")
+    strange = [place for place in (path, lock) if place.is_symlink() or (place.exists() and not place.is_file())]
+    if strange:
+        raise UserError(f"{strange[0]} is a link or no file, so nothing is written to it: remove it and try again")
+    with filelock.FileLock(lock), open(path, "ab+", buffering=0) as file:
         before = file.seek(0, os.SEEK_END)
         if before:
             file.seek(before - 1)

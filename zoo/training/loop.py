@@ -126,7 +126,8 @@ def train(
     validation = source.load("validation")
     sample = next(iter(source.load("train", seed=recipe.seed)))
     create_variables(model, sample)
-    resume.check_and_rewind(model)
+    standard = callbacks.standard(recipe, run, steps)
+    resume.check_and_rewind(model, standard, recipe.monitor)
     panel = recipe.task.panel(source, validation)
     board = Board(
         run.path,
@@ -138,7 +139,7 @@ def train(
         fresh=resume.step == 0,
         profile=profile,
     )
-    all_callbacks = resume.after([*callbacks.standard(recipe, run, steps), board], own)
+    all_callbacks = resume.after([*standard, board], own)
     if resume.step:
         print(f"resuming {run.path} after {resume.epoch} epoch{'s' * (resume.epoch != 1)}, at step {resume.step}")
     else:

@@ -8,29 +8,23 @@ stateful callbacks, the history, and the sizes of the event files.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from zoo.errors import Stopped, UserError, ended
 from zoo.layers.carry import forget
-from zoo.training.files import removed, replacing, write_json
-from zoo.training.runs import Run, is_epoch, is_finite
+from zoo.training.files import removed, write_json
+from zoo.training.runs import Run, is_finite
+from zoo.training.state import MEMORY, read_state, write_state
 
 INTERVAL = 60  # seconds between two saves within an epoch
-MEMORY = {  # the state of Keras' callbacks, which they reset in on_train_begin
-    "EarlyStopping": ("best", "wait", "best_epoch", "stopped_epoch"),
-    "ReduceLROnPlateau": ("best", "wait", "cooldown_counter"),
-    "SwapEMAWeights": ("_ema_weights_in_model",),
-}
+LOGGED = {"epoch", "loss", "val_loss", "learning_rate"}  # of each epoch, besides what the task adds
 
 
 class Resume(keras.callbacks.Callback):
@@ -59,8 +53,13 @@ class Resume(keras.callbacks.Callback):
         self.others = callbacks
         return [*callbacks, *own, self]
 
-    def check_and_rewind(self, model: keras.Model) -> None:
-        """Checks that the state belongs to this network, and truncates the event files to where the state was saved.
+    def check_and_rewind(self, model: keras.Model, callbacks: list[keras.callbacks.Callback], monitor: str) -> None:
+        """Checks that the state belongs to this training, and truncates the event files to where the state was saved.
+
+        Args:
+            model: compiled, with all its variables.
+            callbacks: those whose state is part of it.
+            monitor: of the recipe, by which the best epoch will be chosen.
 
         Raises:
             UserError: the state is of another network, or damaged.
@@ -68,8 +67,19 @@ class Resume(keras.callbacks.Callback):
         self.set_model(model)
         if self.arrays or self.step:
             self._places()
-            if self.step // self.steps != len(self._history):
-                raise UserError(f"{self.run.path / 'state.npz'} is damaged: start a new run with --fresh")
+            epochs = len(self._history)
+            watched = LOGGED | ({monitor} - {"last"})
+            stateful = {type(callback).__name__ for callback in callbacks} & MEMORY.keys()
+            if (
+                self.step // self.steps != epochs
+                or [epoch["epoch"] for epoch in self._history] != list(range(1, epochs + 1))
+                or not all(epoch.keys() >= watched for epoch in self._history)
+                or self.state["callbacks"].keys() != stateful
+            ):
+                raise UserError(
+                    f"{self.run.path / 'state.npz'} is damaged (its epochs or callbacks are not those of this "
+                    "training): start a new run with --fresh"
+                )
         rewind_events(self.run.path, self.state["events"])
 
     @property
@@ -133,8 +143,8 @@ class Resume(keras.callbacks.Callback):
     def _places(self) -> dict[int, str]:
         """The name in the state of each variable, by its id; raises UserError if the state is of another network."""
         places = {id(variable): name(at) for at, variable in enumerate(self._variables())}
-        shapes = {places[id(variable)]: tuple(variable.shape) for variable in self._variables()}
-        if shapes != {key: array.shape for key, array in self.arrays.items()}:
+        forms = {places[id(v)]: (tuple(v.shape), keras.backend.standardize_dtype(v.dtype)) for v in self._variables()}
+        if forms != {key: (array.shape, array.dtype.name) for key, array in self.arrays.items()}:
             raise UserError(f"{self.run.path} does not hold the state of this network: start a new run with --fresh")
         return places
 
@@ -201,56 +211,6 @@ def diverged(run: Run, what: str, step: int) -> str:
 def as_json(value):
     """A callback's attribute as JSON can store it."""
     return value if value is None or isinstance(value, bool | int) else float(value)
-
-
-def write_state(path: Path, arrays: dict[str, np.ndarray], state: dict) -> None:
-    """Writes one file of plain arrays, one of which is the rest of the state as JSON text."""
-    text = np.frombuffer(json.dumps(state).encode(), np.uint8)
-    with replacing(path) as part:
-        np.savez(part, state=text, **arrays)
-
-
-def read_state(path: Path) -> tuple[dict[str, np.ndarray], dict]:
-    """The arrays and the rest of the state, or those of a new training if the file does not exist.
-
-    Raises:
-        UserError: the file is damaged.
-    """
-    initial = {"step": 0, "history": [], "stopped": False, "callbacks": {}, "events": {}, "seconds": 0.0}
-    if not path.exists():
-        return {}, initial
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
-        state = json.loads(arrays.pop("state").tobytes())
-        state = {key: state[key] for key in initial}
-        wrong = next((key for key, value in state.items() if not is_part_of_state(key, value)), None)
-        if wrong:
-            raise ValueError(f"its {wrong} is not what a training saves")
-        for key, array in arrays.items():
-            if array.dtype.kind not in "biuf" or not is_finite(array):
-                raise ValueError(f"its {key} is not what a training saves")
-        return arrays, state
-    except Exception as error:  # zipfile, NumPy and JSON raise many different errors for a damaged file
-        raise UserError(f"{path} is damaged ({error}): start a new run with --fresh") from error
-
-
-def is_part_of_state(key: str, value) -> bool:
-    """Whether `value` is what a training saves under that key."""
-    match key:
-        case "step":
-            return type(value) is int and 0 <= value < sys.maxsize
-        case "history":
-            return isinstance(value, list) and all(map(is_epoch, value))
-        case "callbacks":
-            return isinstance(value, dict) and all(
-                isinstance(kept, dict) and kept.keys() == set(MEMORY.get(name, ())) for name, kept in value.items()
-            )
-        case "events":
-            return isinstance(value, dict) and all(type(size) is int and size >= 0 for size in value.values())
-        case "stopped":
-            return isinstance(value, bool)
-    return isinstance(value, float)
 
 
 def rewind_events(folder: Path, sizes: dict[str, int]) -> None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import math
+import os
+import re
+import shlex
 import subprocess
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import BinaryIO
 
 import filelock
 import keras
@@ -16,15 +21,16 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.data.source import Source
-from zoo.errors import UserError, disk_is_full
+from zoo.errors import UserError, disk_is_full, printable
 from zoo.training import former
-from zoo.training.files import kept, read_json, replacing, write_json
+from zoo.training.files import kept, opened, read_json, replacing, write_json
 from zoo.training.recipe import NAME, Recipe
 
 FORMAT = 1  # of a run's files; other formats are refused
 RECORD = {"recipe", "id", "command", "precision", "spec", "labels", "data", "machine", "versions", "commit"}
 DATA = {"train", "validation", "test", "digest"}
 SUMMARY = {"epochs", "steps", "seconds", "best"}
+SCOPE = re.compile(r"[A-Za-z0-9_.\\/>-]+")  # a name under which TensorFlow runs operations
 
 
 @dataclass(frozen=True)
@@ -73,12 +79,17 @@ class Run:
                 raise UserError(f"{self.path} has lost its model.keras; {self.how_to_go_on('--fresh')}")
             raise UserError(f"{self.path} has no model.keras yet: no epoch was finished; {self.how_to_go_on()}")
         try:
-            if not zipfile.is_zipfile(path):  # Keras would report it as missing
-                raise ValueError("not a whole archive")
+            with opened(path) as file:
+                if not zipfile.is_zipfile(file):  # Keras would report it as missing
+                    raise ValueError("not a whole archive")
+                check_stored(file)
             with former.network(path, self.record) as named:
                 model = keras.saving.load_model(named, compile=False, safe_mode=True)
             if isinstance(model, keras.Sequential):
                 raise ValueError("it is not a functional network")
+            strange = [part.name for part in (model, *model.layers) if not SCOPE.fullmatch(part.name)]
+            if strange:  # it could not have been trained
+                raise ValueError(f"{strange[0]!r} is no name that TensorFlow takes")
             for weight in model.weights:
                 if not is_finite(keras.ops.convert_to_numpy(weight)):
                     raise ValueError(f"{weight.path} contains NaN or infinity")
@@ -98,7 +109,7 @@ class Run:
     def how_to_go_on(self, *flags: str) -> str:
         """The instruction to type the run's command again."""
         command = self.record.get("command") if (self.path / "run.json").exists() else None
-        if command is None:
+        if not is_ours(command):  # a person would type whatever stands there
             return "train it again" + " with fresh=True" * ("--fresh" in flags)
         return f"type `{' '.join([command, *flags])}`"
 
@@ -121,10 +132,34 @@ def open_for_reading(path: Path) -> Run:
     return run
 
 
+def check_stored(file: BinaryIO) -> None:
+    """Raises ValueError if an archive would fill more memory than its size: those of a run are not compressed."""
+    with zipfile.ZipFile(file) as archive:
+        if sum(part.file_size for part in archive.infolist()) > file.seek(0, os.SEEK_END):
+            raise ValueError("it is compressed, as no archive of a run is")
+    file.seek(0)
+
+
+def is_ours(command) -> bool:
+    """Whether `command` is what `zoo.command.typed` returns: one of this package, and nothing for a shell beside it."""
+    if not isinstance(command, str):
+        return False
+    try:
+        words = shlex.split(command)
+    except ValueError:  # a quotation mark that nothing closes
+        return False
+    ours = words[:2] == ["python", "-m"] and words[2:3] in (["zoo.fit"], ["zoo.finetune"])
+    return ours and command == shlex.join(words) == printable(command)
+
+
 def is_epoch(epoch) -> bool:
     """Whether `epoch` is what a fit writes for an epoch: numbers, one of which is the number of the epoch."""
-    numbers = isinstance(epoch, dict) and all(isinstance(value, int | float) for value in epoch.values())
-    return numbers and isinstance(epoch.get("epoch"), int)
+    return isinstance(epoch, dict) and all(map(is_number, epoch.values())) and isinstance(epoch.get("epoch"), int)
+
+
+def is_number(value) -> bool:
+    """Whether `value` is a number that is finite."""
+    return isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
 
 
 def is_summary(summary) -> bool:
@@ -132,7 +167,7 @@ def is_summary(summary) -> bool:
     return (
         isinstance(summary, dict)
         and summary.keys() >= SUMMARY
-        and all(isinstance(summary[part], int | float) for part in SUMMARY - {"best"})
+        and all(is_number(summary[part]) for part in SUMMARY - {"best"})
         and is_epoch(summary["best"])
     )
 
@@ -141,12 +176,13 @@ def is_record(record: dict) -> bool:
     """Whether the parts of a record that later verbs read are as a fit writes them; the name must not be a path."""
     recipe, data, spec, labels = (record[part] for part in ("recipe", "data", "spec", "labels"))
     return (
-        all(isinstance(part, dict) for part in (recipe, data, spec))
+        all(isinstance(part, dict) for part in (recipe, data, spec, record["machine"], record["versions"]))
         and isinstance(recipe.get("name"), str)
         and isinstance(recipe.get("seed"), int)
         and NAME.fullmatch(recipe["name"]) is not None
         and data.keys() >= DATA
         and isinstance(record["command"], str | None)
+        and isinstance(record["id"], str)
         and isinstance(labels, list)
         and all(isinstance(label, str) for label in labels)
     )
@@ -221,6 +257,13 @@ def write_down(run: Run, described: dict, files: dict[str, str]) -> None:
                 f"{run.path} was started with {what} {record[what]}, but here it is {described[what]}: the result "
                 "would differ; resume it where it was started, or start a new run with --fresh"
             )
+    then, now = record["machine"].get("threads"), described["machine"]["threads"]
+    if then not in (None, now) and not record["machine"].get("gpus"):  # earlier versions did not record it
+        raise UserError(
+            f"{run.path} was started with {then} threads, but here there are {now}: the last bits of its results would "
+            f"differ; give it {then} again (cores by `taskset`, or TF_NUM_INTRAOP_THREADS={then}), or start a new run "
+            "with --fresh"
+        )
 
 
 def data_facts(source: Source) -> dict:
