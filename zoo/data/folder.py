@@ -19,7 +19,7 @@ import tensorflow_datasets as tfds
 
 from zoo.data.pictures import find_pictures, read_picture, shape_of
 from zoo.data.prepare import builder_of
-from zoo.data.sounds import find_sounds, read_sound
+from zoo.data.sounds import add_facts, find_sounds, heard
 from zoo.errors import UserError
 
 SPLITS = {"train", "test", "validation", "valid", "val"}
@@ -62,16 +62,25 @@ def sound_folder(folder: Path, rate: int, data_dir: Path | str | None) -> ClassF
         UserError: see `classes_of`.
     """
     classes = classes_of(folder, find_sounds, "sound", "1.wav")
+    facts = {}
+
+    def read(path: Path) -> np.ndarray:
+        sound = heard(path, rate)
+        add_facts(facts, sound)
+        builder.info.metadata["facts"] = facts  # stored with the data, since they are read once
+        return sound.wave
+
     kind = partial(
         ClassFolder,
         "sound",
         folder,
         classes,
-        form=rate,
+        form=(rate, "one channel"),  # if the mean of the channels would be silence
         content=("audio", tfds.features.Tensor(shape=(None,), dtype=np.float32, encoding="bytes")),
-        read=lambda path: read_sound(path, rate),
+        read=read,
     )
-    return builder_of(kind, data_dir)
+    builder = builder_of(kind, data_dir)
+    return builder
 
 
 class ClassFolder(tfds.core.GeneratorBasedBuilder):

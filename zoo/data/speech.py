@@ -19,7 +19,7 @@ from zoo.data.folder import refuse_absent, sound_folder
 from zoo.data.inputs import Files
 from zoo.data.pipeline import single_pass, training_stream
 from zoo.data.prepare import builder_of, examples, known_builder, place_of, prepare, split_names
-from zoo.data.sounds import RANGE, find_sounds, log_mel, of_one, placed, read_sound, resampled, samples_of
+from zoo.data.sounds import RANGE, find_sounds, in_words, log_mel, of_one, placed, read_sound, resampled, samples_of
 from zoo.data.source import Source, as_paths, counted, knowing
 from zoo.data.speakers import parts_apart, speaker_feature, speaker_of
 from zoo.data.vary import Vary
@@ -107,7 +107,11 @@ class Speech(Source):
     @property
     def understood(self) -> list[str]:
         """What was read, a sentence each."""
-        return [counted(self)]
+        said = [counted(self)]
+        if self.folder is not None:
+            said += in_words((self._prepared.info.metadata or {}).get("facts"))
+            said.append(f"the network hears {samples_of(self.steps, self.rate) / self.rate:.3g} s of each")
+        return said
 
     @property
     def selection(self) -> dict:
