@@ -31,8 +31,8 @@ class RowClassification(Classification):
     def table(self, report: dict) -> str:
         """The report as readable text."""
         first, rest = super().table(report).split("\n", 1)
-        better = report["trees_accuracy"] > report["accuracy"]
-        said = ": they are better here" if better else ""
-        return (
-            f"{first}\nboosted trees      {report['trees_accuracy']:.2%}, loss {report['trees_loss']:.4f}{said}\n{rest}"
-        )
+        theirs, said = report["trees_accuracy"], ""
+        if theirs > report["accuracy"]:
+            clearly = theirs > report["accuracy_high"]
+            said = f": better than the network, {'beyond' if clearly else 'but within'} its interval"
+        return f"{first}\nboosted trees      {theirs:.2%}, loss {report['trees_loss']:.4f}{said}\n{rest}"
