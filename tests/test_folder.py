@@ -281,7 +281,7 @@ def test_a_folder_that_may_not_be_read_is_no_empty_one(pictures, monkeypatch):
 
     monkeypatch.setattr(os, "scandir", closed)
     with pytest.raises(UserError, match=r"cat cannot be read \(Permission denied\)"):
-        Images(folder=pictures).builder.name
+        _ = Images(folder=pictures).builder
     found = list(Files((pictures / "cat", pictures / "dog")).found(Images()))
     assert "cat cannot be read" in found[0][1]
     assert [problem for _, problem in found[1:]] == [None] * 10

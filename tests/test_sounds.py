@@ -1,5 +1,6 @@
 """Sound files and their frames: read, placed, heard and varied as the formulas say."""
 
+import struct
 import wave
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from scipy.io import wavfile
 
 from zoo.data import Vary
-from zoo.data.sounds import log_mel, placed, read_sound, samples_of
+from zoo.data.sounds import add_facts, heard, in_words, log_mel, placed, read_sound, samples_of
 
 
 def tone(hertz: float, seconds: float = 0.5, rate: int = 8000) -> np.ndarray:
@@ -113,6 +114,77 @@ def test_every_kind_of_wav(bits, channels, tmp_path):
     np.testing.assert_allclose(seen, sound, atol=0.01 if bits == 8 else 1e-4)
     half = read_sound(path, 8000)
     np.testing.assert_allclose(half[100:-100], tone(440)[100:-100], atol=0.02)
+
+
+def chunk(name: bytes, content: bytes, size: int | None = None, padded: bool = True) -> bytes:
+    size = len(content) if size is None else size
+    return name + struct.pack("<I", size) + content + b"\0" * (padded and len(content) % 2)
+
+
+FORM = chunk(b"fmt ", struct.pack("<HHIIHH", 1, 1, 8000, 16_000, 2, 16))
+SAMPLES = np.int16(tone(440) * 32767).tobytes()
+
+
+@pytest.mark.parametrize("riff", [None, 0, 36, 2**31 - 1, 2**32 - 1])
+@pytest.mark.parametrize("size", [0, 2**31 - 1, 2**31 - 4096, 2**31, 2**32 - 1 - 36, 2**32 - 1])
+def test_sizes_that_a_stream_does_not_know(riff, size, tmp_path):
+    body = b"WAVE" + chunk(b"LIST", b"INFOxyz") + FORM + chunk(b"data", SAMPLES + b"\0", size, padded=False)
+    (tmp_path / "x.wav").write_bytes(b"RIFF" + struct.pack("<I", len(body) if riff is None else riff) + body)
+    np.testing.assert_allclose(read_sound(tmp_path / "x.wav", 8000), tone(440), atol=1e-4)
+
+
+@pytest.mark.parametrize("known", [0, len(SAMPLES), 2**64 - 1])
+def test_a_file_with_64_bits_for_its_sizes(known, tmp_path):
+    sizes = chunk(b"ds64", struct.pack("<QQQI", known, known, 0, 0))
+    body = b"WAVE" + sizes + FORM + chunk(b"data", SAMPLES, 2**32 - 1)
+    (tmp_path / "x.wav").write_bytes(b"RF64\xff\xff\xff\xff" + body)
+    np.testing.assert_allclose(read_sound(tmp_path / "x.wav", 8000), tone(440), atol=1e-4)
+
+
+def test_chunks_around_the_samples(tmp_path):
+    unpadded = chunk(b"LIST", b"INFOodd", padded=False)
+    extensible = struct.pack("<HHIIHHHHI", 0xFFFE, 1, 8000, 16_000, 2, 16, 22, 16, 4)
+    guid = b"\1\0\0\0\0\0\x10\0\x80\0\0\xaa\0\x38\x9b\x71"
+    body = b"WAVE" + chunk(b"fmt ", extensible + guid) + unpadded + chunk(b"data", SAMPLES) + chunk(b"LIST", b"INFO")
+    (tmp_path / "x.wav").write_bytes(b"RIFF" + struct.pack("<I", len(body)) + body)
+    np.testing.assert_allclose(read_sound(tmp_path / "x.wav", 8000), tone(440), atol=1e-4)
+    body = b"WAVE" + FORM + chunk(b"data", b"") + chunk(b"LIST", b"INFO")
+    (tmp_path / "x.wav").write_bytes(b"RIFF" + struct.pack("<I", len(body)) + body)
+    with pytest.raises(OSError, match="it holds no sound"):
+        read_sound(tmp_path / "x.wav", 8000)
+
+
+def test_channels_that_cancel_each_other_out(tmp_path):
+    left, other = np.float32(tone(440)), np.float32(tone(600))
+    pairs = {
+        "opposite": (np.stack([left, -0.9 * left], 1), left),
+        "different": (np.stack([left, other], 1), (left + other) / 2),
+        "one": (np.stack([left] + 5 * [0 * left], 1), left / 6),
+        "silent": (np.zeros((4000, 2), np.float32), 0 * left),
+        "clipped": (np.float32(np.clip(9 * left, -1, 1)), np.clip(9 * left, -1, 1)),
+    }
+    facts = {}
+    for name, (channels, expected) in pairs.items():
+        wavfile.write(tmp_path / "x.wav", 8000, channels)
+        sound = heard(tmp_path / "x.wav", 8000)
+        np.testing.assert_allclose(sound.wave, expected, atol=1e-6)
+        assert sound.remarks == ((name,) if name in ("opposite", "silent", "clipped") else ())
+        add_facts(facts, sound)
+    said = " / ".join(in_words(facts))
+    assert "8,000 (5); the shortest lasts 0.5 s" in said
+    assert "nothing is heard of 1" in said
+    assert "the channels of 1 are in opposite phases" in said
+
+
+@pytest.mark.parametrize("ending", ["flac", "ogg", "mp3", "aiff"])
+def test_what_libsndfile_reads(ending, tmp_path):
+    soundfile = pytest.importorskip("soundfile")
+    soundfile.write(tmp_path / f"x.{ending}", np.stack([tone(440), tone(440)], 1), 8000)
+    seen = read_sound(tmp_path / f"x.{ending}", 8000)
+    np.testing.assert_allclose(seen[500:3500], tone(440)[500:3500], atol=0.05 if ending in ("ogg", "mp3") else 1e-3)
+    (tmp_path / f"y.{ending}").write_bytes(b"<html></html>")
+    with pytest.raises(OSError, match="LibsndfileError"):
+        read_sound(tmp_path / f"y.{ending}", 8000)
 
 
 def cut(good: bytes) -> bytes:

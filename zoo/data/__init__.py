@@ -5,6 +5,7 @@ from zoo.data.augment import Augment
 from zoo.data.images import Images
 from zoo.data.pairs import Pairs
 from zoo.data.pictures import find_pictures, read_picture
+from zoo.data.rows import Rows
 from zoo.data.series import Series
 from zoo.data.source import Source
 from zoo.data.speech import Speech
@@ -18,6 +19,7 @@ __all__ = [
     "Augment",
     "Images",
     "Pairs",
+    "Rows",
     "Series",
     "Source",
     "Speech",

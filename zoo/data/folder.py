@@ -24,7 +24,7 @@ from zoo.data.listed import layout_of_table
 from zoo.data.parts import equal_files, parts_of, said_of_equal
 from zoo.data.pictures import ENDINGS, FORMATS, find_pictures, read_picture, shape_of
 from zoo.data.prepare import builder_of
-from zoo.data.sounds import find_sounds, read_sound
+from zoo.data.sounds import add_facts, find_sounds, heard, in_words
 from zoo.errors import UserError, printable
 
 BLACK = 32  # of 255: a picture whose brightest pixel is darker is called nearly black
@@ -104,7 +104,7 @@ class Sounds:
     threads = 1  # SciPy's warnings are caught, which is not safe in threads
 
     def __init__(self, rate: int):
-        self.rate = rate
+        self.rate, self.facts = rate, {}
 
     def survey(self, paths: Sequence[Path]) -> dict:
         """Nothing has to be known before."""
@@ -112,14 +112,16 @@ class Sounds:
 
     def read(self, path: Path) -> np.ndarray:
         """The samples of a sound."""
-        return read_sound(path, self.rate)
+        sound = heard(path, self.rate)
+        add_facts(self.facts, sound)
+        return sound.wave
 
     def note(self, name: str, content: np.ndarray) -> None:
-        """Nothing is noted."""
+        """Nothing: what is noted comes from the file itself."""
 
     def said(self) -> list[str]:
-        """Nothing is said."""
-        return []
+        """Sampling rates, lengths, and what is silent or clipped."""
+        return in_words(self.facts)
 
 
 def picture_folder(
@@ -170,7 +172,8 @@ def sound_folder(folder: Path, rate: int, data_dir: Path | str | None, *, groups
     """
     layout = layout_of(folder, find_sounds, "sound", "1.wav", groups)
     feature = tfds.features.Tensor(shape=(None,), dtype=np.float32, encoding="bytes")
-    return builder_of(partial(ClassFolder, "sound", layout, rate, ("audio", feature), Sounds(rate)), data_dir)
+    form = (rate, "one channel")  # if the mean of the channels would be silence
+    return builder_of(partial(ClassFolder, "sound", layout, form, ("audio", feature), Sounds(rate)), data_dir)
 
 
 class ClassFolder(tfds.core.GeneratorBasedBuilder):

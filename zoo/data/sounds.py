@@ -1,48 +1,72 @@
-"""A user's sound files: finding them, reading them with SciPy, and converting them to log-mel frames."""
+"""A user's sound files: finding them, reading them with SciPy or libsndfile, and converting them to log-mel frames."""
 
 from __future__ import annotations
 
 import math
-import warnings
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
-from scipy.io import wavfile
 from scipy.signal import resample_poly
 
 from zoo.data.files import files_below
+from zoo.data.wav import read_wav
 
+try:
+    import soundfile
+except (ImportError, OSError):  # OSError: its library libsndfile is missing
+    soundfile = None
+
+WAV = {".wav", ".wave"}
+MORE = {".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".snd", ".w64"}
 WINDOW, HOP = 0.025, 0.010  # seconds that a frame covers, and between the starts of two frames
 LOWEST = 50  # hertz; leaves out the hum of the mains
 RANGE = 2.0  # dynamic range kept below the loudest value, in powers of ten of the amplitude: 40 decibels
 FAINTEST = 1e-5  # floor of the amplitude in a band; samples that stay below 10**RANGE times that count as silence
 LOUD = 1000.0  # no program writes samples this large if it means the range -1 to 1
+SILENT = 1e-4  # standard deviation below which nothing is heard: three steps of 16 bits
+FULL, CLIPPED = 0.999, 0.01  # a sound of which more than this share is at full scale is called clipped
+OPPOSITE = 0.1  # see `cancelled`
+REMARKS = {
+    "silent": "nothing is heard of {n}",
+    "opposite": "the channels of {n} are in opposite phases: one of them is taken, since their mean is silence",
+    "clipped": "{n} are clipped: too loud for their range",
+}
+RATES_NAMED = 5
 RATES = (1_000, 768_000)  # smallest and largest plausible sampling rate of a file, in hertz
 
 
 def find_sounds(folder: Path) -> list[Path]:
-    """All WAV files below `folder` in a fixed order; hidden files are left out."""
-    return files_below(folder, {".wav", ".wave"})
+    """All sound files below `folder` that can be read here, in a fixed order; hidden files are left out."""
+    return files_below(folder, WAV | (MORE if soundfile else set()))
+
+
+class Sound(NamedTuple):
+    """A sound file as it was read."""
+
+    wave: np.ndarray
+    """Its samples in one channel, (N,) float32 in -1..1, at the rate that was asked for."""
+    rate: int
+    """Its own sampling rate in hertz."""
+    seconds: float
+    """How long it is."""
+    remarks: tuple[str, ...]
+    """What is odd about it, of the names in REMARKS."""
 
 
 def read_sound(path: Path, rate: int) -> np.ndarray:
-    """The samples of a WAV file, (N,) float32 in -1..1: the mean of its channels, resampled to `rate` hertz.
+    """The samples of a sound file, (N,) float32 in -1..1: one channel, resampled to `rate` hertz; see `heard`."""
+    return heard(path, rate).wave
+
+
+def heard(path: Path, rate: int) -> Sound:
+    """A sound file, mixed to one channel (see `of_one`) and resampled to `rate` hertz.
 
     Raises:
-        OSError: the file is not a WAV file, is broken or truncated, or contains no sound; the message says which.
+        OSError: the file is no sound file, is broken or truncated, or contains no sound; the message says which.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", wavfile.WavFileWarning)  # about chunks such as titles between the samples
-        warnings.filterwarnings("error", "Reached EOF", wavfile.WavFileWarning)
-        try:
-            was, samples = wavfile.read(path)
-        except OSError:
-            raise
-        except wavfile.WavFileWarning as error:
-            raise OSError(f"it is cut off: {error}") from error
-        except Exception as error:  # SciPy raises almost any error on broken input
-            raise OSError(f"{type(error).__name__}: {error}") from error
+    was, samples = read_wav(path) if path.suffix.lower() in WAV else read_more(path)
     if not samples.size:
         raise OSError("it holds no sound")
     if not RATES[0] <= was <= RATES[1]:
@@ -51,16 +75,86 @@ def read_sound(path: Path, rate: int) -> np.ndarray:
         raise OSError("it contains NaN or infinity")
     if samples.dtype.kind == "f" and np.abs(samples).max() > LOUD:
         raise OSError(f"its samples reach {np.abs(samples).max():g}, but fractions go from -1 to 1")
-    return resampled(of_one(samples), was, rate)
+    channels = in_range(samples)
+    remarks = {
+        "silent": channels.std(0).max() < SILENT,
+        "opposite": cancelled(channels),
+        "clipped": np.mean(np.abs(channels) >= FULL) > CLIPPED,
+    }
+    said = tuple(name for name, true in remarks.items() if true)
+    return Sound(resampled(of_one(samples), was, rate), was, len(samples) / was, said)
 
 
-def of_one(samples: np.ndarray) -> np.ndarray:
-    """Samples (N,) or (N, channels) mixed to one channel, float32 (N,); integers of any type are scaled to -1..1."""
+def read_more(path: Path) -> tuple[int, np.ndarray]:
+    """The sampling rate in hertz and the samples, (N,) or (N, channels) float32, of what libsndfile reads.
+
+    Raises:
+        OSError: it cannot read the file, or the file ends early.
+    """
+    if soundfile is None:
+        raise OSError(f"{path.suffix} needs a library: pip install soundfile")
+    try:
+        with soundfile.SoundFile(path) as file:
+            samples = file.read(dtype="float32")
+            if len(samples) < file.frames:
+                raise OSError(f"it is cut off: it promises {file.frames:,} samples, and there are {len(samples):,}")
+            return file.samplerate, samples
+    except (soundfile.SoundFileError, RuntimeError) as error:
+        reason = getattr(error, "error_string", None) or str(error)
+        raise OSError(f"{type(error).__name__}: {reason}") from error
+
+
+def add_facts(facts: dict, sound: Sound) -> None:
+    """Adds a sound to what has been found so far in all of them, in types that JSON can store; see `in_words`."""
+    for kind, names in (("rates", [str(sound.rate)]), ("remarks", sound.remarks)):
+        counts = facts.setdefault(kind, {})
+        counts |= {name: counts.get(name, 0) + 1 for name in names}
+    known = facts.get("seconds", [sound.seconds])
+    facts["seconds"] = [min(*known, sound.seconds), max(*known, sound.seconds)]
+
+
+def in_words(facts: dict) -> list[str]:
+    """What `add_facts` found, a sentence each."""
+    if not facts:
+        return []
+    rates = sorted(facts["rates"].items(), key=lambda rate: (-rate[1], int(rate[0])))
+    listed = ", ".join(f"{int(rate):,} ({count:,})" for rate, count in rates[:RATES_NAMED])
+    more = f" and {len(rates) - RATES_NAMED} more rates" if len(rates) > RATES_NAMED else ""
+    shortest, longest = facts["seconds"]
+    first = (
+        f"samples a second (sounds): {listed}{more}; the shortest lasts {shortest:.3g} s, the longest {longest:.3g} s"
+    )
+    return [first, *(REMARKS[name].format(n=f"{count:,}") for name, count in sorted(facts["remarks"].items()))]
+
+
+def in_range(samples: np.ndarray) -> np.ndarray:
+    """Samples (N,) or (N, channels) of any type as fractions in -1..1, (N, channels)."""
     kind = samples.dtype
     if kind.kind != "f":
         zero = 128 if kind == np.uint8 else 0  # 8-bit WAV files are unsigned
         samples = (samples - np.float64(zero)) / (128 if zero else -float(np.iinfo(kind).min))
-    return np.float32(samples.reshape(len(samples), -1).mean(1))
+    return samples.reshape(len(samples), -1)
+
+
+def of_one(samples: np.ndarray) -> np.ndarray:
+    """Samples (N,) or (N, channels) of any type in one channel, float32 (N,) in -1..1.
+
+    It is the mean of the channels, or if that would cancel them out, the loudest channel.
+    """
+    channels = in_range(samples)
+    if cancelled(channels):
+        return np.float32(channels[:, channels.var(0).argmax()])
+    return np.float32(channels.mean(1))
+
+
+def cancelled(channels: np.ndarray) -> bool:
+    """Whether the mean of the channels, (N, channels), has almost nothing of them: they are in opposite phases.
+
+    Relative to the channels' power, the mean has as much as there are channels if they are the same, once as much if
+    they have nothing in common or only one is not silent, and none if they are opposite.
+    """
+    count = channels.shape[1]
+    return count > 1 and bool(count * channels.mean(1).var() < OPPOSITE * channels.var(0).mean())
 
 
 def resampled(wave: np.ndarray, was: int, rate: int) -> np.ndarray:

@@ -107,7 +107,11 @@ class Speech(Source):
     @property
     def understood(self) -> list[str]:
         """What was read, a sentence each."""
-        return [counted(self)]
+        said = [counted(self)]
+        if self.folder is not None:
+            said += self._prepared.understood
+            said.append(f"the network hears {samples_of(self.steps, self.rate) / self.rate:.3g} s of each")
+        return said
 
     @property
     def selection(self) -> dict:

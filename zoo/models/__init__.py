@@ -9,6 +9,7 @@ from zoo.models.cnn import cnn
 from zoo.models.gpt import GptWriter, gpt
 from zoo.models.inception import googlenet, inception_v3
 from zoo.models.lm import LmWriter, lm
+from zoo.models.mlp import mlp
 from zoo.models.nlinear import nlinear
 from zoo.models.resnet import resnet
 from zoo.models.rnn import gru, lstm, recurrent, rnn
@@ -31,6 +32,7 @@ __all__ = [
     "inception_v3",
     "lm",
     "lstm",
+    "mlp",
     "nlinear",
     "recurrent",
     "resnet",

@@ -32,6 +32,13 @@ def series() -> tuple[Recipe, ...]:
     return SERIES
 
 
+def rows() -> tuple[Recipe, ...]:
+    """The recipes for rows of a table."""
+    from zoo.recipes.rows import ROWS
+
+    return ROWS
+
+
 def text() -> tuple[Recipe, ...]:
     """The recipes for language models."""
     from zoo.recipes.text import TEXT
@@ -81,6 +88,9 @@ TABLES: dict[Callable[[], tuple[Recipe, ...]], dict[str, str]] = {
     series: {
         "rnn": "sunspots; a small recurrent network (Elman 1990) forecasts a series",
         "nlinear": "sunspots; a linear network that begins as the naive forecast (Zeng 2022)",
+    },
+    rows: {
+        "mlp": "breast_cancer; dense layers put rows of a table into classes",
     },
     text: {
         "gpt": "pydocs; GPT (Radford 2019) writes characters",

@@ -1,0 +1,126 @@
+"""Rows of a table: columns by what they hold, splits that keep equal rows together, and the network by scikit-learn."""
+
+import json
+from functools import partial
+
+import keras
+import numpy as np
+import pytest
+from conftest import assert_complaint
+from sklearn.datasets import load_iris
+from sklearn.neural_network import MLPClassifier
+
+from zoo.data import Rows
+from zoo.data.columns import kind_of, learned
+from zoo.errors import UserError
+from zoo.models import mlp
+
+NAMES = ["id", "age", "town", "when", "story", "same", "who", "survived"]
+
+
+def people(path, count: int = 200):
+    """A table in which the town decides, with gaps, dates, free text, numbers of rows, and people of two rows each."""
+    random, lines = np.random.default_rng(0), [",".join(NAMES)]
+    for number in range(count):
+        age = "" if number % 9 == 0 else str(random.integers(1, 90))
+        town = ("York", "Bath", "Hull")[random.integers(3)]
+        lines.append(
+            f"{number},{age},{town},2024-01-{number % 28 + 1:02},text {number},x,p{number // 2},{town == 'York'}"
+        )
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def test_what_columns_are(tmp_path):
+    source = Rows(csv=people(tmp_path / "p.csv"), label="survived", groups="who")
+    said = "\n".join(source.understood)
+    for words in (
+        "p.csv: 160 train, 20 validation, 20 test",
+        "survived is predicted: False (",
+        "numbers (1): age",
+        "categories (1): town",
+        "id is left out: it numbers the rows",
+        "when is left out: dates",
+        "story is left out: text, 200 different values",
+        "same is left out: the same in all rows",
+        "with gaps, which are inputs of their own: age",
+    ):
+        assert words in said
+    assert source.spec == {"input_shape": (5,), "classes": 2}
+    for one in source._parts:
+        for other in source._parts:
+            groups = [{source._keys[at] for at in source._parts[split]} for split in (one, other)]
+            assert one == other or not groups[0] & groups[1]
+    inputs, labels = source.arrays("train")
+    assert abs(inputs[inputs[:, 1] == 0, 0].mean()) < 1e-5  # standardised by training, and a gap is the mean
+    assert not inputs[inputs[:, 1] == 1, 0].any()
+    np.testing.assert_array_equal(inputs[:, 4] == 1, labels == 1)  # Bath, Hull, York
+    assert source.views(inputs[:1])[0].startswith("age ")
+
+
+def test_columns_by_hand():
+    assert kind_of("n", ["1,5", "2", "", "2,25"]) == "number"
+    np.testing.assert_allclose(learned("n", "number", ["1,5", "", "2,5"]).encode(["3", "?"]), [[2, 0], [0, 1]])
+    town = learned("t", "category", ["b", "a", "b"])
+    assert town.encode(["a", "c"]).tolist() == [[1, 0], [0, 0]]
+    assert "did not occur" in town.problem("c")
+    for cells, words in ((["820", "1.290", "1.100"], "thousands"), (["1"] * 9 + ["2", "many"], "also 'many'")):
+        with pytest.raises(UserError, match=words):
+            kind_of("n", cells)
+
+
+def test_equal_rows_lie_in_one_split(tmp_path):
+    rows = [f"{number % 40},{number % 3},{'ab'[number % 2]}" for number in range(240)]
+    (tmp_path / "r.csv").write_text("\n".join(["x,y,z", *rows]) + "\n", encoding="utf-8")
+    source = Rows(csv=tmp_path / "r.csv", label="z")
+    parts = [{tuple(row) for row in source.arrays(split)[0].tolist()} for split in source.splits]
+    assert not (parts[0] & parts[1] or parts[0] & parts[2] or parts[1] & parts[2])
+    assert "120 rows have the same cells as another" in "\n".join(source.understood)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "name the one to predict, --data.label"),
+        (("--data.label", "sex"), "has no column 'sex'"),
+        (("--data.label", "id"), "predicting a number is not offered for rows"),
+        (("--data.label", "story"), "has 200 values: classes are 100 at most"),
+        (("--data.label", "same"), "has one value"),
+    ],
+)
+def test_complaints(words, said, zoo_here, tmp_path):
+    done = zoo_here("fit", "mlp", "--data.csv", people(tmp_path / "p.csv"), *words, "--logs", tmp_path / "logs")
+    assert_complaint(done, said)
+    assert not (tmp_path / "logs").exists()
+
+
+@pytest.mark.usefixtures("unshown")
+def test_the_whole_path(zoo_here, tmp_path):
+    words = ("--data.label", "survived", "--data.groups", "who", "--epochs", 12, "--optimizer.rate", 0.01)
+    done = zoo_here("fit", "mlp", "--data.csv", people(tmp_path / "p.csv"), *words, "--logs", tmp_path / "logs")
+    assert done.returncode == 0, done.stderr
+    run = done.stdout.splitlines()[-1].removeprefix("run: ")
+    done = zoo_here("evaluate", run)
+    assert "boosted trees      100.00%" in done.stdout, done.stdout
+    assert json.loads((tmp_path / "logs" / run / "test.json").read_text())["accuracy"] == 1
+    (tmp_path / "p.csv").unlink()
+    (tmp_path / "new.csv").write_text("town;age\nYork;30\nParis;\nBath;old\n", encoding="utf-8")
+    done = zoo_here("predict", run, tmp_path / "new.csv")
+    answers = done.stdout.splitlines()
+    assert [line.split("new.csv")[1][:8] for line in answers] == [":1\tTrue ", ":2\tFalse", ":3\tFalse"], done.stderr
+    assert "row 2 of" in done.stderr and "town is 'Paris', which did not occur in training" in done.stderr
+    assert "age is 'old', which is no number" in done.stderr
+    (tmp_path / "new.csv").write_text("town\nYork\n", encoding="utf-8")
+    done = zoo_here("predict", run, tmp_path / "new.csv")
+    assert done.returncode == 1 and "has no column age" in done.stdout
+
+
+def test_the_network_of_scikit_learn():
+    inputs, labels = load_iris(return_X_y=True)
+    theirs = MLPClassifier((7, 5), max_iter=5, random_state=0).fit(inputs, labels)
+    model = mlp((4,), 3, units=(7, 5), dropout=0.3)
+    model.set_weights([part for pair in zip(theirs.coefs_, theirs.intercepts_, strict=True) for part in pair])
+    ours = keras.ops.softmax(model(inputs)).numpy()
+    np.testing.assert_allclose(ours, theirs.predict_proba(inputs), atol=1e-5)
+    assert mlp((30,), 2).count_params() == 6274
+    assert partial(mlp, units=())((4,), 3).count_params() == 15
