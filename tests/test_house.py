@@ -11,7 +11,7 @@ import pytest
 from conftest import ROOT
 
 ZOO = ROOT / "zoo"
-VERBS = ("fit", "finetune", "evaluate", "predict", "generate", "bench")
+VERBS = ("fit", "finetune", "evaluate", "predict", "generate", "bench", "runs")
 # Each may import what stands further to the right, and itself.
 ORDER = (
     ("__main__",),

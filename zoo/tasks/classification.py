@@ -174,11 +174,7 @@ class ClassificationPanel(Panel):
         inputs = self._examples(np.arange(count))
         features, logits = inside.predict(inputs, verbose=0)
         rows = [(self.labels[t], self.labels[s]) for t, s in zip(self.truth, logits.argmax(-1), strict=False)]
-        folder = path / "features"
-        figures.projector(folder, np.float32(features).reshape(count, -1), ("class", "said"), rows, self.views(inputs))
-        # A new event file, because a running TensorBoard looks for features only in folders that are new runs.
-        with tf.summary.create_file_writer(str(folder)).as_default():
-            tf.summary.text("features", f"{count} examples of the validation part, of the best epoch", step=0)
+        figures.projector(path, np.float32(features).reshape(count, -1), ("class", "said"), rows, self.views(inputs))
 
     def _examples(self, indices: np.ndarray) -> np.ndarray:
         """The inputs of the validation split at these indices."""
