@@ -79,6 +79,14 @@ class Kept:
         return None if self.best is None else self.best[self.measure[0]]
 
     @property
+    def wanted(self) -> int | str:
+        """The epochs of the whole training; with minutes instead, as they were set when it began."""
+        if self.record["recipe"].get("minutes") is None:
+            return self.record["recipe"]["epochs"]
+        plan = self.path / "plan.json"
+        return json.loads(plan.read_text(encoding="utf-8"))["epochs"] if plan.exists() else "?"
+
+    @property
     def state(self) -> str:
         """finished, training (another process has it open) or stopped."""
         return "finished" if self.summary is not None else "training" if is_locked(self.path) else "stopped"
@@ -86,12 +94,12 @@ class Kept:
     @cached_property
     def row(self) -> list[str]:
         """A line of the list."""
-        data, wanted = self.record.get("title") or "?", self.record["recipe"]["epochs"]
+        data = self.record.get("title") or "?"
         shown = "-" if self.value is None else f"{self.measure[0][4:]} {self.value:.4f}"
         took = "-" if self.summary is None else duration(self.summary["seconds"])
         began = time.strftime("%Y-%m-%d %H:%M", time.localtime(self.began))
         room = in_bytes(size(self.path))
-        return [str(self.path), data, f"{len(self.history)} of {wanted}", shown, self.state, took, began, room]
+        return [str(self.path), data, f"{len(self.history)} of {self.wanted}", shown, self.state, took, began, room]
 
 
 HEADS = ["run", "data", "epochs", "validation", "state", "took", "began", "size"]

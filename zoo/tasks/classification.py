@@ -61,6 +61,10 @@ class Classification(Task):
         if spec["classes"] != len(labels):
             raise ValueError(f"there are {len(labels)} labels, but {spec['classes']} classes")
         check_inputs(model, spec)
+        if is_softmax(model.layers[-1]):
+            raise ValueError(
+                f"its last layer {model.layers[-1].name} is a softmax, which the loss does by itself: leave it out"
+            )
         if shapes(model.outputs)[0] != [spec["classes"]]:
             raise ValueError(f"its outputs are {shapes(model.outputs)[0]}, but the data have {spec['classes']} classes")
 
@@ -133,6 +137,13 @@ class Classification(Task):
     def draw(self, report: dict, path: Path) -> None:
         """Draws the report to a PNG file."""
         figures.report(report, path)
+
+
+def is_softmax(layer: keras.Layer) -> bool:
+    """Whether a layer gives probabilities, where the loss wants logits."""
+    activation = layer.get_config().get("activation") if isinstance(layer, keras.layers.Dense) else None
+    names = (activation, getattr(layer, "activation", None))
+    return isinstance(layer, keras.layers.Softmax) or keras.activations.softmax in names or "softmax" in names
 
 
 class ClassificationPanel(Panel):
