@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from zoo.training import Recipe
 
 Options = TypeVar("Options")
+USED = (  # the flags that a help text names first
+    *("data.folder", "data.file", "data.csv", "data.column", "data.size", "data.batch"),
+    *("epochs", "minutes", "model.variant", "optimizer.rate", "seed", "logs", "fresh"),
+)
 # Errors that the system and not this package causes: permissions, file names, limits, a failing device.
 OF_THE_MACHINE = {
     errno.EROFS,
@@ -76,6 +80,8 @@ def parse_for(recipe: Recipe, verb: str, argv: list[str], options: type[Options]
     registry = tyro.constructors.ConstructorRegistry()
     registry.struct_rule(hyperparameters)
     description = " ".join((recipe.model.func.__doc__ or recipe.name).split("\n\n")[0].split())
+    known = [*recipe.leaves(), *(part.name for record in (recipe, options) for part in dataclasses.fields(record))]
+    description += f" Most used: {', '.join(f'--{name}' for name in USED if name in known)}."
     parsed = read(
         joined(recipe=recipe, options=options()),
         f"{verb} {argv[0]}",
