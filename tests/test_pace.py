@@ -83,6 +83,22 @@ def test_what_is_said_of_a_long_training(monkeypatch, capsys):
     ]
 
 
+def test_short_epochs(monkeypatch, capsys):
+    """An epoch that ends before its steps were timed long enough is timed as a whole."""
+    clock = [1000.0]
+    monkeypatch.setattr(pace.time, "monotonic", lambda: clock[0])
+    left = Left(steps=10, epochs=200)
+    left.set_params({"steps": 10})
+    for epoch in range(100):
+        left.on_epoch_begin(epoch)
+        for batch in range(10):
+            clock[0] += 0.1
+            left.on_train_batch_end(batch)
+    said = [line for line in capsys.readouterr().out.splitlines() if line]
+    assert said[0] == "epoch 2 of 200: about 3 min left"
+    assert len(said) == 2  # after a minute once more
+
+
 def test_nothing_is_said_of_a_short_one(tmp_path, capsys):
     fit(replace(RECIPE, epochs=2), logs=tmp_path)
     assert " left" not in capsys.readouterr().out

@@ -41,6 +41,7 @@ class Left(keras.callbacks.Callback):
         now = time.monotonic()
         left = 0.0 if self._begun is None else (now - self._begun) * (self.epochs - epoch)
         self._epoch, self._begun = epoch, now
+        self._estimated = self._first is not None  # after an epoch its own time says more than that of some steps
         if left > WORTH and now - self._said >= WORTH:
             self._said = now
             print(f"epoch {epoch + 1} of {self.epochs}: about {spoken(left)} left")
