@@ -3,7 +3,7 @@
 import shlex
 import sys
 
-from zoo import bench, evaluate, finetune, fit, generate, predict
+from zoo import bench, evaluate, finetune, fit, generate, predict, runs
 from zoo.command import main
 from zoo.recipes import SUMMARIES
 
@@ -14,6 +14,7 @@ VERBS = {
     "predict RUN INPUT...": predict,
     "generate RUN": generate,
     "bench RECIPE": bench,
+    "runs": runs,
 }
 
 

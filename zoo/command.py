@@ -23,11 +23,16 @@ import tyro
 
 from zoo.errors import Ended, Stopped, UserError, disk_is_full, ended, has_undecoded, nearest, printable
 from zoo.recipes import RECIPES
+from zoo.recipes.own import is_own, own
 
 if TYPE_CHECKING:
     from zoo.training import Recipe
 
 Options = TypeVar("Options")
+USED = (  # the flags that a help text names first
+    *("data.folder", "data.file", "data.csv", "data.column", "data.size", "data.batch"),
+    *("epochs", "minutes", "model.variant", "optimizer.rate", "seed", "logs", "fresh"),
+)
 # Errors that the system and not this package causes: permissions, file names, limits, a failing device.
 OF_THE_MACHINE = {
     errno.EROFS,
@@ -50,11 +55,13 @@ def parse(verb: str, argv: list[str], options: type[Options]) -> tuple[Recipe, O
     """
     names = "\n".join(f"  {name}" for name in RECIPES)
     if not argv or argv[0] in ("-h", "--help"):
-        print(f"usage: python -m zoo.{verb} RECIPE [OPTIONS]\n\nrecipes:\n{names}\n")
+        print(f"usage: python -m zoo.{verb} RECIPE [OPTIONS]\n\nrecipes:\n{names}\n  FILE.py:NAME, one of your own\n")
         print(f"`python -m zoo.{verb} RECIPE --help` shows the options of one.")
         raise SystemExit(0 if argv else 2)
     if argv[0].startswith("-"):
         raise UserError(f"{argv[0]} came before a recipe: wanted `python -m zoo.{verb} RECIPE [OPTIONS]`")
+    if is_own(argv[0]):
+        return parse_for(own(argv[0]), verb, argv, options)
     if argv[0] not in RECIPES:
         raise UserError(f"no recipe is called {argv[0]!r}{nearest(argv[0], list(RECIPES))}; `python -m zoo` lists them")
     return parse_for(RECIPES[argv[0]], verb, argv, options)
@@ -72,7 +79,9 @@ def parse_for(recipe: Recipe, verb: str, argv: list[str], options: type[Options]
             raise UserError(f"{word} has letters that are not UTF-8, which TensorFlow cannot write down: rename it")
     registry = tyro.constructors.ConstructorRegistry()
     registry.struct_rule(hyperparameters)
-    description = " ".join(recipe.model.func.__doc__.split("\n\n")[0].split())
+    description = " ".join((recipe.model.func.__doc__ or recipe.name).split("\n\n")[0].split())
+    known = [*recipe.leaves(), *(part.name for record in (recipe, options) for part in dataclasses.fields(record))]
+    description += f" Most used: {', '.join(f'--{name}' for name in USED if name in known)}."
     parsed = read(
         joined(recipe=recipe, options=options()),
         f"{verb} {argv[0]}",
@@ -114,7 +123,7 @@ def hyperparameters(
     if info.type is not partial:
         return None
     builder = info.default
-    described = docstring_parser.parse(inspect.getdoc(builder.func)).params
+    described = docstring_parser.parse(inspect.getdoc(builder.func) or "").params
     helps = {argument.arg_name: " ".join((argument.description or "").split()) for argument in described}
     import keras  # to resolve return types that are annotated as text
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from zoo.command import first_word, in_a_line, main, read
 from zoo.errors import UserError, all_printable, printable
 from zoo.opened import Opened, check_is_run, opened
+from zoo.recipes.own import Own, split_off
 
 if TYPE_CHECKING:
     from zoo.data import Source
@@ -23,7 +24,7 @@ ABOUT = """RUN is a folder that fit printed at its end, such as logs/cnn-1f3a9c.
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(Own):
     """Measures a run on the test split of its data."""
 
     split: str = "test"
@@ -94,11 +95,12 @@ def result(found: Opened, split: str, report: dict) -> dict:
 def run_command(argv: list[str]) -> int:
     """Evaluates what the command line names."""
     name = first_word("evaluate", argv, "RUN [OPTIONS]", ABOUT)
-    options = read(Options, f"evaluate {name}", argv[1:])
+    given, words = split_off(argv[1:])
+    options = read(Options, f"evaluate {name}", words)
     check_is_run(Path(name))
     from zoo.training import files
 
-    found = opened(name)
+    found = opened(name, **given)
     run, report = found.run, measured(found, options.split)
     line = json.dumps(result(found, options.split, report))  # before anything is written: it reads the summary
     picture, lost = run.path / f"{options.split}.png", None

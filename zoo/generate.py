@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.command import Weights, apart, first_word, joined, main, read
 from zoo.errors import printable
 from zoo.opened import asked, check_answers_to, opened
+from zoo.recipes.own import Own, split_off
 
 if TYPE_CHECKING:
     from zoo.data import Source
@@ -61,10 +62,11 @@ def generate(
 def run_command(argv: list[str]) -> int:
     """Prints what the network generates."""
     name = first_word("generate", argv, USAGE, ABOUT)
-    weights, words = apart(argv[1:])
-    found = opened(name, weights=weights)
+    given, words = split_off(argv[1:])
+    weights, words = apart(words)
+    found = opened(name, weights=weights, **given)
     check_answers_to(found, "generate")
-    command = joined(ask=found.task.Ask(), options=Options(), weights=Weights(weights))
+    command = joined(ask=found.task.Ask(), options=Options(), weights=Weights(weights), own=Own())
     parsed = read(command, f"generate {name}", words, description=__doc__.split(":")[0])
     pieces = found.task.answers(found.model, found.source, parsed.ask, [])
     if parsed.options.json:

@@ -147,7 +147,10 @@ def recalled(given, kept, what: str, run: Run):
         return given
     known = kinds()[what]
     if isinstance(kind, str) and "." in kind:
-        raise UserError(f"{run.path} is about {kind}, which is no {what} of zoo's: pass it in Python, with {what}=...")
+        raise UserError(
+            f"{run.path} is about {kind}, which is no {what} of zoo's: "
+            f"pass it in Python, with {what}=..., or name the recipe that has it with --recipe FILE.py:NAME"
+        )
     try:
         return at_home(revive(known[kind], kept))
     except (KeyError, TypeError, ValueError) as error:
@@ -156,9 +159,11 @@ def recalled(given, kept, what: str, run: Run):
 
 def kinds() -> dict[str, dict[str, type]]:
     """The classes of all sources and tasks in the recipes, by their names in a run's record."""
+    from zoo.data import Arrays
+
     recipes = list(RECIPES.values())
     return {
-        "source": {type(recipe.data).__name__: type(recipe.data) for recipe in recipes},
+        "source": {"Arrays": Arrays} | {type(recipe.data).__name__: type(recipe.data) for recipe in recipes},
         "task": {type(recipe.task).__name__: type(recipe.task) for recipe in recipes},
     }
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.command import Weights, apart, first_word, joined, main, read
 from zoo.errors import UserError, printable
 from zoo.opened import Opened, asked, check_answers_to, check_is_run, opened
+from zoo.recipes.own import Own, split_off
 
 if TYPE_CHECKING:
     from zoo.data import Source
@@ -76,15 +77,18 @@ def answers(found: Opened, ask: Any, given: Any) -> Iterator[dict]:
 def run_command(argv: list[str]) -> int:
     """Prints one line per input; returns 1 if one of them could not be answered."""
     name = first_word("predict", argv, USAGE, ABOUT)
-    weights, words = apart(argv[1:])
+    given, words = split_off(argv[1:])
+    weights, words = apart(words)
     if "" in words:
         raise UserError("a name came empty: wanted a file, or a folder")
     if weights is None:
         check_is_run(Path(name))
     check_one_is_there(words)
-    found = opened(name, weights=weights)
+    found = opened(name, weights=weights, **given)
     check_answers_to(found, "predict")
-    command = joined(given=found.source.Inputs(), ask=found.task.Ask(), options=Options(), weights=Weights(weights))
+    command = joined(
+        given=found.source.Inputs(), ask=found.task.Ask(), options=Options(), weights=Weights(weights), own=Own()
+    )
     parsed = read(command, f"predict {name}", words, description=__doc__.split(":")[0])
     failed = False
     for number, answer in enumerate(answers(found, parsed.ask, parsed.given), 1):

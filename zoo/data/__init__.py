@@ -1,6 +1,7 @@
 """Sources of real data, built on tensorflow-datasets, and the one pipeline that feeds them to a network."""
 
 import zoo.backend  # first: it imports Keras without noise and configures it
+from zoo.data.arrays import Arrays
 from zoo.data.augment import Augment
 from zoo.data.images import Images
 from zoo.data.pairs import Pairs
@@ -16,6 +17,7 @@ from zoo.data.vary import Vary
 
 __all__ = [
     "TOKENIZER",
+    "Arrays",
     "Augment",
     "Images",
     "Pairs",

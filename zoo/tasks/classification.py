@@ -61,6 +61,10 @@ class Classification(Task):
         if spec["classes"] != len(labels):
             raise ValueError(f"there are {len(labels)} labels, but {spec['classes']} classes")
         check_inputs(model, spec)
+        if is_softmax(model.layers[-1]):
+            raise ValueError(
+                f"its last layer {model.layers[-1].name} is a softmax, which the loss does by itself: leave it out"
+            )
         if shapes(model.outputs)[0] != [spec["classes"]]:
             raise ValueError(f"its outputs are {shapes(model.outputs)[0]}, but the data have {spec['classes']} classes")
 
@@ -135,6 +139,13 @@ class Classification(Task):
         figures.report(report, path)
 
 
+def is_softmax(layer: keras.Layer) -> bool:
+    """Whether a layer gives probabilities, where the loss wants logits."""
+    activation = layer.get_config().get("activation") if isinstance(layer, keras.layers.Dense) else None
+    names = (activation, getattr(layer, "activation", None))
+    return isinstance(layer, keras.layers.Softmax) or keras.activations.softmax in names or "softmax" in names
+
+
 class ClassificationPanel(Panel):
     """Shows inputs, confusion matrix, worst mistakes, precision-recall curves, and features in the projector.
 
@@ -174,11 +185,7 @@ class ClassificationPanel(Panel):
         inputs = self._examples(np.arange(count))
         features, logits = inside.predict(inputs, verbose=0)
         rows = [(self.labels[t], self.labels[s]) for t, s in zip(self.truth, logits.argmax(-1), strict=False)]
-        folder = path / "features"
-        figures.projector(folder, np.float32(features).reshape(count, -1), ("class", "said"), rows, self.views(inputs))
-        # A new event file, because a running TensorBoard looks for features only in folders that are new runs.
-        with tf.summary.create_file_writer(str(folder)).as_default():
-            tf.summary.text("features", f"{count} examples of the validation part, of the best epoch", step=0)
+        figures.projector(path, np.float32(features).reshape(count, -1), ("class", "said"), rows, self.views(inputs))
 
     def _examples(self, indices: np.ndarray) -> np.ndarray:
         """The inputs of the validation split at these indices."""

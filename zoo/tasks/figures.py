@@ -96,30 +96,39 @@ def report(result: dict, path: Path) -> None:
 
 
 def projector(path: Path, features: np.ndarray, columns: tuple[str, ...], rows: list[tuple[str, ...]], views) -> None:
-    """Writes features (N, D) to a folder for the projector, each with a row of metadata and a view (see `show`).
+    """Writes features (N, D) for the projector, each with a row of metadata and a view (see `show`).
 
-    The numbers are in a text file with a relative path, so that the folder can be moved; the projector
-    resolves the path of a checkpoint from the directory in which TensorBoard was started.
+    The numbers are in a text file with a relative path, so that the run can be moved; the projector resolves the path
+    of a checkpoint from the directory in which TensorBoard was started. A TensorBoard that is running sees them when
+    the next run appears, or when it is started again.
+
+    Args:
+        path: the run's folder, which gets the projector's configuration; the rest is in `features`.
+        features: of N examples.
+        columns: names of the metadata.
+        rows: N rows of metadata.
+        views: of the N examples.
     """
-    path.mkdir(exist_ok=True)
+    folder = path / "features"
+    folder.mkdir(exist_ok=True)
     texts = isinstance(views, list)
     if texts:
         columns, rows = (*columns, "text"), [(*row, text) for row, text in zip(rows, views, strict=True)]
     # As text: the projector tries to read text first, and mistakes a binary file with many zeros for it.
     rows_of_numbers = ("\t".join(f"{value:.6g}" for value in row) for row in features.tolist())
-    (path / "features.tsv").write_text("\n".join(rows_of_numbers) + "\n", encoding="utf-8")
+    (folder / "features.tsv").write_text("\n".join(rows_of_numbers) + "\n", encoding="utf-8")
     lines = ["\t".join(columns), *("\t".join(" ".join(cell.split()) for cell in row) for row in rows)]
-    (path / "rows.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (folder / "rows.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     config = plugin.ProjectorConfig()
     embedding = config.embeddings.add(
         tensor_name="features",
-        tensor_path="features.tsv",
+        tensor_path="features/features.tsv",
         tensor_shape=features.shape,
-        metadata_path="rows.tsv",
+        metadata_path="features/rows.tsv",
     )
     if not texts:
-        sprites(views).save(path / "sprites.png")
-        embedding.sprite.image_path = "sprites.png"
+        sprites(views).save(folder / "sprites.png")
+        embedding.sprite.image_path = "features/sprites.png"
         embedding.sprite.single_image_dim.extend([SPRITE, SPRITE])
     plugin.visualize_embeddings(str(path), config)
 

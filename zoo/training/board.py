@@ -24,7 +24,10 @@ BUCKETS = 30  # of a histogram
 
 
 class Board(keras.callbacks.Callback):
-    """Writes a run's event files: those of the two splits to `train` and `validation`, others to the run's folder.
+    """Writes a run's event files: those of the validation split to `validation`, all others to the run's folder.
+
+    TensorBoard ticks its entries only where there are at most 40, and each folder with event files is one: with these
+    two a run, it shows 20 runs at once. The table of hyperparameters takes metrics of a run's folder and those below.
 
     Args:
         path: the run's folder.
@@ -57,7 +60,7 @@ class Board(keras.callbacks.Callback):
         self._profiling = False
 
     def writer(self, name: str):
-        """A context in which tf.summary writes to the event files of train, of validation or, with ".", of the run."""
+        """A context in which tf.summary writes to the event files of "validation" or, with ".", of the run."""
         if name not in self._writers:
             self._writers[name] = tf.summary.create_file_writer(str(self.path / name))
         return self._writers[name].as_default()
@@ -89,7 +92,6 @@ class Board(keras.callbacks.Callback):
             call = tf.function(lambda x: self.model(x, training=False))
             inputs = tf.nest.map_structure(lambda x: tf.TensorSpec(x.shape, x.dtype), self.model.input)
             tf.summary.graph(call.get_concrete_function(inputs).graph)
-        with self.writer("train"):
             self.panel.inputs(self.sample)
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -116,7 +118,7 @@ class Board(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         step, seconds = epoch + 1, self._ended - self._begun
-        with self.writer("train"):
+        with self.writer("."):
             # Keras' ReduceLROnPlateau adds the learning rate to the logs; it is written below.
             own = {n: value for n, value in logs.items() if not n.startswith("val_") and n != "learning_rate"}
             scalars(own, step)

@@ -59,13 +59,13 @@ class KeepBest(keras.callbacks.Callback):
 def standard(recipe: Recipe, run: Run, steps: int) -> list[keras.callbacks.Callback]:
     """The callbacks for a recipe, both Keras' and those of this file, in the order in which they have to be called."""
     needed = [Guard(run, steps), Forget(), *recipe.method.callbacks(steps)]
-    if recipe.optimizer.ema is not None:
+    if recipe.averaged:
         needed.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
     if recipe.monitor == "last":
         return [*needed, KeepBest(run, recipe.method, None)]
     watched = {"monitor": recipe.monitor, "mode": recipe.task.monitors[recipe.monitor]}
     # Without patience it never stops a training, but still tracks which epoch is the best.
     stopping = keras.callbacks.EarlyStopping(patience=recipe.patience or recipe.epochs + 1, **watched)
-    if recipe.optimizer.schedule == "plateau":
+    if recipe.plateau:
         needed.append(keras.callbacks.ReduceLROnPlateau(factor=0.5, patience=3, **watched))
     return [*needed, stopping, KeepBest(run, recipe.method, stopping)]

@@ -6,6 +6,7 @@ import inspect
 import math
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import keras
@@ -13,14 +14,16 @@ import tensorflow as tf
 
 from zoo.data.source import Source
 from zoo.errors import UserError
-from zoo.training import callbacks, devices, files, runs
+from zoo.training import callbacks, devices, files, pace, runs
 from zoo.training.auxiliary import trainable
 from zoo.training.board import Board
+from zoo.training.given import again
 from zoo.training.recipe import Recipe
 from zoo.training.resume import Resume, create_variables, signals
 from zoo.training.runs import Run
 
 FEW = 100  # steps below which a training prints a warning
+ENOUGH = 1000  # steps that it then recommends
 EXECUTION = 32  # the most steps that TensorFlow runs before control returns to Python
 
 
@@ -79,10 +82,14 @@ def functional(model: keras.Model) -> keras.Model:
 
 def compile_model(model: keras.Model, recipe: Recipe, steps: int, per_execution: int) -> None:
     """Compiles the network with its loss, metrics and optimizer, for epochs of `steps` steps."""
+    if isinstance(recipe.optimizer, keras.Optimizer):
+        optimizer = again(recipe.optimizer)
+    else:
+        optimizer = recipe.method.optimizer(recipe.optimizer, model, steps=steps, epochs=recipe.epochs)
     model.compile(
-        optimizer=recipe.method.optimizer(recipe.optimizer, model, steps=steps, epochs=recipe.epochs),
-        loss=recipe.task.loss(),
-        metrics=recipe.task.metrics(),
+        optimizer=optimizer,
+        loss=recipe.task.loss() if recipe.loss is None else again(recipe.loss),
+        metrics=[*recipe.task.metrics(), *map(again, recipe.metrics)],
         jit_compile=devices.compiled(recipe.xla),
         steps_per_execution=per_execution,
     )
@@ -125,7 +132,21 @@ def train(
     stopwatch = tf.Variable(0.0, dtype=tf.float64)
     validation = source.load("validation")
     sample = next(iter(source.load("train", seed=recipe.seed)))
-    create_variables(model, sample)
+    try:
+        create_variables(model, sample)
+    except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:
+        if recipe.loss is None and not recipe.metrics:
+            raise
+        reason = " ".join(str(error).split())[:300]
+        raise UserError(
+            f"the loss or a metric of the recipe does not take targets like the task's: {reason}"
+        ) from error
+    if recipe.minutes is not None:
+        stream = source.load("train", seed=recipe.seed)
+        how = {"train": stream, "validation": validation, "steps": steps}
+        recipe = replace(recipe, epochs=pace.epochs_of(model, run, recipe.minutes, **how))
+        compile_model(model, recipe, steps, resume.per_execution)  # the schedule follows from the number of steps
+        create_variables(model, sample)
     standard = callbacks.standard(recipe, run, steps)
     resume.check_and_rewind(model, standard, recipe.monitor)
     panel = recipe.task.panel(source, validation)
@@ -139,14 +160,15 @@ def train(
         fresh=resume.step == 0,
         profile=profile,
     )
-    all_callbacks = resume.after([*standard, board], own)
+    all_callbacks = resume.after([*standard, board], [pace.Left(steps, recipe.epochs), *own])
     if resume.step:
         print(f"resuming {run.path} after {resume.epoch} epoch{'s' * (resume.epoch != 1)}, at step {resume.step}")
     else:
         print(f"training {run.path}: --epochs {recipe.epochs}, steps an epoch {steps}; the first step takes longest")
         if recipe.epochs * steps < FEW:
             smaller = f", or a --data.batch below {batch}" if batch > 1 else ""
-            print(f"this is very few steps, so it may learn little: use more --epochs{smaller}")
+            enough = -(-ENOUGH // steps)
+            print(f"this is very few steps, so it may learn little: use more --epochs, such as {enough}{smaller}")
     weights = recipe.task.weights(source)
     with signals(resume):
         # If an epoch was interrupted, one call of `fit` completes it and the next continues from there.

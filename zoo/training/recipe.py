@@ -15,17 +15,22 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import keras
+import numpy as np
 import typeguard
 import tyro
 
 from zoo.data.source import Source
 from zoo.errors import UserError, check_contract
 from zoo.tasks.task import Task, check_goes_with
+from zoo.training.given import as_plain, check_takes_logits
 from zoo.training.method import Method, Whole
 from zoo.training.optimizer import Optimizer
 
 ALL_ITEMS = typeguard.CollectionCheckStrategy.ALL_ITEMS
+ARRAY = "array"  # what a record calls an array, of which it holds shape and digest
 MANY = 2**31  # one more than the largest int32
+LATER = ("loss", "metrics", "minutes")  # fields that came later: unset they are left out, so that ids are as they were
 NAME = re.compile(r"\w[\w.+-]*")  # what a recipe may be called: the folders of its runs carry its name
 
 
@@ -44,10 +49,13 @@ class Recipe:
     method: Method = dataclasses.field(default_factory=Whole)
     """The training method, such as gradual unfreezing."""
     optimizer: Optimizer = dataclasses.field(default_factory=Optimizer)
-    """How the weights are updated."""
+    """How the weights are updated; in Python also a Keras optimizer, whose rate or schedule is then its own."""
     epochs: int = 10
     """Passes over the training data. Each is rounded to a whole number of steps, by at most 2.5 % unless steps are
     few."""
+    minutes: float | None = None
+    """Minutes that training may take, instead of epochs: steps are timed as it begins, and the number of epochs that
+    fit is set once and kept in the run."""
     patience: int = 0
     """Epochs without an improvement after which training stops; 0: never."""
     monitor: str = "val_loss"
@@ -59,9 +67,16 @@ class Recipe:
     """Whether to compile with XLA; auto: only on a GPU."""
     seed: int = 0
     """Seed of the initial weights, the order of the data, augmentation and dropout."""
+    loss: Annotated[keras.Loss | types.FunctionType | None, tyro.conf.Suppress] = None
+    """A Keras loss instead of the task's, of float32 logits; or a function of (targets, outputs)."""
+    metrics: Annotated[tuple[keras.Metric, ...], tyro.conf.Suppress] = ()
+    """Further Keras metrics, of float32 logits."""
 
     def __post_init__(self):
-        check_types(self, "model", "data", "task", "method")
+        if isinstance(self.metrics, list):
+            object.__setattr__(self, "metrics", tuple(self.metrics))
+        check_types(self, "model", "data", "task", "method", "optimizer")
+        check_given(self)
         check_contract(self.data, Source, "data")
         check_contract(self.task, Task, "task")
         check_contract(self.method, Method, "method")
@@ -76,6 +91,8 @@ class Recipe:
             )
         if not 1 <= self.epochs < MANY:
             raise ValueError(f"--epochs came as {self.epochs}, but must be at least 1, and less than {MANY}")
+        if self.minutes is not None and not 0 < self.minutes < MANY:
+            raise ValueError(f"--minutes came as {self.minutes:g}, but must be above 0")
         if self.patience < 0:
             raise ValueError(f"--patience came as {self.patience}, but must be 0 (never stop early) or more")
         if not 0 <= self.seed < MANY:
@@ -83,12 +100,24 @@ class Recipe:
         known = (*self.task.monitors, "last")
         if self.monitor not in known:
             raise ValueError(f"--monitor came as {self.monitor}, but must be one of {', '.join(known)}")
-        if self.monitor == "last" and (self.patience or self.optimizer.schedule == "plateau"):
+        if self.monitor == "last" and (self.patience or self.plateau):
             raise ValueError("--monitor came as last, but patience and plateau need a value to watch: name one")
 
+    @property
+    def plateau(self) -> bool:
+        """Whether the rate falls when the monitored value does."""
+        return isinstance(self.optimizer, Optimizer) and self.optimizer.schedule == "plateau"
+
+    @property
+    def averaged(self) -> bool:
+        """Whether a moving average of the weights is validated and saved."""
+        optimizer = self.optimizer
+        return optimizer.ema is not None if isinstance(optimizer, Optimizer) else optimizer.use_ema
+
     def record(self) -> dict:
-        """The recipe as JSON can store it, with every default written out."""
-        return {field.name: plain(getattr(self, field.name)) for field in dataclasses.fields(self)}
+        """The recipe as JSON can store it, with every default written out but those of LATER."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {name: plain(value) for name, value in fields.items() if name not in LATER or value not in (None, ())}
 
     def id(self) -> str:
         """Six hexadecimal digits that change with every setting that affects the result."""
@@ -98,6 +127,16 @@ class Recipe:
     def leaves(self) -> dict[str, bool | int | float | str]:
         """Every setting by the name of its flag, as a value that TensorBoard's hyperparameter table can hold."""
         return dict(flatten("", self.record()))
+
+
+def check_given(recipe: Recipe) -> None:
+    """Raises UserError if what a recipe was given of Keras does not go with the rest."""
+    if not isinstance(recipe.optimizer, Optimizer | keras.Optimizer):
+        raise UserError(f"optimizer came as {recipe.optimizer!r}: wanted an Optimizer(...) or a keras.optimizers one")
+    if isinstance(recipe.optimizer, keras.Optimizer) and not isinstance(recipe.method, Whole):
+        raise UserError(f"{type(recipe.method).__name__} sets rates by itself: wanted an Optimizer(...), not Keras'")
+    for given in (recipe.loss, *recipe.metrics):
+        check_takes_logits(given)
 
 
 def check_types(record: Any, *skipped: str) -> None:
@@ -140,6 +179,24 @@ def plain(value: Any) -> Any:
         return [plain(v) for v in value]
     if value is None or isinstance(value, str | bool | int | float):
         return value
+    return plain_of_python(value)
+
+
+def plain_of_python(value: Any) -> dict:
+    """Converts what only Python can give to a recipe: arrays, Keras' losses, metrics and optimizers, and functions.
+
+    Raises:
+        UserError: it is something else.
+    """
+    if isinstance(value, np.ndarray):
+        digest = hashlib.sha256(np.ascontiguousarray(value)).hexdigest()[:12]
+        return {"is": ARRAY, "shape": list(value.shape), "dtype": str(value.dtype), "digest": digest}
+    if isinstance(value, keras.Loss | keras.Metric | keras.Optimizer):
+        kind = type(value)
+        ours = kind.__module__.startswith("keras.")  # of which only the short name stays from version to version
+        return {"is": f"keras.{kind.__name__}" if ours else name_of(kind)} | as_plain(value)
+    if inspect.isfunction(value):
+        return {"is": name_of(value)}
     raise UserError(
         f"a recipe holds {value!r:.100}, a {type(value).__name__}: a run writes down numbers, text, paths, tuples and "
         "frozen dataclasses of these"
@@ -182,9 +239,19 @@ def as_type(hint: Any, value: Any) -> Any:
             return Path(value)
         if isinstance(value, dict) and dataclasses.is_dataclass(choice):
             return revive(choice, value)
+        if isinstance(value, dict) and value.get("is") == ARRAY:
+            return emptied(value)
         if isinstance(value, list) and (choice is tuple or typing.get_origin(choice) is tuple):
-            return tuple(value)
+            return tuple(emptied(v) if isinstance(v, dict) and v.get("is") == ARRAY else v for v in value)
     return value
+
+
+def emptied(record: dict) -> np.ndarray:
+    """An array of no rows, for one whose shape and digest a run wrote down."""
+    shape = record["shape"]
+    if not all(type(side) is int and 0 <= side < MANY for side in shape) or not shape:
+        raise ValueError(f"{shape} is no shape")
+    return np.empty((0, *shape[1:]), record["dtype"])
 
 
 def without_local(value: Any, record: dict) -> dict:

@@ -22,7 +22,7 @@ import tensorflow as tf
 
 from zoo.data.source import Source
 from zoo.errors import UserError, disk_is_full, printable
-from zoo.training import former
+from zoo.training import former, shown
 from zoo.training.files import kept, opened, read_json, replacing, write_json
 from zoo.training.recipe import NAME, Recipe
 
@@ -105,6 +105,13 @@ class Run:
             raise UserError(
                 f"{path} is damaged, or does not go with its run.json ({reason[:200]}); {self.how_to_go_on('--fresh')}"
             ) from error
+
+    def _repr_html_(self) -> str | None:
+        """How a notebook shows it; None, and so as text, if its files are missing or damaged."""
+        try:
+            return shown.html(self.path, open_for_reading(self.path).record, self.summary, self.history)
+        except UserError:
+            return None
 
     def how_to_go_on(self, *flags: str) -> str:
         """The instruction to type the run's command again."""
