@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import sys
 from dataclasses import dataclass, replace
 from functools import partial
@@ -77,12 +76,9 @@ def recipe_for(
     from zoo.tasks import Classification
     from zoo.training import Optimizer, Recipe, Thaw
 
-    base = str(getattr(base, "path", base))
-    if weights is None:
-        base = short(Path(base))
-    elif weights != "imagenet":
-        weights = short(Path(weights))
+    base = Path(getattr(base, "path", base))  # a path, since runs are called by the way that leads to it
     if weights is not None:
+        base, weights = str(base), weights if weights == "imagenet" else Path(weights)
         model = load(base, weights)
         name, task, data = base, Classification(), Images(size=model.input_shape[1:3], batch=32)
     else:
@@ -102,14 +98,6 @@ def recipe_for(
     )
 
 
-def short(path: Path) -> str:
-    """The path relative to the current directory, so that a run or file has one name however it is typed."""
-    try:
-        return os.path.relpath(path)
-    except ValueError:  # on another drive of Windows
-        return str(path)
-
-
 def transferred(
     input_shape: tuple[int, ...] | None = None,
     classes: int | None = None,
@@ -117,8 +105,8 @@ def transferred(
     context: int | None = None,
     carried: int | None = None,
     *,
-    base: Annotated[str, tyro.conf.Suppress],
-    weights: Annotated[str | None, tyro.conf.Suppress] = None,
+    base: Annotated[Path | str, tyro.conf.Suppress],
+    weights: Annotated[Path | str | None, tyro.conf.Suppress] = None,
     digest: Annotated[str, tyro.conf.Suppress] = "",
 ) -> keras.Model:
     """The base with a new last layer, and for pictures with the channels of the data converted to its own.
@@ -188,7 +176,7 @@ def as_now(layer):
     return type(layer).from_config(layer.get_config() | now)
 
 
-def load(base: str, weights: str | None, size: tuple[int, int] | None = None) -> keras.Model:
+def load(base: Path | str, weights: Path | str | None, size: tuple[int, int] | None = None) -> keras.Model:
     """The trained network; a published one with a new head for pictures of `size`, if that is given.
 
     Raises:
@@ -204,7 +192,7 @@ def load(base: str, weights: str | None, size: tuple[int, int] | None = None) ->
     return with_head(runs.open_for_reading(Path(base)).model(), base)
 
 
-def with_head(model: keras.Model, base: str) -> keras.Model:
+def with_head(model: keras.Model, base: Path | str) -> keras.Model:
     """The network of the run `base` itself.
 
     Raises:

@@ -82,7 +82,7 @@ def fit(
         return runs.open_for_reading(run.path)
     precision = devices.configure(recipe.seed, recipe.precision)
     model = loop.build(recipe)
-    described = loop.describe(recipe, precision, command)
+    described = loop.describe(recipe, precision, command, run.path.parent)
     if not quiet:
         print(printable("\n".join(described["understood"]), "\n"))
     with runs.locked(run):

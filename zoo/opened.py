@@ -5,8 +5,10 @@ It is read once and returned as one record. If it is missing, that is reported b
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import contextlib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,15 +56,21 @@ class Opened:
 
 
 def opened(
-    run: Run | Path | str, *, weights: str | None = None, source: Source | None = None, task: Task | None = None
+    run: Run | Path | str,
+    *,
+    weights: str | None = None,
+    source: Source | None = None,
+    task: Task | None = None,
+    places: Mapping[str, Path | str] | None = None,
 ) -> Opened:
     """Opens a run or, with `weights`, a published network.
 
     Args:
         run: what `fit` returned, its folder, or the name of a published network.
         weights: of a published network: imagenet, hub, a file or a folder.
-        source: the run's data, if their class is the user's own or if they have been moved.
+        source: the run's data, if their class is the user's own.
         task: the run's task, if its class is the user's own.
+        places: where the data are now, for some of the fields that `places_of` names.
 
     Raises:
         UserError: it is missing, damaged or made by another version, or its source or task has to be passed.
@@ -77,7 +85,7 @@ def opened(
     found = runs.open_for_reading(path)
     record = found.record
     kept = record["recipe"]
-    source = recalled(source, kept.get("data"), "source", found)
+    source = located(recalled(source, kept.get("data"), "source", found), found, places or {})
     task = recalled(task, kept.get("task"), "task", found)
     check_goes_with(task, source)
     source = source.of_run(found.path, record["labels"])
@@ -151,6 +159,50 @@ def recalled(given, kept, what: str, run: Run):
         return revive(known[kind], kept)
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{run.path} was made by another version of zoo ({error}): train it again") from error
+
+
+def places_of(source: Source) -> list[str]:
+    """The fields of a source that say where its files are, without those of which a run keeps a copy of its own."""
+    from zoo.data.source import holds_path
+
+    known = source.of_run(Path(os.devnull), ())
+    paths = [field.name for field in fields(source) if holds_path(type(source), field.name)]
+    return [name for name in paths if getattr(known, name) == getattr(source, name)]
+
+
+def located(source: Source, run: Run, given: Mapping[str, Path | str]) -> Source:
+    """The source with the given places of its files; others may have been moved together with the run's folder.
+
+    Raises:
+        UserError: the source has no such field, or does not take the value.
+    """
+    known = places_of(source)
+    strange = [name for name in given if name not in known]
+    if strange:
+        raise UserError(f"{strange[0]} is no place of {run.path}'s data: these are {', '.join(known) or 'at none'}")
+    moved, logs = dict(given), run.record.get("logs")
+    for name in known:
+        then = getattr(source, name)
+        if name not in given and then is not None and isinstance(logs, str) and not os.path.exists(then):
+            with contextlib.suppress(ValueError):  # it is on another drive of Windows
+                now = os.path.join(run.path.parent, os.path.relpath(then, logs))
+                moved |= {name: Path(os.path.normpath(now))} if os.path.exists(now) else {}
+    try:
+        return replace(source, **moved) if moved else source
+    except ValueError as error:
+        raise UserError(str(error)) from error
+
+
+def check_is_there(source: Source, run: Run) -> None:
+    """Raises UserError, which says how to give the new place, if the files of a run's data are not where they were."""
+    local = {field.name for field in fields(source) if field.metadata.get("local")}
+    for name in places_of(source):
+        path = getattr(source, name)
+        if name not in local and path is not None and not os.path.exists(path):
+            raise UserError(
+                f"the data of {run.path} were at {path}, which is not there: give their new place with "
+                f"--data.{name} NEW"
+            )
 
 
 def kinds() -> dict[str, dict[str, type]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from zoo.data.pictures import find_pictures, read_picture, shape_of
-from zoo.data.prepare import builder_of
+from zoo.data.prepare import builder_of, examples
 from zoo.data.sounds import find_sounds, read_sound
 from zoo.errors import UserError
 
@@ -87,7 +87,7 @@ class ClassFolder(tfds.core.GeneratorBasedBuilder):
         data_dir: where TFDS stores data; None: its default.
     """
 
-    VERSION = tfds.core.Version("1.0.0")
+    VERSION = tfds.core.Version("1.1.0")
 
     def __init__(
         self,
@@ -112,7 +112,11 @@ class ClassFolder(tfds.core.GeneratorBasedBuilder):
             builder=self,
             description=f"{self.kind.capitalize()}s of one folder, one sub-folder per class.",
             features=tfds.features.FeaturesDict(
-                {name: feature, "label": tfds.features.ClassLabel(names=list(self.classes))}
+                {
+                    name: feature,
+                    "label": tfds.features.ClassLabel(names=list(self.classes)),
+                    "name": tfds.features.Text(),  # of the file, within the folder
+                }
             ),
             supervised_keys=(name, "label"),
             metadata=tfds.core.MetadataDict(),
@@ -131,7 +135,7 @@ class ClassFolder(tfds.core.GeneratorBasedBuilder):
                 self.info.metadata["skipped"] = self.skipped
                 print(f"skipped {path}: {error}", file=sys.stderr)
                 continue
-            yield name, {self.content[0]: content, "label": label}
+            yield name, {self.content[0]: content, "label": label, "name": name}
 
 
 def classes_of(folder: Path, find: Callable[[Path], list[Path]], kind: str, example: str) -> dict[str, list[Path]]:
@@ -185,6 +189,19 @@ def refuse_absent(labels: np.ndarray, names: list[str], kind: str) -> None:
     if absent:
         listed = ", ".join(names[label] for label in absent)
         raise UserError(f"no {kind} to train on could be read of {listed}: see what was skipped above")
+
+
+def names_in(builder: ClassFolder, split: str, labels: Sequence[str]) -> list[str]:
+    """The files of a prepared folder, in the order of the data.
+
+    Args:
+        builder: of the folder.
+        split: a split expression of TFDS.
+        labels: the names of the classes whose files are wanted.
+    """
+    classes = builder.info.features["label"].names
+    stored = examples(builder, split, "name", "label")
+    return [name.decode() for name, label in stored if classes[label] in labels]
 
 
 def parts_of(classes: dict[str, list[Path]]) -> dict[str, list[tuple[str, Path]]]:

@@ -15,9 +15,10 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from zoo.data import labelled
 from zoo.data.augment import Augment
 from zoo.data.digits import Digits
-from zoo.data.folder import picture_folder, refuse_absent
+from zoo.data.folder import names_in, picture_folder, refuse_absent
 from zoo.data.inputs import Files
 from zoo.data.pictures import SIZE, find_pictures, fit, read_picture
 from zoo.data.pipeline import single_pass, training_stream
@@ -171,6 +172,17 @@ class Images(Source):
     def views(self, inputs: np.ndarray) -> np.ndarray:
         """The inputs (N, height, width, channels) in the form in which they are shown: as they are."""
         return inputs
+
+    def names(self, split: str) -> list[str]:
+        """What each example of validation or test is called: its file within the folder, or its number in the split."""
+        part = self.splits[split]
+        if self.folder is None:
+            return [f"{part}[{number}]" for number in range(self.count(split))]
+        return names_in(self._prepared, part, self.labels)
+
+    def other(self, spec: dict, then: dict) -> tuple[labelled.Labelled, str] | None:
+        """See `zoo.data.Source`."""
+        return labelled.other(self, spec, then)
 
     def load(self, split: str, *, seed: int = 0, step: int = 0, stopwatch: tf.Variable | None = None):
         """Batches of (uint8 or float32 pixels, one-hot labels) as a tf.data.Dataset.

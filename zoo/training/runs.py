@@ -159,7 +159,7 @@ def is_finite(array: np.ndarray) -> bool:
 
 def newest(recipe: Recipe, logs: Path, fresh: bool) -> Run:
     """The newest run of the recipe, or with `fresh` the next one; nothing is written yet."""
-    base = Path(logs) / f"{recipe.name}-{recipe.id()}"
+    base = Path(logs) / f"{recipe.name}-{recipe.id(logs)}"
     number = 1
     while numbered(base, number + 1).exists():
         number += 1
