@@ -14,11 +14,15 @@ from PIL import Image
 from zoo.data import Images
 from zoo.errors import UserError
 from zoo.evaluate import evaluate, write_table
+from zoo.finetune import recipe_for
 from zoo.fit import fit
 from zoo.models import bigmodel
+from zoo.opened import recipe_of
 from zoo.recipes import RECIPES
 from zoo.tasks import Classification
-from zoo.training import Recipe
+from zoo.training import Recipe, Run
+from zoo.training.recipe import revive
+from zoo.transfer import transferred
 
 
 def draw(folder: Path, *names: str, count: int = 20, seed: int = 0) -> Path:
@@ -113,9 +117,9 @@ def test_data_that_moved(moved, project, zoo_here, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "have moved, and are the same" in done.stdout
     whole = evaluate(run_in(project))
-    assert json.loads((moved / "test.json").read_text()) == whole
+    assert json.loads((moved / "test.json").read_text()) == json.loads(json.dumps(whole))
     assert evaluate(moved, folder=tmp_path / "new") == whole
-    (predictions, mistakes) = (rows(moved / f"{name}.csv") for name in ("predictions", "mistakes"))
+    predictions, mistakes = (rows(moved / f"{name}.csv") for name in ("predictions", "mistakes"))
     assert len(predictions) == 4
     for row in predictions:
         assert row["truth"] == row["input"].split("/")[0]
@@ -123,7 +127,7 @@ def test_data_that_moved(moved, project, zoo_here, tmp_path):
     wrong = [row for row in predictions if row["truth"] != row["answer"]]
     assert sorted(map(str, mistakes)) == sorted(map(str, wrong))
     assert len(wrong) == round(4 * (1 - whole["accuracy"]))
-    with pytest.raises(UserError, match="flder is no place of .*'s data: these are folder, directory"):
+    with pytest.raises(UserError, match=r"flder is no place of .*'s data: these are folder, directory"):
         evaluate(moved, flder=tmp_path / "new")
 
 
@@ -151,7 +155,9 @@ def test_other_data_are_measured_as_a_whole(moved, zoo_here, tmp_path):
     assert_complaint(
         zoo_here("evaluate", moved, "--data.folder", folder), "no class of the run: bright; it knows dark, light"
     )
-    assert_complaint(zoo_here("evaluate", moved, "--data.folder", "nowhere"), "nowhere, which is not a folder")
+    assert_complaint(
+        zoo_here("evaluate", moved, "--data.folder", "nowhere"), "--data.folder came as nowhere, which is not there"
+    )
     assert_complaint(zoo_here("evaluate", moved, "--data.batch", 3), "--data.batch")
     assert "--data.folder" in zoo_here("evaluate", moved, "--help").stdout
 
@@ -159,6 +165,44 @@ def test_other_data_are_measured_as_a_whole(moved, zoo_here, tmp_path):
 def test_one_class_of_other_data_is_enough(moved, tmp_path):
     draw(tmp_path / "other", "dark", count=1)
     assert evaluate(moved, folder=tmp_path / "other")["examples"] == 1
+
+
+def test_a_run_goes_on_by_its_name(moved, project, zoo_here, tmp_path):
+    """After it was interrupted, typed elsewhere, and with pictures that have moved."""
+    new, whole = draw(tmp_path / "new", "dark", "light"), Run(run_in(project))
+    for name in ("summary.json", "history.json", "state.npz", "model.keras"):
+        (moved / name).unlink()
+    assert_complaint(zoo_here("fit", moved), "give their new place with --data.folder NEW")
+    assert_complaint(zoo_here("fit", moved, "--epochs", 3), "--epochs")
+    assert_complaint(zoo_here("fit", moved, "--data.folder", new, "--logs", tmp_path), "a run goes on where it is")
+    done = zoo_here("fit", moved, "--data.folder", new)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == f"run: {moved}"
+    assert Run(moved).history == whole.history
+    assert "finished already" in zoo_here("fit", moved, "--data.folder", new).stdout
+    again = fit(moved, places={"folder": new}, fresh=True, quiet=True)
+    assert again.path.parent == moved.parent
+    assert again.history == whole.history
+    draw(tmp_path / "other", "dark", "light", seed=1)
+    (moved / "summary.json").unlink()
+    with pytest.raises(UserError, match=r"have changed since it began \(digest"):
+        fit(moved, places={"folder": tmp_path / "other"})
+
+
+def test_the_recipe_of_a_run_is_read_back(project, tmp_path, monkeypatch):
+    run = Path(shutil.copytree(run_in(project), tmp_path / "run"))
+    record = json.loads((run / "run.json").read_text())
+    assert recipe_of(run, [], {})[1].record() == record["recipe"]
+    for part, words in ({"model": {"is": "mine.network"}}, "model mine.network"), ({"method": {"is": "x.Y"}}, "x.Y"):
+        (run / "run.json").write_text(json.dumps(record | {"recipe": record["recipe"] | part}))
+        with pytest.raises(UserError, match=rf"{words}, which is not zoo's: go on in Python, with fit\(recipe\)"):
+            recipe_of(run, [], {})
+    monkeypatch.chdir(project)
+    bases = [recipe_for(run_in(project)), recipe_for(run_in(Path())), recipe_for(f"{run_in(project)}/")]
+    assert len({base.id() for base in bases}) == 1
+    assert bases[0].record() == bases[1].record()
+    model = bases[0].record()["model"]
+    assert revive(transferred, model).keywords["base"] == run_in(project)
 
 
 def test_a_cell_is_no_formula(tmp_path):

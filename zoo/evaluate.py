@@ -104,7 +104,7 @@ def data_of(found: Opened, split: str, places: Mapping[str, Path | str]) -> tupl
     from zoo.training import runs
 
     source, run = found.source, found.run
-    check_is_there(source, run)
+    check_is_there(source, run, places)
     if not places:
         runs.check_data(run, runs.data_facts(source))
         return source, split, None

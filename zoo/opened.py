@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from zoo.data import Source
     from zoo.tasks import Task
-    from zoo.training import Run
+    from zoo.training import Recipe, Run
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,11 @@ def asked(found: Opened, fields: dict) -> Any:
         raise UserError(f"{found.name} cannot be asked that: {error}") from error
 
 
+def is_run(path: Path) -> bool:
+    """Whether there is a run at `path`."""
+    return (path / "run.json").is_file()
+
+
 def check_is_run(path: Path) -> None:
     """Raises UserError if there is no run at `path`, before any large library is imported."""
     if not path.is_dir():
@@ -132,7 +137,7 @@ def check_is_run(path: Path) -> None:
         if weights:
             raise UserError(f"{path} is a published network and not a run: give its weights too, --weights {weights}")
         raise UserError(f"no run at {path}: give the folder that fit printed at its end, such as logs/cnn-1f3a9c")
-    if not (path / "run.json").exists():
+    if not is_run(path):
         raise UserError(f"{path} is not a run, it has no run.json: give the folder that fit printed at its end")
 
 
@@ -193,16 +198,59 @@ def located(source: Source, run: Run, given: Mapping[str, Path | str]) -> Source
         raise UserError(str(error)) from error
 
 
-def check_is_there(source: Source, run: Run) -> None:
+def check_is_there(source: Source, run: Run, given: Mapping[str, Path | str]) -> None:
     """Raises UserError, which says how to give the new place, if the files of a run's data are not where they were."""
     local = {field.name for field in fields(source) if field.metadata.get("local")}
     for name in places_of(source):
         path = getattr(source, name)
         if name not in local and path is not None and not os.path.exists(path):
+            if name in given:
+                raise UserError(f"--data.{name} came as {path}, which is not there")
             raise UserError(
                 f"the data of {run.path} were at {path}, which is not there: give their new place with "
                 f"--data.{name} NEW"
             )
+
+
+def recipe_of(path: Path, builders: Sequence[Callable], places: Mapping[str, Path | str]) -> tuple[Run, Recipe]:
+    """A run and the recipe that it was started with, as its record has it.
+
+    Args:
+        path: the run's folder.
+        builders: of networks, besides those of the recipes.
+        places: see `opened`.
+
+    Raises:
+        UserError: it is no run, is damaged or of another version, its data are gone, or a part of it is not zoo's.
+    """
+    check_is_run(path)
+    from zoo.training import Optimizer, Recipe, Thaw, Whole, runs
+    from zoo.training.recipe import revive
+
+    run = runs.open_for_reading(path)
+    kept = run.record["recipe"]
+    data = located(recalled(None, kept.get("data"), "source", run), run, places)
+    check_is_there(data, run, places)
+    known = {builder.__name__: builder for builder in (*builders, *(recipe.model.func for recipe in RECIPES.values()))}
+    methods = {method.__name__: method for method in (Whole, Thaw)}
+    try:
+        for part, ours in (("model", known), ("method", methods)):
+            if kept[part]["is"] not in ours:
+                raise UserError(
+                    f"{path} has the {part} {kept[part]['is']}, which is not zoo's: go on in Python, with fit(recipe)"
+                )
+        parts = {
+            "model": revive(known[kept["model"]["is"]], kept["model"]),
+            "data": data,
+            "task": recalled(None, kept["task"], "task", run),
+            "method": revive(methods[kept["method"]["is"]], kept["method"]),
+            "optimizer": revive(Optimizer, kept["optimizer"]),
+        }
+        return run, Recipe(**{name: parts.get(name, value) for name, value in kept.items()})
+    except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"{path} was made by another version of zoo ({error}): train it again") from error
 
 
 def kinds() -> dict[str, dict[str, type]]:

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import keras
 import typeguard
 import tyro
 
@@ -183,20 +184,20 @@ def name_of(thing: type | Callable) -> str:
     return thing.__name__ if module.startswith("zoo.") else f"{module}.{thing.__qualname__}"
 
 
-def revive(kind: type, record: dict) -> Any:
-    """The dataclass instance that `plain` converted to `record`.
+def revive(kind: type | Callable, record: dict) -> Any:
+    """The dataclass instance, or the partial of a builder, that `plain` converted to `record`.
 
     Raises:
-        TypeError, KeyError, ValueError: the fields are not those of this version of the dataclass.
+        TypeError, KeyError, ValueError: the fields or arguments are not those of this version.
     """
-    hints = typing.get_type_hints(kind)
+    hints = typing.get_type_hints(kind, localns={"keras": keras})  # which builders name without importing it
     values = {name: as_type(hints[name], value) for name, value in record.items() if name != "is"}
     for name, value in values.items():
         try:
             typeguard.check_type(value, hints[name], collection_check_strategy=ALL_ITEMS)
         except typeguard.TypeCheckError as error:
             raise TypeError(f"{name}: {error}") from error
-    return kind(**values)
+    return kind(**values) if isinstance(kind, type) else partial(kind, **values)
 
 
 def as_type(hint: Any, value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import subprocess
 import zipfile
 from collections.abc import Callable, Iterator
@@ -96,11 +97,10 @@ class Run:
             ) from error
 
     def how_to_go_on(self, *flags: str) -> str:
-        """The instruction to type the run's command again."""
-        command = self.record.get("command") if (self.path / "run.json").exists() else None
-        if command is None:
+        """The instruction to go on with the run, wherever it is typed; or that of its script, if it has no command."""
+        if not (self.path / "run.json").exists() or self.record.get("command") is None:
             return "train it again" + " with fresh=True" * ("--fresh" in flags)
-        return f"type `{' '.join([command, *flags])}`"
+        return f"type `{' '.join(['python -m zoo.fit', shlex.quote(str(self.path)), *flags])}`"
 
 
 def open_for_reading(path: Path) -> Run:
