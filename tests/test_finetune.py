@@ -190,6 +190,7 @@ def test_command(base, tmp_path, zoo_command, zoo_here):
     for same in (f"{base.path}/", base.path):
         done = zoo_here("finetune", same, *words)
         assert "finished already" in done.stdout, done.stdout
+    assert_complaint(zoo_here("finetune", base.path), "without data to learn: give --data.name or --data.folder")
     assert_complaint(zoo_here("finetune", base.path, "--data.only", "8"), "two or more different ones")
     assert_complaint(zoo_here("finetune", "--epochs", "2"), "--epochs came before a run")
     assert_complaint(zoo_here("finetune", base.path, "--data.only", "8", "x"), "--data.only came as 8 x", "0, 1, 2")

@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from conftest import assert_complaint
 from PIL import Image
 
-from zoo.data import Images
+from zoo.data import Images, Pairs, Series, Text
 from zoo.errors import UserError
 from zoo.evaluate import evaluate, write_table
 from zoo.finetune import recipe_for
@@ -22,6 +23,7 @@ from zoo.recipes import RECIPES
 from zoo.tasks import Classification
 from zoo.training import Recipe, Run
 from zoo.training.recipe import revive
+from zoo.training.runs import data_facts
 from zoo.transfer import transferred
 
 
@@ -203,6 +205,53 @@ def test_the_recipe_of_a_run_is_read_back(project, tmp_path, monkeypatch):
     assert bases[0].record() == bases[1].record()
     model = bases[0].record()["model"]
     assert revive(transferred, model).keywords["base"] == run_in(project)
+
+
+def test_another_text_is_measured_as_a_whole(tmp_path):
+    for name, text in (("a", "ab cd\n" * 200), ("b", "dc ba\n" * 150)):
+        (tmp_path / f"{name}.txt").write_text(text)
+        (tmp_path / f"{name}.tsv").write_text("".join(f"{at} {text[:2]}\t{text[3:5]}\n" for at in range(50)))
+    for source in Text(file=tmp_path / "a.txt", context=8), Pairs(file=tmp_path / "a.tsv"):
+        then = data_facts(source)
+        assert source.other(source.spec, then) is None
+        new = replace(source, file=tmp_path / f"b{source.file.suffix}")
+        other, said = new.other(source.spec, then)
+        assert said.startswith("other data than the run was trained on")
+        assert list(other.load("all"))
+        assert other.count("all") > other.count("train")
+
+
+def test_a_series_that_has_grown_is_measured_where_it_is_new(tmp_path):
+    def write(name: str, numbers) -> Path:
+        path = tmp_path / name
+        path.write_text("\n".join(["x", *map(str, numbers)]))
+        return path
+
+    numbers = np.random.default_rng(0).normal(size=260).round(3)
+    source = Series(csv=write("a.csv", numbers[:200]), window=7, season=5, horizon=2)
+    then = data_facts(source)
+    assert source.other(source.spec, then) is None
+    for rows in (201, 260):  # the training part stays as long, or not
+        grown, said = replace(source, csv=write("b.csv", numbers[:rows])).other(source.spec, then)
+        assert grown.starts("all").tolist() == list(range(180, rows - 1))
+        assert "the first 180 rows of b.csv" in said
+        assert len(next(iter(grown.load("all")))[0]) == rows - 181
+    other, said = replace(source, csv=write("c.csv", numbers[::-1])).other(source.spec, then)
+    assert other.starts("all").tolist() == list(range(7, 259))
+    assert said.endswith("all of c.csv is measured")
+    with pytest.raises(UserError, match="8 rows: 9 are needed"):
+        replace(source, csv=write("d.csv", range(8))).other(source.spec, then)[0].part("all")
+
+
+def test_names_that_come_with_the_data(tmp_path):
+    """Of some sets TFDS knows the names of the classes only once it has prepared them, such as of cifar10."""
+    source = Images(directory=tmp_path)
+    source.builder.info.features["label"]._int2str = None
+    assert source.labels[3] == "3"
+    assert source.spec["classes"] == 10
+    source.builder.info.features["label"].names = list("abcdefghij")
+    assert source.labels[3] == "d"
+    assert source.of_run(tmp_path, ["x", "y"]).labels == ["x", "y"]
 
 
 def test_a_cell_is_no_formula(tmp_path):

@@ -7,8 +7,8 @@ import sys
 __version__ = "0.5.0"  # A run can be resumed only by the version that started it: raise it when results change.
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-if sys.argv[:1] == ["-m"]:  # `python -m zoo.VERB`: Ctrl-C during the imports ends it without a traceback
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+if sys.argv and os.path.basename(sys.argv[0]) in ("-m", "zoo", "zoo.exe"):  # typed as `python -m zoo.VERB`, or `zoo`
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during the imports ends it without a traceback
     for _number in range(3):  # the number of a closed standard stream would be given to the next file that is opened
         try:
             os.fstat(_number)

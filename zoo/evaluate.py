@@ -118,10 +118,16 @@ def data_of(found: Opened, split: str, places: Mapping[str, Path | str]) -> tupl
     return other[0], "all", other[1]
 
 
-def result(found: Opened, measured: Measured) -> dict:
-    """A line of results.jsonl: the figures, with everything that is needed to reproduce them."""
-    record, summary, source = found.run.record, found.run.summary or {}, measured.source
-    split, report = measured.split, measured.report
+def result(found: Opened, split: str, report: dict, source: Source | None = None) -> dict:
+    """A line of results.jsonl: the figures, with everything that is needed to reproduce them.
+
+    Args:
+        found: the run.
+        split: what was measured.
+        report: what came out.
+        source: the data, if they are not those of the run.
+    """
+    record, summary, source = found.run.record, found.run.summary or {}, source or found.source
     # Of texts, only the signatures, without which scores cannot be compared.
     scalars = {k: v for k, v in report.items() if isinstance(v, int | float) or k.endswith("_signature")}
     return {
@@ -185,7 +191,9 @@ def run_command(argv: list[str]) -> int:
 
     done = measured(found, options.split, places)
     run, report = found.run, done.report
-    line = json.dumps(result(found, done))  # before anything is written: it reads the summary
+    line = json.dumps(
+        result(found, done.split, report, done.source)
+    )  # before anything is written: it reads the summary
     files.write_json(run.path / f"{done.part}.json", report)
     picture = run.path / f"{done.part}.png"
     with files.replacing(picture) as part:

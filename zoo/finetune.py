@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.command import Weights, apart, first_word, main, parse_for, typed
+from zoo.errors import UserError
 from zoo.fit import Options as FitOptions
 from zoo.fit import fit, summary
-from zoo.opened import check_is_run, opened
+from zoo.opened import check_is_run, opened, places_of
 from zoo.pretrained import IMAGENET
 from zoo.transfer import digest_of, load, transferred, with_head
 
@@ -99,7 +100,11 @@ def run_command(argv: list[str]) -> int:
     weights, _ = apart(argv[1:])  # they determine the defaults of the other flags
     if weights is None:
         check_is_run(Path(name))
-    recipe, options = parse_for(recipe_for(name, weights), "finetune", argv, Options)
+    base = recipe_for(name, weights)
+    recipe, options = parse_for(base, "finetune", argv, Options)
+    flags = [f"--data.{field}" for field in ("name", *places_of(base.data)) if field != "directory"]
+    if not {word.split("=")[0] for word in argv} & {*flags, "--data.only"}:
+        raise UserError(f"finetune came without data to learn: give {' or '.join(flags)}")
     command = typed("finetune", argv)
     how = {"fresh": options.fresh, "quiet": options.quiet, "profile": options.profile}
     run = fit(recipe, logs=options.logs, command=command, **how)

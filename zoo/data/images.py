@@ -117,10 +117,18 @@ class Images(Source):
         height, width = self.size or (SIZE if None in (height, width) else (height, width))
         return {"input_shape": (height, width, channels or 3), "classes": len(self.labels)}
 
-    @cached_property
+    @property
     def labels(self) -> list[str]:
-        """The names of the classes, in the order of the network's outputs."""
+        """The names of the classes, in the order of the network's outputs; of some sets their numbers, until prepared.
+
+        Raises:
+            UserError: `only` names classes that there are not.
+        """
+        if self._labels_of_run is not None:
+            return self._labels_of_run
         names = list(self.builder.info.features["label"].names)
+        if not set(self.only) <= set(names):  # TFDS reads the names of some sets, such as cifar10, with their data
+            names = list(self._prepared.info.features["label"].names)
         unknown = [name for name in self.only if name not in names]
         if unknown or len(set(self.only)) < len(self.only) or len(self.only) == 1:
             raise UserError(
@@ -128,6 +136,10 @@ class Images(Source):
                 f"{', '.join(names)}"
             )
         return list(self.only) or names
+
+    @cached_property
+    def _labels_of_run(self) -> list[str] | None:
+        return None
 
     @cached_property
     def splits(self) -> dict[str, str]:
@@ -147,7 +159,7 @@ class Images(Source):
 
     def of_run(self, folder: Path, labels: Sequence[str]) -> Images:
         """This source with the run's labels; a run keeps no files of the data."""
-        return knowing(self, labels=list(labels))
+        return knowing(self, _labels_of_run=list(labels))
 
     def beside(self, folder: Path, spec: dict) -> Images:
         """Other pictures, which are resized to the same size."""

@@ -82,6 +82,7 @@ class Forecast(Task):
             of the naive forecasts. naive_ratio and seasonal_ratio: the network's rmse divided by theirs, below 1 if the
             network is better; None if theirs is 0. windows, horizon, season, variable. drawn: for a picture, truth,
             network and seasonal for the first steps of the split, by forecasts that follow each other without overlap.
+            The tables have every forecast, with the row of the data that it is about, counted from 1.
         """
         starts, horizon = source.starts(split), source.horizon
         truth = source.series[starts[:, None] + np.arange(horizon)]
@@ -101,7 +102,14 @@ class Forecast(Task):
             report[f"{name}_ratio"] = report["rmse"] / error if error else None
         lines = {"truth": truth, "network": forecasts[""], "seasonal": forecasts["seasonal_"]}
         drawn = {name: in_a_row(numbers).tolist() for name, numbers in lines.items()}
-        return report | {"drawn": drawn | {"first": int(starts[0])}}
+        places = starts[:, None] + np.arange(horizon)
+        table = [
+            (int(row) + 1, ahead + 1, float(true), float(said))
+            for rows, trues, forecast in zip(places, truth, forecasts[""], strict=True)
+            for ahead, (row, true, said) in enumerate(zip(rows, trues, forecast, strict=True))
+        ]
+        tables = {"predictions": [("row", "steps_ahead", "truth", "forecast"), *table]}
+        return report | {"drawn": drawn | {"first": int(starts[0])}, "tables": tables}
 
     def table(self, report: dict) -> str:
         """The report as readable text."""
