@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ import tensorflow_datasets as tfds
 from conftest import ROOT, assert_complaint, environment
 from PIL import Image
 
+from zoo.__main__ import run as run_verb
 from zoo.models import googlenet
 
 
@@ -37,9 +39,12 @@ def test_overview(zoo_command):
         assert word in done.stdout
 
 
-def test_words_after_the_overview(zoo_command):
-    assert_complaint(zoo_command("", "fit", "cnn"), "wanted `python -m zoo.fit cnn`")
-    assert_complaint(zoo_command("", "train", "cnn"), "it takes none")
+def test_words_after_the_overview(zoo_command, monkeypatch, capsys):
+    assert_complaint(zoo_command("", "train", "cnn"), "no verb is called 'train'")
+    monkeypatch.setattr(sys, "argv", ["zoo", "fit", "cn"])
+    monkeypatch.setattr(signal, "signal", lambda *all: None)
+    assert run_verb() == 2
+    assert "no recipe is called 'cn'; nearest: cnn" in capsys.readouterr().err
 
 
 def test_backend_that_cannot_be_loaded(data_directory):

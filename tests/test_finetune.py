@@ -138,7 +138,7 @@ def test_published_network_of_another_scaling():
     x = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 1)).astype("float32")
     body = keras.Model(trained.input, trained.get_layer("logits").input)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("zoo.finetune.load", lambda base, weights, size: trained)
+        patch.setattr("zoo.transfer.load", lambda base, weights, size: trained)
         tuned = transferred((32, 32, 1), 3, base="resnet18")
     inside = keras.Model(tuned.input, tuned.get_layer("logits").input)
     np.testing.assert_allclose(inside(x), body(np.repeat(x, 3, -1)), rtol=1e-5, atol=1e-5)
@@ -190,6 +190,7 @@ def test_command(base, tmp_path, zoo_command, zoo_here):
     for same in (f"{base.path}/", base.path):
         done = zoo_here("finetune", same, *words)
         assert "finished already" in done.stdout, done.stdout
+    assert_complaint(zoo_here("finetune", base.path), "without data to learn: give --data.name or --data.folder")
     assert_complaint(zoo_here("finetune", base.path, "--data.only", "8"), "two or more different ones")
     assert_complaint(zoo_here("finetune", "--epochs", "2"), "--epochs came before a run")
     assert_complaint(zoo_here("finetune", base.path, "--data.only", "8", "x"), "--data.only came as 8 x", "0, 1, 2")

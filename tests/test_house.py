@@ -19,6 +19,7 @@ VERBS = ("fit", "finetune", "evaluate", "predict", "generate", "bench", "runs")
 ORDER = (
     ("__main__",),
     VERBS,
+    ("transfer",),
     ("command", "opened"),
     ("recipes",),
     ("training",),
@@ -66,7 +67,7 @@ def test_who_knows_whom(path):
     assert others - below <= {name for name in others if part in VERBS and name.split(".")[0] == "fit"}
     roots = {name.split(".")[0] for name in others}
     if "pretrained" in roots:
-        assert part in ("opened", "finetune")
+        assert part in ("opened", "transfer", "finetune")
     if part == "training":  # knows any network and any data, by their contracts
         particular = {name for name in others if name.split(".")[0] in ("tasks", "decoding", "models", "data")}
         assert all(name.startswith(("tasks.task.", "data.source.")) for name in particular), particular

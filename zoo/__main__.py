@@ -1,10 +1,10 @@
-"""`python -m zoo`: lists the verbs and the recipes, one line each."""
+"""`zoo`, or `python -m zoo`: runs the verb that is named, or lists the verbs and the recipes, one line each."""
 
-import shlex
 import sys
 
 from zoo import bench, evaluate, finetune, fit, generate, predict, runs
 from zoo.command import main
+from zoo.errors import UserError, nearest
 from zoo.recipes import SUMMARIES
 
 VERBS = {
@@ -19,13 +19,15 @@ VERBS = {
 
 
 def overview(words: list[str]) -> int:
-    """Prints the verbs and the recipes; arguments are an error, because each verb is a module of its own."""
+    """Prints the verbs and the recipes.
+
+    Raises:
+        UserError: a word came that is no verb.
+    """
     if words and words[0] not in ("-h", "--help"):
-        verb = words[0] in {name.split()[0] for name in VERBS}
-        wanted = f"wanted `python -m zoo.{shlex.join(words)}`" if verb else "it takes none, and lists the verbs"
-        print(f"zoo: words came after `python -m zoo`: {wanted}", file=sys.stderr)
-        return 2
-    print("verbs, each as `python -m zoo.VERB`; --help shows its options:")
+        verbs = [name.split()[0] for name in VERBS]
+        raise UserError(f"no verb is called {words[0]!r}{nearest(words[0], verbs)}; `python -m zoo` lists them")
+    print("verbs, each as `python -m zoo.VERB` or `zoo VERB`; --help shows its options:")
     for name, module in VERBS.items():
         print(f"  {name:22} {module.__doc__.split(':')[0]}")
     print("\nrecipes, each with its data and what is trained:")
@@ -34,5 +36,18 @@ def overview(words: list[str]) -> int:
     return 0
 
 
+def run() -> int:
+    """Runs the verb that the command line names first, as `python -m zoo.VERB` does; without one, lists them.
+
+    Returns:
+        The exit code; see `zoo.command.main`.
+    """
+    for name, module in VERBS.items():
+        if sys.argv[1:2] == name.split()[:1]:
+            del sys.argv[1]
+            return main(module.run_command)
+    return main(overview)
+
+
 if __name__ == "__main__":
-    sys.exit(main(overview))
+    sys.exit(run())

@@ -16,6 +16,7 @@ import sys
 import typing
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import docstring_parser
@@ -103,6 +104,29 @@ def read(kind: type[Options], verb: str, argv: list[str], **how) -> Options:
         return tyro.cli(kind, args=argv, prog=f"python -m zoo.{verb}", **how)
     except ValueError as error:  # tyro reports errors only for nested records
         raise UserError(str(error)) from error
+
+
+def read_with_places(verb: str, argv: list[str], options: Options, places: list[str]) -> tuple[Options, dict]:
+    """The options, and where the data of a run are now: the values of those flags --data.NAME that were given.
+
+    Args:
+        verb: the verb and the run.
+        argv: what follows them.
+        options: the verb's own options, with their defaults.
+        places: the names of those flags.
+
+    Raises:
+        UserError: the record does not accept a value.
+        SystemExit: a flag is wrong (2), or help was asked for (0).
+    """
+    where = Annotated[Path | None, tyro.conf.arg(help="Where the data are now, if not where they were.")]
+    data = dataclasses.make_dataclass("Data", [(name, where, None) for name in places])
+    command = [
+        ("options", Annotated[type(options), tyro.conf.arg(name="")], field(options)),
+        ("data", data, field(data())),
+    ]
+    parsed = read(dataclasses.make_dataclass("Command", command), verb, argv)
+    return parsed.options, {name: value for name, value in vars(parsed.data).items() if value is not None}
 
 
 def joined(**parts: Any) -> type:

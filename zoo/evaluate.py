@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import sys
@@ -9,12 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zoo.command import first_word, in_a_line, main, read
+from zoo.command import first_word, in_a_line, main, read, read_with_places
 from zoo.errors import UserError, all_printable, printable
-from zoo.opened import Opened, check_is_run, opened
+from zoo.opened import Opened, check_is_run, check_is_there, opened, places_of
 from zoo.recipes.own import Own, split_off
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from zoo.data import Source
     from zoo.tasks import Task
     from zoo.training import Run
@@ -36,7 +39,12 @@ class Options(Own):
 
 
 def evaluate(
-    run: Run | Path | str, split: str = "test", *, source: Source | None = None, task: Task | None = None
+    run: Run | Path | str,
+    split: str = "test",
+    *,
+    source: Source | None = None,
+    task: Task | None = None,
+    **places: Path | str,
 ) -> dict:
     """The task's report on the run's best network, for a split of its data, and the `digest` of that split.
 
@@ -45,26 +53,82 @@ def evaluate(
         split: test or validation.
         source: the run's data, if their class is the user's own.
         task: the run's task, if its class is the user's own.
+        places: where the data are now, such as folder="pictures/". If they are not those that the run was trained on,
+            all of them are measured.
 
     Raises:
         UserError: the run or its data are missing, damaged or of another version, or there is no such split.
     """
-    return measured(opened(run, source=source, task=task), split)
+    return measured(opened(run, source=source, task=task, places=places), split, places).report
 
 
-def measured(found: Opened, split: str) -> dict:
+@dataclass(frozen=True)
+class Measured:
+    """What was measured, and what came out.
+
+    Args:
+        source: the data.
+        split: test or validation; all for data that the run was not trained on.
+        report: of the task, with the digest of that split.
+        tables: rows of cells, of which the first names the columns, by the name of the table.
+        said: what to say of the data, if they are not where they were.
+    """
+
+    source: Source
+    split: str
+    report: dict
+    tables: dict[str, list[tuple]]
+    said: str | None
+
+    @property
+    def part(self) -> str:
+        """What files about it are called, so that none about other data takes the place of one about the run's own."""
+        return f"other-{self.report['digest']}" if self.split == "all" else self.split
+
+
+def measured(found: Opened, split: str, places: Mapping[str, Path | str]) -> Measured:
     """See `evaluate`."""
-    from zoo.training import runs
-
     if split not in ("validation", "test"):
         raise UserError(f"--split came as {split}, but must be test or validation")
-    runs.check_data(found.run, runs.data_facts(found.source))
-    return found.task.report(found.model, found.source, split) | {"digest": found.source.digest(split)}
+    source, split, said = data_of(found, split, places)
+    report = found.task.report(found.model, source, split)
+    tables = report.pop("tables", {})
+    return Measured(source, split, report | {"digest": source.digest(split)}, tables, said)
 
 
-def result(found: Opened, split: str, report: dict) -> dict:
-    """A line of results.jsonl: the figures, with everything that is needed to reproduce them."""
-    record, summary, source = found.run.record, found.run.summary or {}, found.source
+def data_of(found: Opened, split: str, places: Mapping[str, Path | str]) -> tuple[Source, str, str | None]:
+    """The data to measure, their split, and what to say of them if their place was given.
+
+    Raises:
+        UserError: they are not there, or not those that the run was trained on and cannot be measured as others.
+    """
+    from zoo.training import runs
+
+    source, run = found.source, found.run
+    check_is_there(source, run, places)
+    if not places:
+        runs.check_data(run, runs.data_facts(source))
+        return source, split, None
+    other = getattr(source, "other", None)  # no part of the contract: a person's own source may lack it
+    other = other and other(found.spec, run.record["data"])
+    if other is None:
+        runs.check_data(run, runs.data_facts(source))
+        return source, split, f"the data of {run.path} have moved, and are the same"
+    if split != "test":
+        raise UserError(f"--split came as {split}, but data that the run was not trained on are measured as a whole")
+    return other[0], "all", other[1]
+
+
+def result(found: Opened, split: str, report: dict, source: Source | None = None) -> dict:
+    """A line of results.jsonl: the figures, with everything that is needed to reproduce them.
+
+    Args:
+        found: the run.
+        split: what was measured.
+        report: what came out.
+        source: the data, if they are not those of the run.
+    """
+    record, summary, source = found.run.record, found.run.summary or {}, source or found.source
     # Of texts, only the signatures, without which scores cannot be compared.
     scalars = {k: v for k, v in report.items() if isinstance(v, int | float) or k.endswith("_signature")}
     return {
@@ -92,43 +156,84 @@ def result(found: Opened, split: str, report: dict) -> dict:
     }
 
 
+def write_table(rows: list[tuple], path: Path) -> None:
+    """Writes rows to a CSV file; text that a spreadsheet would take for a formula gets an apostrophe before it."""
+
+    def cell(value):
+        return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(map(cell, row) for row in rows)
+
+
+def asked_for(name: str, argv: list[str], own: dict) -> tuple[Opened, Options, dict]:
+    """The run, the options, and where its data are now, as the command line says.
+
+    Args:
+        name: of the run.
+        argv: the arguments after it.
+        own: the source and the task of `--recipe`, if it is given.
+
+    Raises:
+        UserError: the run cannot be used.
+        SystemExit: a flag is wrong (2), or help was asked for (0).
+    """
+    verb, places = f"evaluate {name}", any(word.startswith("--data") or word in ("-h", "--help") for word in argv)
+    if not places:  # what is wrong is said before anything large is loaded
+        options = read(Options, verb, argv)
+    check_is_run(Path(name))
+    found = opened(name, **own)
+    if not places:
+        return found, options, {}
+    options, given = read_with_places(verb, argv, Options(), places_of(found.source))
+    return (opened(name, places=given, **own) if given else found), options, given
+
+
 def run_command(argv: list[str]) -> int:
     """Evaluates what the command line names."""
     name = first_word("evaluate", argv, "RUN [OPTIONS]", ABOUT)
     given, words = split_off(argv[1:])
-    options = read(Options, f"evaluate {name}", words)
-    check_is_run(Path(name))
+    found, options, places = asked_for(name, words, given)
     from zoo.training import files
 
-    found = opened(name, **given)
-    run, report = found.run, measured(found, options.split)
-    line = json.dumps(result(found, options.split, report))  # before anything is written: it reads the summary
-    picture, lost = run.path / f"{options.split}.png", None
+    done = measured(found, options.split, places)
+    run, report = found.run, done.report
+    # Before anything is written: it reads the summary.
+    line = json.dumps(result(found, done.split, report, done.source))
+    picture, lost = run.path / f"{done.part}.png", None
+    prefix = "" if done.part == "test" else f"{done.part}-"
+    tables = {run.path / f"{prefix}{table}.csv": rows for table, rows in done.tables.items()}
     try:
-        files.write_json(run.path / f"{options.split}.json", report)
+        files.write_json(run.path / f"{done.part}.json", report)
         with files.replacing(picture) as part:
             found.task.draw(all_printable(report), part)
+        for path, rows in tables.items():
+            with files.replacing(path) as part:
+                write_table(rows, part)
         if options.record:
             files.append_line(run.path.parent / "results.jsonl", line)
     except (OSError, UserError) as error:  # what was measured is printed all the same
         lost = UserError(f"what was measured is printed, but could not be kept: {in_a_line(error) or error}")
+    if done.said:
+        print(printable(done.said), file=sys.stderr if options.json else sys.stdout)
     if options.json:
         print(json.dumps({"run": str(run.path)} | report))
     else:
-        show(found, report, picture if lost is None else None)
+        written = [f"\npicture: {picture}", *(f"{path} ({len(rows) - 1:,})" for path, rows in tables.items())]
+        show(found, report, written if lost is None else [])
     if lost is not None:
         raise lost
     return 0
 
 
-def show(found: Opened, report: dict, picture: Path | None) -> None:
-    """Prints a report as a table, and where its picture was written."""
+def show(found: Opened, report: dict, written: list[str]) -> None:
+    """Prints a report as a table, and the lines that say what was written."""
     run = found.run
     if run.summary is None:
         print(f"not finished: this is the best of {len(run.history)} epochs so far; {run.how_to_go_on()} to go on\n")
     print(printable(found.task.table(all_printable(report)), "\t\n"))
-    if picture is not None:
-        print(printable(f"\npicture: {picture}", "\n"))
+    for kept in written:
+        print(printable(kept, "\n"))
 
 
 if __name__ == "__main__":

@@ -1,16 +1,21 @@
-"""Trains a recipe: `python -m zoo.fit cnn`. The same command again resumes the run, or says that it is finished."""
+"""Trains a recipe: `python -m zoo.fit cnn`. The same command again resumes the run, or says that it is finished.
+
+`python -m zoo.fit logs/cnn-1f3a9c` goes on with that run, wherever it is typed.
+"""
 
 from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zoo.command import main, parse, typed
-from zoo.errors import printable
+from zoo.command import main, parse, read_with_places, typed
+from zoo.errors import UserError, printable
+from zoo.opened import is_run, places_of, recalled, recipe_of
+from zoo.transfer import transferred
 
 if TYPE_CHECKING:
     import keras
@@ -37,7 +42,7 @@ class Options:
 
 
 def fit(
-    recipe: Recipe,
+    recipe: Recipe | Run | Path | str,
     *,
     logs: Path | str = "logs",
     fresh: bool = False,
@@ -45,17 +50,19 @@ def fit(
     profile: tuple[int, int] | None = None,
     command: str | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    places: Mapping[str, Path | str] | None = None,
 ) -> Run:
     """Trains a recipe to the end, resuming an earlier run of it that was stopped.
 
     Args:
-        recipe: what to train.
-        logs: folder in which runs are stored.
+        recipe: what to train; or a run, or its folder, to go on with.
+        logs: folder in which runs are stored; a run stays in its own.
         fresh: start a new run beside earlier ones of this recipe.
         quiet: do not print what was understood of the data.
         profile: first and last step to profile.
         command: the command line that starts this again; it is stored in the run.
         callbacks: further Keras callbacks. They are not part of the run's id, and their state is not saved.
+        places: where the data of a run are now, such as {"folder": "pictures/"}, if not where they were.
 
     Returns:
         The finished run.
@@ -66,14 +73,18 @@ def fit(
     """
     import keras
 
-    from zoo.errors import UserError
     from zoo.training import devices, loop, runs
 
     callbacks = list(callbacks)
     wrong = [callback for callback in callbacks if not isinstance(callback, keras.callbacks.Callback)]
     if wrong:
         raise UserError(f"callbacks came with {wrong[0]!r}, which is not a keras.callbacks.Callback")
-    run = runs.newest(recipe, Path(logs), fresh)
+    run = None
+    if isinstance(recipe, runs.Run | Path | str):
+        run, recipe = recipe_of(Path(getattr(recipe, "path", recipe)), [transferred], places or {})
+        logs = run.path.parent
+    if run is None or fresh:
+        run = runs.newest(recipe, Path(logs), fresh)
     if run.summary is not None:
         if not (run.path / "run.json").exists():
             raise UserError(f"{run.path} has lost its run.json: --fresh starts anew beside it")
@@ -82,7 +93,7 @@ def fit(
         return runs.open_for_reading(run.path)
     precision = devices.configure(recipe.seed, recipe.precision)
     model = loop.build(recipe)
-    described = loop.describe(recipe, precision, command)
+    described = loop.describe(recipe, precision, command, run.path.parent)
     if not quiet:
         print("\n".join(map(printable, described["understood"])))
     with runs.locked(run):
@@ -93,6 +104,8 @@ def fit(
 
 def run_command(argv: list[str]) -> int:
     """Trains what the command line asks for and prints a summary."""
+    if argv and is_run(Path(argv[0])):
+        return go_on(argv)
     recipe, options = parse("fit", argv, Options)
     run = fit(
         recipe,
@@ -102,6 +115,23 @@ def run_command(argv: list[str]) -> int:
         profile=options.profile,
         command=typed("fit", argv),
     )
+    print(printable(summary(recipe, run), "\n"))
+    return 0
+
+
+def go_on(argv: list[str]) -> int:
+    """Goes on with the run that the command line names and prints a summary."""
+    from zoo.training import runs
+
+    path = Path(argv[0])
+    found = runs.open_for_reading(path)
+    source = recalled(None, found.record["recipe"].get("data"), "source", found)
+    options, places = read_with_places(f"fit {path}", argv[1:], Options(), places_of(source))
+    if options.logs != Options.logs:
+        raise UserError(f"--logs came as {options.logs}, but a run goes on where it is: leave it out")
+    recipe = recipe_of(path, [transferred], places)[1]
+    how = {"fresh": options.fresh, "quiet": options.quiet, "profile": options.profile}
+    run = fit(path, places=places, command=typed("fit", argv), **how)
     print(printable(summary(recipe, run), "\n"))
     return 0
 

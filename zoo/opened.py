@@ -5,8 +5,10 @@ It is read once and returned as one record. If it is missing, that is reported b
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import contextlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
     from zoo.data import Source
     from zoo.tasks import Task
-    from zoo.training import Run
+    from zoo.training import Recipe, Run
 
 
 @dataclass(frozen=True)
@@ -54,15 +56,21 @@ class Opened:
 
 
 def opened(
-    run: Run | Path | str, *, weights: str | None = None, source: Source | None = None, task: Task | None = None
+    run: Run | Path | str,
+    *,
+    weights: str | None = None,
+    source: Source | None = None,
+    task: Task | None = None,
+    places: Mapping[str, Path | str] | None = None,
 ) -> Opened:
     """Opens a run or, with `weights`, a published network.
 
     Args:
         run: what `fit` returned, its folder, or the name of a published network.
         weights: of a published network: imagenet, hub, a file or a folder.
-        source: the run's data, if their class is the user's own or if they have been moved.
+        source: the run's data, if their class is the user's own.
         task: the run's task, if its class is the user's own.
+        places: where the data are now, for some of the fields that `places_of` names.
 
     Raises:
         UserError: it is missing, damaged or made by another version, or its source or task has to be passed.
@@ -77,7 +85,7 @@ def opened(
     found = runs.open_for_reading(path)
     record = found.record
     kept = record["recipe"]
-    source = recalled(source, kept.get("data"), "source", found)
+    source = located(recalled(source, kept.get("data"), "source", found), found, places or {})
     task = recalled(task, kept.get("task"), "task", found)
     check_goes_with(task, source)
     source = source.of_run(found.path, record["labels"])
@@ -117,6 +125,11 @@ def asked(found: Opened, fields: dict) -> Any:
         raise UserError(f"{found.name} cannot be asked that: {error}") from error
 
 
+def is_run(path: Path) -> bool:
+    """Whether there is a run at `path`."""
+    return (path / "run.json").is_file()
+
+
 def check_is_run(path: Path) -> None:
     """Raises UserError if there is no run at `path`, before any large library is imported."""
     if not path.is_dir():
@@ -124,7 +137,7 @@ def check_is_run(path: Path) -> None:
         if weights:
             raise UserError(f"{path} is a published network and not a run: give its weights too, --weights {weights}")
         raise UserError(f"no run at {path}: give the folder that fit printed at its end, such as logs/cnn-1f3a9c")
-    if not (path / "run.json").exists():
+    if not is_run(path):
         raise UserError(f"{path} is not a run, it has no run.json: give the folder that fit printed at its end")
 
 
@@ -155,6 +168,93 @@ def recalled(given, kept, what: str, run: Run):
         return at_home(revive(known[kind], kept))
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{run.path} was made by another version of zoo ({error}): train it again") from error
+
+
+def places_of(source: Source) -> list[str]:
+    """The fields of a source that say where its files are, without those of which a run keeps a copy of its own."""
+    from zoo.data.source import holds_path
+
+    known = source.of_run(Path(os.devnull), ())
+    paths = [field.name for field in fields(source) if holds_path(type(source), field.name)]
+    return [name for name in paths if getattr(known, name) == getattr(source, name)]
+
+
+def located(source: Source, run: Run, given: Mapping[str, Path | str]) -> Source:
+    """The source with the given places of its files; others may have been moved together with the run's folder.
+
+    Raises:
+        UserError: the source has no such field, or does not take the value.
+    """
+    known = places_of(source)
+    strange = [name for name in given if name not in known]
+    if strange:
+        raise UserError(f"{strange[0]} is no place of {run.path}'s data: these are {', '.join(known) or 'at none'}")
+    moved, logs = dict(given), run.record.get("logs")
+    for name in known:
+        then = getattr(source, name)
+        if name not in given and then is not None and isinstance(logs, str) and not os.path.exists(then):
+            with contextlib.suppress(ValueError):  # it is on another drive of Windows
+                now = os.path.join(run.path.parent, os.path.relpath(then, logs))
+                moved |= {name: Path(os.path.normpath(now))} if os.path.exists(now) else {}
+    try:
+        return replace(source, **moved) if moved else source
+    except ValueError as error:
+        raise UserError(str(error)) from error
+
+
+def check_is_there(source: Source, run: Run, given: Mapping[str, Path | str]) -> None:
+    """Raises UserError, which says how to give the new place, if the files of a run's data are not where they were."""
+    local = {field.name for field in fields(source) if field.metadata.get("local")}
+    for name in places_of(source):
+        path = getattr(source, name)
+        if name not in local and path is not None and not os.path.exists(path):
+            if name in given:
+                raise UserError(f"--data.{name} came as {path}, which is not there")
+            raise UserError(
+                f"the data of {run.path} were at {path}, which is not there: give their new place with "
+                f"--data.{name} NEW"
+            )
+
+
+def recipe_of(path: Path, builders: Sequence[Callable], places: Mapping[str, Path | str]) -> tuple[Run, Recipe]:
+    """A run and the recipe that it was started with, as its record has it.
+
+    Args:
+        path: the run's folder.
+        builders: of networks, besides those of the recipes.
+        places: see `opened`.
+
+    Raises:
+        UserError: it is no run, is damaged or of another version, its data are gone, or a part of it is not zoo's.
+    """
+    check_is_run(path)
+    from zoo.training import Optimizer, Recipe, Thaw, Whole, runs
+    from zoo.training.recipe import revive
+
+    run = runs.open_for_reading(path)
+    kept = run.record["recipe"]
+    data = located(recalled(None, kept.get("data"), "source", run), run, places)
+    check_is_there(data, run, places)
+    known = {builder.__name__: builder for builder in (*builders, *(recipe.model.func for recipe in RECIPES.values()))}
+    methods = {method.__name__: method for method in (Whole, Thaw)}
+    try:
+        for part, ours in (("model", known), ("method", methods)):
+            if kept[part]["is"] not in ours:
+                raise UserError(
+                    f"{path} has the {part} {kept[part]['is']}, which is not zoo's: go on in Python, with fit(recipe)"
+                )
+        parts = {
+            "model": revive(known[kept["model"]["is"]], kept["model"]),
+            "data": data,
+            "task": recalled(None, kept["task"], "task", run),
+            "method": revive(methods[kept["method"]["is"]], kept["method"]),
+            "optimizer": revive(Optimizer, kept["optimizer"]),
+        }
+        return run, Recipe(**{name: parts.get(name, value) for name, value in kept.items()})
+    except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"{path} was made by another version of zoo ({error}): train it again") from error
 
 
 def kinds() -> dict[str, dict[str, type]]:

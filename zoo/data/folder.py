@@ -23,7 +23,7 @@ from zoo.data.layout import Example, Layout, are, layout_of, some
 from zoo.data.listed import layout_of_table
 from zoo.data.parts import equal_files, parts_of, said_of_equal
 from zoo.data.pictures import ENDINGS, FORMATS, find_pictures, read_picture, shape_of
-from zoo.data.prepare import builder_of
+from zoo.data.prepare import builder_of, examples
 from zoo.data.sounds import add_facts, find_sounds, heard, in_words
 from zoo.errors import UserError, printable
 
@@ -190,7 +190,7 @@ class ClassFolder(tfds.core.GeneratorBasedBuilder):
         data_dir: where TFDS stores data; None: its default.
     """
 
-    VERSION = tfds.core.Version("2.0.0")
+    VERSION = tfds.core.Version("2.1.0")
 
     def __init__(
         self,
@@ -227,7 +227,11 @@ class ClassFolder(tfds.core.GeneratorBasedBuilder):
             builder=self,
             description=f"{self.kind.capitalize()}s of one folder, one sub-folder per class.",
             features=tfds.features.FeaturesDict(
-                {name: feature, "label": tfds.features.ClassLabel(names=self.layout.labels)}
+                {
+                    name: feature,
+                    "label": tfds.features.ClassLabel(names=self.layout.labels),
+                    "name": tfds.features.Text(),  # of the file, within the folder
+                }
             ),
             supervised_keys=(name, "label"),
             metadata=tfds.core.MetadataDict(),
@@ -247,7 +251,7 @@ class ClassFolder(tfds.core.GeneratorBasedBuilder):
             if content is not None:
                 read += 1
                 self.reader.note(example.name, content)
-                yield example.name, {self.content[0]: content, "label": example.label}
+                yield example.name, {self.content[0]: content, "label": example.label, "name": example.name}
         if not read:
             others = [example for other, those in parts.items() if other != split for example in those]
             if any(content is not None for _, content in self._contents(others)):
@@ -287,6 +291,19 @@ def refuse_absent(labels: np.ndarray, names: list[str], kind: str) -> None:
     if absent:
         listed = ", ".join(names[label] for label in absent)
         raise UserError(f"no {kind} to train on could be read of {listed}: see what was skipped above")
+
+
+def names_in(builder: ClassFolder, split: str, labels: Sequence[str]) -> list[str]:
+    """The files of a prepared folder, in the order of the data.
+
+    Args:
+        builder: of the folder.
+        split: a split expression of TFDS.
+        labels: the names of the classes whose files are wanted.
+    """
+    classes = builder.info.features["label"].names
+    stored = examples(builder, split, "name", "label")
+    return [name.decode() for name, label in stored if classes[label] in labels]
 
 
 def digest_of(layout: Layout, form: object) -> str:

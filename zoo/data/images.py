@@ -16,11 +16,12 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from zoo.data import measured
 from zoo.data.augment import Augment
 from zoo.data.deep import Scale
 from zoo.data.digits import Digits
 from zoo.data.files import THREADS
-from zoo.data.folder import picture_folder, refuse_absent
+from zoo.data.folder import names_in, picture_folder, refuse_absent
 from zoo.data.inputs import Files
 from zoo.data.layout import check_groups
 from zoo.data.pictures import SIZE, find_pictures, fit, read_picture
@@ -143,10 +144,18 @@ class Images(Source):
         height, width = self.size or (SIZE if None in (height, width) else (height, width))
         return {"input_shape": (height, width, channels or 3), "classes": len(self.labels)}
 
-    @cached_property
+    @property
     def labels(self) -> list[str]:
-        """The names of the classes, in the order of the network's outputs."""
+        """The names of the classes, in the order of the network's outputs; of some sets their numbers, until prepared.
+
+        Raises:
+            UserError: `only` names classes that there are not.
+        """
+        if self._labels_of_run is not None:
+            return self._labels_of_run
         names = list(self.builder.info.features["label"].names)
+        if not set(self.only) <= set(names):  # TFDS reads the names of some sets, such as cifar10, with their data
+            names = list(self._prepared.info.features["label"].names)
         unknown = [name for name in self.only if name not in names]
         if unknown or len(set(self.only)) < len(self.only) or len(self.only) == 1:
             raise UserError(
@@ -154,6 +163,10 @@ class Images(Source):
                 f"{', '.join(names)}"
             )
         return list(self.only) or names
+
+    @cached_property
+    def _labels_of_run(self) -> list[str] | None:
+        return None
 
     @cached_property
     def splits(self) -> dict[str, str]:
@@ -184,7 +197,7 @@ class Images(Source):
                 _ = [float(black) - float(white) for black, white in filter(None, scale)]
         except (OSError, TypeError, ValueError) as error:
             raise UserError(f"{kept} is damaged ({error}): restore it or train the run again") from error
-        return knowing(self, labels=list(labels), scale=scale)
+        return knowing(self, _labels_of_run=list(labels), scale=scale)
 
     def beside(self, folder: Path, spec: dict) -> Images:
         """Other pictures, which are resized to the same size."""
@@ -214,6 +227,17 @@ class Images(Source):
     def views(self, inputs: np.ndarray) -> np.ndarray:
         """The inputs (N, height, width, channels) in the form in which they are shown: as they are."""
         return inputs
+
+    def names(self, split: str) -> list[str]:
+        """What each example of validation or test is called: its file within the folder, or its number in the split."""
+        part = self.splits[split]
+        if not self.own:
+            return [f"{part}[{number}]" for number in range(self.count(split))]
+        return names_in(self._prepared, part, self.labels)
+
+    def other(self, spec: dict, then: dict) -> tuple[measured.Labelled, str] | None:
+        """See `zoo.data.Source`."""
+        return measured.other(self, spec, then)
 
     def load(self, split: str, *, seed: int = 0, step: int = 0, stopwatch: tf.Variable | None = None):
         """Batches of (uint8 or float32 pixels, one-hot labels) as a tf.data.Dataset.

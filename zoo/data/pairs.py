@@ -20,7 +20,7 @@ from zoo.data.dates import Dates
 from zoo.data.inputs import Lines
 from zoo.data.multi30k import Multi30k
 from zoo.data.prepare import builder_of, examples, known_builder, place_of, prepare, split_names
-from zoo.data.source import Source, as_paths, counted
+from zoo.data.source import OTHER, Source, as_paths, counted
 from zoo.data.text import TOKENIZER
 from zoo.data.tokens import (
     LINE_END,
@@ -193,6 +193,11 @@ class Pairs(Source):
     def files(self) -> dict[str, str]:
         """Text files that a run keeps for later verbs, by name."""
         return {TOKENIZER: self.codec.to_str()}
+
+    def other(self, spec: dict, then: dict) -> tuple[Pairs, str] | None:
+        """See `zoo.data.Source`."""
+        same = self.file is None or self.digest("train") == then["digest"]
+        return None if same else (self, f"{OTHER}: all {self.count('all'):,} pairs are measured")
 
     @cached_property
     def splits(self) -> dict[str, str]:

@@ -19,7 +19,7 @@ from zoo.data.files import files_below
 from zoo.data.inputs import Files
 from zoo.data.pipeline import single_pass, training_stream
 from zoo.data.prepare import builder_of, examples, place_of, prepare
-from zoo.data.source import Source, as_paths, counted, knowing
+from zoo.data.source import OTHER, Source, as_paths, counted, knowing
 from zoo.data.sunspots import Sunspots
 from zoo.errors import UserError
 
@@ -189,12 +189,18 @@ class Series(Source):
         return 0, max(0, min(count * 8 // 10, test - self.horizon)), max(0, test), count
 
     def part(self, split: str) -> slice:
-        """The slice of the series that is train, validation or test.
+        """The slice of the series that is train, validation, test or all.
 
         Raises:
             UserError: it is too short for a window, or for its targets.
         """
         count, borders = len(self.series), self._borders
+        if split == "all":
+            if count < self.seen + self.horizon:
+                raise UserError(
+                    f"{self.title} has {count} rows: {self.seen + self.horizon} are needed to measure a step"
+                )
+            return slice(self.seen, count)
         needed = max(self.steps, self.period) + self.horizon
         if borders[1] < needed or borders[2] - borders[1] < self.horizon:
             raise UserError(
@@ -251,6 +257,24 @@ class Series(Source):
         """Predictions of the network in the unit of the data, float64."""
         mean, deviation = self.moments
         return np.float64(numbers) * deviation + mean
+
+    @cached_property
+    def seen(self) -> int:
+        """The number of first rows of which none is a target in the split all: those before the first season's end."""
+        return max(self.steps, self.period)
+
+    def other(self, spec: dict, then: dict) -> tuple[Series, str] | None:
+        """See `zoo.data.Source`; of a file that has grown since, what was neither trained on nor used to choose."""
+        if self.csv is None:
+            return None
+        trained, chosen = then["train"] + self.steps + self.horizon - 1, then["validation"] + self.horizon - 1
+        if self._digest(slice(trained)) != then["digest"]:
+            return self, f"{OTHER}: all of {self.title} is measured"
+        if self.count("test") == then["test"] and self.count("train") == then["train"]:
+            return None
+        new = knowing(self, seen=trained + chosen)
+        rows = f"the first {trained + chosen:,} rows of {self.title}, on which the run was trained and its epoch chosen"
+        return new, f"{rows}, are left out: {new.count('all'):,} windows after them are measured"
 
     def of_run(self, folder: Path, labels: Sequence[str]) -> Series:
         """This source with the scale and the intervals in the run's folder."""
@@ -309,7 +333,10 @@ class Series(Source):
 
     def digest(self, split: str) -> str:
         """Twelve hexadecimal digits that change with any number of the split."""
-        return hashlib.sha256(self.series[self.part(split)].astype("<f8").tobytes()).hexdigest()[:12]
+        return self._digest(self.part(split))
+
+    def _digest(self, part: slice) -> str:
+        return hashlib.sha256(self.series[part].astype("<f8").tobytes()).hexdigest()[:12]
 
     def find(self, folder: Path) -> list[Path]:
         """The CSV files below the folder, in a fixed order; hidden files are left out."""

@@ -12,12 +12,20 @@ from typing import Any, ClassVar
 
 import tensorflow as tf
 
+# How a sentence begins about data that a run was not trained on.
+OTHER = "other data than the run was trained on (what the two share is not looked at)"
+
 
 class Source(ABC):
     """A frozen record of data: its fields are flags, `--data.NAME`.
 
     A field whose metadata are {"local": True} only says where files are on this machine, and is not part of a run's
     id. The splits are called train, validation and test. The docstring of a task lists what it needs beyond this class.
+
+    A source may have two methods more. `names(split)`: what each example of validation or test is called, such as its
+    file. `other(spec, then)`: None if its files are those of a run, whose data gave `spec` to its builder and had the
+    facts `then` (see `zoo.training.runs.data_facts`); else a source of all that is in them, as the split all, and a
+    sentence that says so.
     """
 
     batch: int
@@ -138,11 +146,19 @@ def counted(source: Source) -> str:
 
 def as_paths(record: Any) -> None:
     """Converts text to paths, in those fields of a frozen record that hold a path."""
-    hints = typing.get_type_hints(type(record))
     for field in dataclasses.fields(record):
         value = getattr(record, field.name)
-        if isinstance(value, str) and Path in (hints[field.name], *typing.get_args(hints[field.name])):
+        if isinstance(value, str) and holds_path(type(record), field.name):
             object.__setattr__(record, field.name, Path(value))
+
+
+def holds_path(kind: type, name: str) -> bool:
+    """Whether a field of a record is declared as a path."""
+    try:
+        hint = typing.get_type_hints(kind)[name]
+    except NameError:  # a class of a user's own that is written inside a function
+        return False
+    return Path in (hint, *typing.get_args(hint))
 
 
 def knowing(source: Any, **known: Any) -> Any:

@@ -14,8 +14,9 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from zoo.data import measured
 from zoo.data.dtmf import RATE, Dtmf
-from zoo.data.folder import refuse_absent, sound_folder
+from zoo.data.folder import names_in, refuse_absent, sound_folder
 from zoo.data.inputs import Files
 from zoo.data.pipeline import single_pass, training_stream
 from zoo.data.prepare import builder_of, examples, known_builder, place_of, prepare, split_names
@@ -203,6 +204,17 @@ class Speech(Source):
         """
         shown = frames + RANGE / 2 if self.centred else frames  # most values are within half the range of the mean
         return 255 / RANGE * np.clip(shown, 0, RANGE).transpose(0, 2, 1)[:, ::-1, :, None]
+
+    def names(self, split: str) -> list[str]:
+        """What each example of validation or test is called: its file within the folder, or its number in the split."""
+        part = self.splits[split]
+        if self.folder is None:
+            return [f"{part}[{number}]" for number in range(self.count(split))]
+        return names_in(self._prepared, part, self.labels)
+
+    def other(self, spec: dict, then: dict) -> tuple[measured.Labelled, str] | None:
+        """See `zoo.data.Source`."""
+        return measured.other(self, spec, then)
 
     def load(self, split: str, *, seed: int = 0, step: int = 0, stopwatch: tf.Variable | None = None):
         """Batches of (frames (B, steps, mels) float32 of `zoo.data.sounds.log_mel`, one-hot labels) as tf.data.Dataset.

@@ -21,7 +21,7 @@ from zoo.data.plain import read_text, remarks
 from zoo.data.prepare import builder_of, examples, known_builder, place_of, prepare, split_names
 from zoo.data.ptb import Ptb
 from zoo.data.pydocs import PyDocs
-from zoo.data.source import Source, as_paths, counted
+from zoo.data.source import OTHER, Source, as_paths, counted
 from zoo.data.tokens import (
     LINE_END,
     UNKNOWN,
@@ -174,6 +174,11 @@ class Text(Source):
         """Text files that a run keeps for later verbs, by name."""
         return {TOKENIZER: self.codec.to_str()}
 
+    def other(self, spec: dict, then: dict) -> tuple[Text, str] | None:
+        """See `zoo.data.Source`."""
+        same = self.file is None or self.digest("train") == then["digest"]
+        return None if same else (self, f"{OTHER}: all of {self.title} is measured")
+
     @cached_property
     def splits(self) -> dict[str, str]:
         """The splits train, validation and test, and what each consists of."""
@@ -190,7 +195,7 @@ class Text(Source):
         if self.file is None:
             return "\n\n".join(text.decode() for (text,) in examples(self._prepared, self.splits[split], "text"))
         text = self._own_text
-        at = {"train": (0, 8), "validation": (8, 9), "test": (9, 10)}[split]
+        at = {"train": (0, 8), "validation": (8, 9), "test": (9, 10), "all": (0, 10)}[split]
         return text[len(text) * at[0] // 10 : len(text) * at[1] // 10]
 
     def numbers(self, split: str) -> np.ndarray:

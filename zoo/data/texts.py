@@ -198,6 +198,10 @@ class Texts(Source):
         unknown = out_of_vocabulary(self.codec, given)
         return self.filled(tokens), {"unknown": unknown} if unknown else {}
 
+    def names(self, split: str) -> list[str]:
+        """The texts of a split, each in a line."""
+        return [" ".join(text.split()) for text in self._stored(split)[0]]
+
     def views(self, inputs: np.ndarray) -> list[str]:
         """The inputs (N, length) in the form in which they are shown: as texts."""
         return [self.codec.decode([int(token) for token in row if token]) for row in inputs]

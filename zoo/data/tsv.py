@@ -146,7 +146,9 @@ def remarks(parts: dict[str, list[tuple[str, str]]]) -> list[str]:
 
 
 def part_of(pairs: list[tuple[str, str]], split: str) -> list[tuple[str, str]]:
-    """The pairs of train, validation or test; all pairs with the same source are in the same split."""
+    """The pairs of train, validation, test or all; all pairs with the same source are in the same split."""
+    if split == "all":
+        return pairs
     sources = list(dict.fromkeys(source for source, _ in pairs))
     # RandomState draws the same numbers in every NumPy version, so the splits never change.
     order, tenth = np.random.RandomState(0).permutation(len(sources)), -(-len(sources) // 10)

@@ -89,10 +89,17 @@ class Classification(Task):
         return ClassificationPanel(source, validation)
 
     def report(self, model: keras.Model, source, split: str) -> dict:
-        """See `zoo.metrics.classification`, for the network on a split of the source."""
+        """See `zoo.metrics.classification`, for the network on a split of the source.
+
+        The tables say of each example what it is called, the true class, the answer and its probability; in mistakes
+        the most confident come first.
+        """
         data = source.load(split)
         truth = np.concatenate([targets.numpy().argmax(-1) for _, targets in data])
-        return metrics.classification(truth, model.predict(data, verbose=0), source.labels)
+        logits = model.predict(data, verbose=0)
+        return metrics.classification(truth, logits, source.labels) | {
+            "tables": tables(names_of(source, split, len(truth)), truth, logits, source.labels)
+        }
 
     def table(self, report: dict) -> str:
         """The report as readable text."""
@@ -110,6 +117,14 @@ class Classification(Task):
             f"{row['examples']:8}"
             for row in report["classes"]
         ]
+        answers, examples = np.sum(report["confusion"], 0), [row["examples"] for row in report["classes"]]
+        if np.count_nonzero(answers) == 1 and np.count_nonzero(examples) > 1:
+            always = report["classes"][answers.argmax()]["name"]
+            lines += [
+                "",
+                f"every answer is {always}: the network tells no class from another; train it longer or with another "
+                "--optimizer.rate, and look at what it was given",
+            ]
         if len(report["classes"]) <= figures.WRITTEN:
             cell = max(len(str(max(map(max, report["confusion"])))) + 1, 4)
             lines += ["", "confusion (rows: truth, columns: answer, in the order above)"]
@@ -144,6 +159,33 @@ def is_softmax(layer: keras.Layer) -> bool:
     activation = layer.get_config().get("activation") if isinstance(layer, keras.layers.Dense) else None
     names = (activation, getattr(layer, "activation", None))
     return isinstance(layer, keras.layers.Softmax) or keras.activations.softmax in names or "softmax" in names
+
+
+def names_of(source, split: str, count: int) -> list[str]:
+    """What the examples of a split are called: as the source says, if it has `names`; else by their numbers from 0."""
+    names = getattr(source, "names", None)
+    return names(split) if names else [f"{split}[{number}]" for number in range(count)]
+
+
+def tables(names: list[str], truth: np.ndarray, logits: np.ndarray, labels: Sequence[str]) -> dict[str, list[tuple]]:
+    """The predictions and the mistakes, each as rows of which the first names the columns.
+
+    Args:
+        names: N names of examples.
+        truth: (N,) labels.
+        logits: (N, classes).
+        labels: the names of the classes.
+    """
+    probabilities = metrics.softmax(logits)
+    answers, confidence = probabilities.argmax(-1), probabilities.max(-1)
+    columns = ("input", "truth", "answer", "confidence")
+    rows = [
+        (name, labels[true], labels[answer], round(float(sure), 6))
+        for name, true, answer, sure in zip(names, truth, answers, confidence, strict=True)
+    ]
+    wrong = np.flatnonzero(answers != truth)
+    wrong = wrong[np.argsort(-confidence[wrong], kind="stable")]
+    return {"predictions": [columns, *rows], "mistakes": [columns, *(rows[place] for place in wrong)]}
 
 
 class ClassificationPanel(Panel):

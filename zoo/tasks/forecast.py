@@ -112,7 +112,8 @@ class Forecast(Task):
             network is better; None if theirs is 0. coverage: of the intervals that the run keeps, the share that holds
             the truth, over all steps, beside the `aim`; left out if the run has none.
             windows, horizon, season, variable. drawn: for a picture, truth, network and seasonal for the first steps of
-            the split, by forecasts that follow each other without overlap.
+            the split, by forecasts that follow each other without overlap. The tables have every forecast, with the row
+            of the data that it is about, counted from 1.
         """
         starts, horizon = source.starts(split), source.horizon
         truth = source.series[starts[:, None] + np.arange(horizon)]
@@ -135,7 +136,14 @@ class Forecast(Task):
             report |= {"aim": aim, "coverage": float((np.abs(forecasts[""] - truth) <= radius).mean())}
         lines = {"truth": truth, "network": forecasts[""], "seasonal": forecasts["seasonal_"]}
         drawn = {name: in_a_row(numbers).tolist() for name, numbers in lines.items()}
-        return report | {"drawn": drawn | {"first": int(starts[0])}}
+        places = starts[:, None] + np.arange(horizon)
+        table = [
+            (int(row) + 1, ahead + 1, float(true), float(said))
+            for rows, trues, forecast in zip(places, truth, forecasts[""], strict=True)
+            for ahead, (row, true, said) in enumerate(zip(rows, trues, forecast, strict=True))
+        ]
+        tables = {"predictions": [("row", "steps_ahead", "truth", "forecast"), *table]}
+        return report | {"drawn": drawn | {"first": int(starts[0])}, "tables": tables}
 
     def table(self, report: dict) -> str:
         """The report as readable text."""

@@ -78,7 +78,11 @@ class Task(ABC):
 
     @abstractmethod
     def report(self, model: keras.Model, source, split: str) -> dict:
-        """Everything that is measured on a split, in types that JSON can store; plain numbers go into results.jsonl."""
+        """Everything that is measured on a split, in types that JSON can store; plain numbers go into results.jsonl.
+
+        Under `tables` there may be lists of rows by name, such as the answer to each example, of which the first names
+        the columns: `evaluate` takes them out and writes each to a CSV file.
+        """
 
     @abstractmethod
     def table(self, report: dict) -> str:

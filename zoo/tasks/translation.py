@@ -89,7 +89,7 @@ class Translation(Task):
             tokens (including eos); bleu and chrf (0 to 100) by sacrebleu with their signatures bleu_signature and
             chrf_signature, exact (fraction of translations equal to the reference), sentences, beam; lengths (for
             groups of sentences of similar source length: tokens, bleu, exact, sentences) and examples (source,
-            reference, translation).
+            reference, translation). The tables have all translations.
         """
         nats, hits, count = 0.0, 0, 0
         for inputs, labels, weights in source.load(split):
@@ -127,6 +127,12 @@ class Translation(Task):
                 }
                 for group in groups
             ],
+            "tables": {
+                "predictions": [
+                    ("source", "reference", "translation"),
+                    *zip(sources, references, hypotheses, strict=True),
+                ]
+            },
             "examples": [
                 {"source": source, "reference": reference, "translation": translation}
                 for source, reference, translation in zip(

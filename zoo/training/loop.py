@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import inspect
 import math
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import keras
 import tensorflow as tf
@@ -189,13 +191,14 @@ def train(
     files.write_json(run.path / "summary.json", summarize(recipe, resume, steps))
 
 
-def describe(recipe: Recipe, precision: str, command: str | None) -> dict:
-    """What a new run stores in run.json."""
+def describe(recipe: Recipe, precision: str, command: str | None, logs: Path) -> dict:
+    """What a new run in the folder `logs` stores in run.json."""
     source = recipe.data
     return {
         "recipe": recipe.record(),
-        "id": recipe.id(),
+        "id": recipe.id(logs),
         "command": command,
+        "logs": os.path.abspath(logs),
         "title": source.title,
         "summary": source.summary,
         "understood": source.understood,

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import inspect
 import json
+import os
 import re
 import sys
 import types
@@ -119,9 +120,18 @@ class Recipe:
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return {name: plain(value) for name, value in fields.items() if name not in LATER or value not in (None, ())}
 
-    def id(self) -> str:
-        """Six hexadecimal digits that change with every setting that affects the result."""
-        text = json.dumps(without_local(self, self.record()), sort_keys=True)
+    def id(self, logs: Path | str = "logs") -> str:
+        """Six hexadecimal digits that change with every setting that affects the result.
+
+        Args:
+            logs: folder of the runs. Files and folders count by the way that leads to them from there, so that they can
+                be typed from anywhere, and data and runs can be moved together.
+        """
+        settings = {
+            field.name: plain(getattr(self, field.name), seen_from(logs), local=False)
+            for field in dataclasses.fields(self)
+        }
+        text = json.dumps(settings, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:6]
 
     def leaves(self) -> dict[str, bool | int | float | str]:
@@ -162,21 +172,40 @@ def hyperparameters(builder: partial) -> dict[str, Any]:
     return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
 
 
-def plain(value: Any) -> Any:
+def seen_from(folder: Path | str) -> Callable[[Path], str]:
+    """A function that writes a path as the way that leads to it from a folder; links are followed."""
+
+    def way(path: Path) -> str:
+        path = os.path.realpath(path)
+        try:
+            return Path(os.path.relpath(path, os.path.realpath(folder))).as_posix()
+        except ValueError:  # it is on another drive of Windows
+            return path
+
+    return way
+
+
+def plain(value: Any, place: Callable[[Path], str] = os.path.abspath, *, local: bool = True) -> Any:
     """Converts records, partials, paths and tuples to what JSON can store; "is" names the class or the function.
+
+    Args:
+        value: what to convert.
+        place: writes a path.
+        local: whether to keep the fields that only say where files are on this machine.
 
     Raises:
         UserError: the value contains something else, which a run cannot store.
     """
+    inner = partial(plain, place=place, local=local)
     if isinstance(value, partial):
-        return {"is": name_of(value.func)} | {k: plain(v) for k, v in hyperparameters(value).items()}
+        return {"is": name_of(value.func)} | {k: inner(v) for k, v in hyperparameters(value).items()}
     if dataclasses.is_dataclass(value):
-        fields = {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-        return {"is": name_of(type(value))} | fields
+        fields = [field for field in dataclasses.fields(value) if local or not field.metadata.get("local")]
+        return {"is": name_of(type(value))} | {field.name: inner(getattr(value, field.name)) for field in fields}
     if isinstance(value, Path):
-        return str(value)
+        return place(value)
     if isinstance(value, list | tuple):
-        return [plain(v) for v in value]
+        return [inner(v) for v in value]
     if value is None or isinstance(value, str | bool | int | float):
         return value
     return plain_of_python(value)
@@ -211,20 +240,20 @@ def name_of(thing: type | Callable) -> str:
     return thing.__name__ if module.startswith("zoo.") else f"{module}.{thing.__qualname__}"
 
 
-def revive(kind: type, record: dict) -> Any:
-    """The dataclass instance that `plain` converted to `record`.
+def revive(kind: type | Callable, record: dict) -> Any:
+    """The dataclass instance, or the partial of a builder, that `plain` converted to `record`.
 
     Raises:
-        TypeError, KeyError, ValueError: the fields are not those of this version of the dataclass.
+        TypeError, KeyError, ValueError: the fields or arguments are not those of this version.
     """
-    hints = typing.get_type_hints(kind)
+    hints = typing.get_type_hints(kind, localns={"keras": keras})  # which builders name without importing it
     values = {name: as_type(hints[name], value) for name, value in record.items() if name != "is"}
     for name, value in values.items():
         try:
             typeguard.check_type(value, hints[name], collection_check_strategy=ALL_ITEMS)
         except typeguard.TypeCheckError as error:
             raise TypeError(f"{name}: {error}") from error
-    return kind(**values)
+    return kind(**values) if isinstance(kind, type) else partial(kind, **values)
 
 
 def as_type(hint: Any, value: Any) -> Any:
@@ -252,18 +281,6 @@ def emptied(record: dict) -> np.ndarray:
     if not all(type(side) is int and 0 <= side < MANY for side in shape) or not shape:
         raise ValueError(f"{shape} is no shape")
     return np.empty((0, *shape[1:]), record["dtype"])
-
-
-def without_local(value: Any, record: dict) -> dict:
-    """The record without the fields that only say where files are on this machine."""
-    kept = dict(record)
-    for field in dataclasses.fields(value):
-        child = getattr(value, field.name)
-        if field.metadata.get("local"):
-            del kept[field.name]
-        elif dataclasses.is_dataclass(child):
-            kept[field.name] = without_local(child, record[field.name])
-    return kept
 
 
 def flatten(prefix: str, value: Any):

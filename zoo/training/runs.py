@@ -21,7 +21,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.data.source import Source
-from zoo.errors import UserError, disk_is_full, printable
+from zoo.errors import UserError, disk_is_full
 from zoo.training import former, shown
 from zoo.training.files import kept, opened, read_json, replacing, write_json
 from zoo.training.recipe import NAME, Recipe
@@ -114,11 +114,10 @@ class Run:
             return None
 
     def how_to_go_on(self, *flags: str) -> str:
-        """The instruction to type the run's command again."""
-        command = self.record.get("command") if (self.path / "run.json").exists() else None
-        if not is_ours(command):  # a person would type whatever stands there
+        """The instruction to go on with the run, wherever it is typed; or that of its script, if it has no command."""
+        if not (self.path / "run.json").exists() or self.record.get("command") is None:
             return "train it again" + " with fresh=True" * ("--fresh" in flags)
-        return f"type `{' '.join([command, *flags])}`"
+        return f"type `{' '.join(['python -m zoo.fit', shlex.quote(str(self.path)), *flags])}`"
 
 
 def open_for_reading(path: Path) -> Run:
@@ -145,18 +144,6 @@ def check_stored(file: BinaryIO) -> None:
         if sum(part.file_size for part in archive.infolist()) > file.seek(0, os.SEEK_END):
             raise ValueError("it is compressed, as no archive of a run is")
     file.seek(0)
-
-
-def is_ours(command) -> bool:
-    """Whether `command` is what `zoo.command.typed` returns: one of this package, and nothing for a shell beside it."""
-    if not isinstance(command, str):
-        return False
-    try:
-        words = shlex.split(command)
-    except ValueError:  # a quotation mark that nothing closes
-        return False
-    ours = words[:2] == ["python", "-m"] and words[2:3] in (["zoo.fit"], ["zoo.finetune"])
-    return ours and command == shlex.join(words) == printable(command)
 
 
 def is_epoch(epoch) -> bool:
@@ -202,7 +189,7 @@ def is_finite(array: np.ndarray) -> bool:
 
 def newest(recipe: Recipe, logs: Path, fresh: bool) -> Run:
     """The newest run of the recipe, or with `fresh` the next one; nothing is written yet."""
-    base = Path(logs) / f"{recipe.name}-{recipe.id()}"
+    base = Path(logs) / f"{recipe.name}-{recipe.id(logs)}"
     number = 1
     while numbered(base, number + 1).exists():
         number += 1
