@@ -129,7 +129,7 @@ def test_data_that_moved(moved, project, zoo_here, tmp_path):
     wrong = [row for row in predictions if row["truth"] != row["answer"]]
     assert sorted(map(str, mistakes)) == sorted(map(str, wrong))
     assert len(wrong) == round(4 * (1 - whole["accuracy"]))
-    with pytest.raises(UserError, match=r"flder is no place of .*'s data: these are folder, directory"):
+    with pytest.raises(UserError, match=r"flder is no place of .*'s data: these are folder, file, directory"):
         evaluate(moved, flder=tmp_path / "new")
 
 

@@ -117,8 +117,12 @@ class Recipe:
 
     def record(self) -> dict:
         """The recipe as JSON can store it, with every default written out but those of LATER."""
+        return {name: plain(value) for name, value in self._settings().items()}
+
+    def _settings(self) -> dict[str, Any]:
+        """All fields, but of LATER only those that are set."""
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return {name: plain(value) for name, value in fields.items() if name not in LATER or value not in (None, ())}
+        return {name: value for name, value in fields.items() if name not in LATER or value not in (None, ())}
 
     def id(self, logs: Path | str = "logs") -> str:
         """Six hexadecimal digits that change with every setting that affects the result.
@@ -127,10 +131,7 @@ class Recipe:
             logs: folder of the runs. Files and folders count by the way that leads to them from there, so that they can
                 be typed from anywhere, and data and runs can be moved together.
         """
-        settings = {
-            field.name: plain(getattr(self, field.name), seen_from(logs), local=False)
-            for field in dataclasses.fields(self)
-        }
+        settings = {name: plain(value, seen_from(logs), local=False) for name, value in self._settings().items()}
         text = json.dumps(settings, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:6]
 
