@@ -59,7 +59,7 @@ def outcome(logs: Path) -> dict:
         arrays = {name: file[name] for name in file if name != "state"}
         state = json.loads(file["state"].tobytes())
     events = {}
-    for part in ("train", "validation"):
+    for part in (".", "validation"):  # curves of the training split are in the run's folder itself
         reader = EventAccumulator(str(run / part), size_guidance={"tensors": 0})
         reader.Reload()
         for tag in reader.Tags()["tensors"]:

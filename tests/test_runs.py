@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -303,23 +304,12 @@ def test_the_threads_of_this_process(monkeypatch):
     assert devices.threads() == 3
 
 
-@pytest.mark.parametrize(
-    ("command", "shown"),
-    [
-        ("python -m zoo.fit cnn --data.folder 'my pictures'", True),
-        ("python -m zoo.fit cnn; touch x", False),
-        ("python -m zoo.fit cnn --logs $(touch x)", False),
-        ("python -m zoo.fit cnn\x1b[2J", False),
-        ("python -m other.fit cnn", False),
-        ("python -m zoo.fit 'cnn", False),
-        ("", False),
-        (None, False),
-    ],
-)
-def test_no_command_of_others_is_shown_to_be_typed(command, shown, copy):
+@pytest.mark.parametrize("command", ["python -m zoo.fit cnn; touch x", "", None])
+def test_no_command_of_others_is_shown_to_be_typed(command, copy):
     record = json.loads((copy / "run.json").read_text())
     (copy / "run.json").write_text(json.dumps(record | {"command": command}))
-    assert Run(copy).how_to_go_on() == (f"type `{command}`" if shown else "train it again")
+    ours = f"type `python -m zoo.fit {shlex.quote(str(copy))}`"
+    assert Run(copy).how_to_go_on() == ("train it again" if command is None else ours)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows removes no folder whose files are open")

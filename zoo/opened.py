@@ -127,7 +127,7 @@ def asked(found: Opened, fields: dict) -> Any:
 
 def is_run(path: Path) -> bool:
     """Whether there is a run at `path`."""
-    return (path / "run.json").is_file()
+    return (path / "run.json").exists()
 
 
 def check_is_run(path: Path) -> None:
