@@ -60,7 +60,7 @@ def test_help_shows_every_leaf(zoo_here):
                  "--data.batch", "--optimizer.rate", "--model.filters", "--model.dropout", "--profile"):  # fmt: skip
         assert flag in done.stdout
     assert "fraction of units dropped" in done.stdout
-    assert "Most used: --data.folder, --data.size, --data.batch, --epochs" in " ".join(done.stdout.split())
+    assert "Most used: --data.folder, --data.file, --data.size, --data.batch, --epochs" in " ".join(done.stdout.split())
 
 
 def test_evaluate(run, zoo_here):

@@ -164,7 +164,7 @@ def is_softmax(layer: keras.Layer) -> bool:
 def names_of(source, split: str, count: int) -> list[str]:
     """What the examples of a split are called: as the source says, if it has `names`; else by their numbers from 0."""
     names = getattr(source, "names", None)
-    return names(split) if names else [f"{split}[{number}]" for number in range(count)]
+    return names(split) if callable(names) else [f"{split}[{number}]" for number in range(count)]
 
 
 def tables(names: list[str], truth: np.ndarray, logits: np.ndarray, labels: Sequence[str]) -> dict[str, list[tuple]]:
