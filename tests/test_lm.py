@@ -78,8 +78,8 @@ def test_each_row_goes_on_where_it_ended(file):
     read = np.concatenate([inputs for inputs, _ in batches], 1)
     after = np.concatenate([targets for _, targets in batches], 1)
     np.testing.assert_array_equal(read[:, 1:], after[:, :-1])
-    ring = np.tile(numbers, 3).tobytes()
-    begins = [ring.find(row.tobytes()) // numbers.itemsize for row in read]
+    ring = np.tile(numbers, 3).astype(read.dtype).tobytes()  # kept in as few bytes as hold them
+    begins = [ring.find(row.tobytes()) // read.itemsize for row in read]
     assert (np.diff(begins) % len(numbers) >= len(numbers) // 4).all()  # they stand equally far apart
     assert (np.diff(begins) % len(numbers) <= len(numbers) // 4 + 1).all()
     for step in (1, 77, around - 1):

@@ -102,7 +102,7 @@ def load(base: Path | str, weights: Path | str | None, size: tuple[int, int] | N
     if weights is not None:
         from zoo.pretrained.applications import pretrained
 
-        return pretrained(str(base), weights=str(weights), input_shape=size and (*size, 3), new_head=size is not None)
+        return pretrained(str(base), weights=str(weights), input_shape=size and (*size, 3), new_head=True)
     from zoo.training import runs
 
     check_is_run(Path(base))
