@@ -141,7 +141,7 @@ def remarks(parts: dict[str, list[tuple[str, str]]]) -> list[str]:
     return [
         f"first pair of train: {source!r} -> {target!r}",
         *([f"of {len(pairs):,} pairs, all of them used: {', '.join(found)}"] if found else []),
-        f"sources of test that are in train too: {len(shared):,}; targets: {again:.0%}",
+        f"sources of test that are in train too: {len(shared):,}, and of its targets {again:.0%}",
     ]
 
 
