@@ -1,4 +1,4 @@
-"""What the columns of a table are, and how their cells become numbers for a network."""
+"""The columns of rows: what each is, how its cells are read (decimal commas too) and become numbers for a network."""
 
 from __future__ import annotations
 

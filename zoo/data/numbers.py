@@ -1,4 +1,7 @@
-"""Numbers as people write them in tables: 1250, 1.250,5 or 1'250.5, with signs for money and percent, or unclear."""
+"""Numbers of a series as people write them: 1250, 1.250,5 or 1'250.5, with signs for money and percent, or unclear.
+
+The cells of rows (`zoo.data.rows`) are read in `zoo.data.columns`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The interface of tasks; a task has everything that is specific to one kind of problem.
+"""The interface of tasks; a task has everything that is specific to one kind of problem, but its targets.
+
+Those come from the source of the data (`zoo.data.source`): other targets need another source too.
 
 Verbs call the task and never check which one it is. Of all tasks, training imports only this file.
 """
