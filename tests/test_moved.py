@@ -13,6 +13,7 @@ from conftest import assert_complaint
 from PIL import Image
 
 from zoo.data import Images, Pairs, Series, Text
+from zoo.data.source import knowing
 from zoo.errors import UserError
 from zoo.evaluate import evaluate, write_table
 from zoo.finetune import recipe_for
@@ -199,6 +200,11 @@ def test_the_recipe_of_a_run_is_read_back(project, tmp_path, monkeypatch):
         (run / "run.json").write_text(json.dumps(record | {"recipe": record["recipe"] | part}))
         with pytest.raises(UserError, match=rf"{words}, which is not zoo's: go on in Python, with fit\(recipe\)"):
             recipe_of(run, [], {})
+    (run / "run.json").write_text(
+        json.dumps(record | {"recipe": record["recipe"] | {"optimizer": {"is": "keras.SGD"}}})
+    )
+    with pytest.raises(UserError, match="an optimizer from Python, which a run does not hold"):
+        recipe_of(run, [], {})
     monkeypatch.chdir(project)
     bases = [recipe_for(run_in(project)), recipe_for(run_in(Path())), recipe_for(f"{run_in(project)}/")]
     assert len({base.id() for base in bases}) == 1
@@ -232,7 +238,9 @@ def test_a_series_that_has_grown_is_measured_where_it_is_new(tmp_path):
     then = data_facts(source)
     assert source.other(source.spec, then) is None
     for rows in (201, 260):  # the training part stays as long, or not
-        grown, said = replace(source, csv=write("b.csv", numbers[:rows])).other(source.spec, then)
+        longer = knowing(replace(source, csv=write("b.csv", numbers[:rows])), radius=(0.9, [1.0]))
+        grown, said = longer.other(source.spec, then)
+        assert grown.radius == (0.9, [1.0])  # the run's intervals go with it
         assert grown.starts("all").tolist() == list(range(180, rows - 1))
         assert "the first 180 rows of b.csv" in said
         assert len(next(iter(grown.load("all")))[0]) == rows - 181

@@ -243,6 +243,11 @@ def recipe_of(path: Path, builders: Sequence[Callable], places: Mapping[str, Pat
                 raise UserError(
                     f"{path} has the {part} {kept[part]['is']}, which is not zoo's: go on in Python, with fit(recipe)"
                 )
+        if kept["optimizer"]["is"] != "Optimizer" or kept.get("loss") or kept.get("metrics"):
+            raise UserError(
+                f"{path} has a loss, metrics or an optimizer from Python, which a run does not hold: go on there, with "
+                "fit(recipe)"
+            )
         parts = {
             "model": revive(known[kept["model"]["is"]], kept["model"]),
             "data": data,

@@ -272,7 +272,7 @@ class Series(Source):
             return self, f"{OTHER}: all of {self.title} is measured"
         if self.count("test") == then["test"] and self.count("train") == then["train"]:
             return None
-        new = knowing(self, seen=trained + chosen)
+        new = knowing(self, seen=trained + chosen, radius=self.radius)
         rows = f"the first {trained + chosen:,} rows of {self.title}, on which the run was trained and its epoch chosen"
         return new, f"{rows}, are left out: {new.count('all'):,} windows after them are measured"
 
@@ -290,7 +290,10 @@ class Series(Source):
 
     def keep(self, folder: Path, coverage: float, radius: Sequence[float]) -> None:
         """Writes the half width of intervals into a run's folder, where `of_run` finds them."""
-        (folder / INTERVALS).write_text(json.dumps({"coverage": coverage, "radius": list(radius)}) + "\n", "utf-8")
+        part = folder / f".part-{INTERVALS}"
+        part.unlink(missing_ok=True)
+        part.write_text(json.dumps({"coverage": coverage, "radius": list(radius)}) + "\n", "utf-8")
+        part.replace(folder / INTERVALS)
 
     def beside(self, folder: Path, spec: dict) -> Series:
         """Another series, in windows of the same length, with a scale of its own."""
