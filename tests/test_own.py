@@ -31,7 +31,7 @@ from zoo.opened import opened
 from zoo.predict import predict
 from zoo.recipes import RECIPES
 from zoo.tasks import Classification, Panel, Task
-from zoo.tasks.task import shapes
+from zoo.tasks.task import Baseline, shapes
 from zoo.training import Optimizer, Recipe
 
 STEPS = 6
@@ -108,8 +108,6 @@ class Nothing:
 class Silent(Panel):
     """Shows nothing."""
 
-    def inputs(self, sample: tuple) -> None: ...
-
     def epoch(self, model: keras.Model, step: int) -> None: ...
 
     def finish(self, model: keras.Model, path: Path) -> None: ...
@@ -136,6 +134,12 @@ class Tagging(Task):
         return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
 
     def weights(self, source) -> None: ...
+
+    def look(self, source, sample: tuple) -> dict:
+        return {"tags": [" ".join(source.labels[tag] for tag in row) for row in sample[1].numpy()[:2]]}
+
+    def baselines(self, source, split: str) -> list[Baseline]:
+        return [Baseline("always minus", "accuracy", float((source.drawn(split)[1] == 0).mean()))]
 
     def panel(self, source, validation) -> Silent:
         return Silent()

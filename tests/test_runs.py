@@ -317,12 +317,13 @@ def test_a_run_that_was_removed_does_not_go_on(data_directory, tmp_path, monkeyp
     """TensorFlow makes the folder of its event files anew, so that every later file would find its place."""
     recipe = replace(RECIPES["cnn"], epochs=1, data=Images(directory=data_directory))
 
-    def removed(panel, sample):
+    def removed(*given):
         shutil.rmtree(folder)
         (folder / "train").mkdir(parents=True)
+        return {}
 
     folder = tmp_path / f"cnn-{recipe.id()}"
-    monkeypatch.setattr("zoo.tasks.classification.ClassificationPanel.inputs", removed)
+    monkeypatch.setattr("zoo.tasks.classification.Classification.look", removed)
     with pytest.raises(UserError, match="was removed or moved meanwhile"):
         fit(recipe, logs=tmp_path)
 

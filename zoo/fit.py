@@ -138,15 +138,20 @@ def go_on(argv: list[str]) -> int:
 
 def summary(recipe: Recipe, run: Run) -> str:
     """A finished run's results and the next commands, as readable text."""
+    from zoo.tasks.task import Baseline, beside
+
     end = run.summary
     best = end["best"]
+    validation = {name[4:]: value for name, value in best.items() if name in recipe.task.monitors}
+    rivals = [Baseline(**rival) for rival in end.get("baselines", ()) if rival["metric"] in validation]
+    lines = "".join(f"\nbeside: {line}" for line in beside(rivals, validation, recipe.task.monitors))
     values = ", ".join(f"{name[4:]} {value:.4f}" for name, value in best.items() if name.startswith("val_"))
     data = ", ".join(f"{run.record['data'][split]} {split}" for split in ("train", "validation", "test"))
     path = shlex.quote(str(run.path))
     return f"""
 {run.record["title"]}: {data}, {run.record["summary"]}
 {end["epochs"]} epoch{"s" * (end["epochs"] > 1)} in {end["seconds"]:.0f} s
-{"last" if recipe.monitor == "last" else "best"}: epoch {best["epoch"]}, validation {values}
+{"last" if recipe.monitor == "last" else "best"}: epoch {best["epoch"]}, validation {values}{lines}
 next:
   python -m zoo.evaluate {path}
   python -m zoo.{recipe.task.verb} {recipe.task.usage.format(run=path, inputs=recipe.data.usage)}

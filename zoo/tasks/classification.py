@@ -14,7 +14,7 @@ from tensorboard.plugins.pr_curve import summary as pr_curve
 
 from zoo import metrics
 from zoo.tasks import figures
-from zoo.tasks.task import Panel, Task, check_inputs, check_smoothing, shapes
+from zoo.tasks.task import Baseline, Panel, Task, View, beside, check_inputs, check_smoothing, shapes, show
 
 BATCH = 64  # inputs per batch in `answers`
 CURVES = 20  # classes that get a precision-recall curve, at most
@@ -84,6 +84,17 @@ class Classification(Task):
         counts = np.bincount(labels, minlength=classes)
         return {label: len(labels) / (classes * count) for label, count in enumerate(counts) if count}
 
+    def look(self, source, sample: tuple) -> dict[str, View]:
+        """Training examples as the network sees them, each with its class."""
+        inputs, targets = (part[:SHOWN].numpy() for part in sample[:2])
+        return {"inputs": figures.sheet(source.views(inputs), [source.labels[label] for label in targets.argmax(-1)])}
+
+    def baselines(self, source, split: str) -> list[Baseline]:
+        """The most frequent class of the split as the answer to everything."""
+        counts = np.bincount(truth_of(source.load(split)), minlength=len(source.labels))
+        always = source.labels[counts.argmax()]
+        return [Baseline(f"always {always}, the most frequent class", "accuracy", float(counts.max() / counts.sum()))]
+
     def panel(self, source, validation) -> ClassificationPanel:
         """What TensorBoard shows besides curves."""
         return ClassificationPanel(source, validation)
@@ -92,13 +103,14 @@ class Classification(Task):
         """See `zoo.metrics.classification`, for the network on a split of the source.
 
         The tables say of each example what it is called, the true class, the answer and its probability; in mistakes
-        the most confident come first.
+        the most confident come first. Under `baselines`, what answers without a network reach.
         """
         data = source.load(split)
-        truth = np.concatenate([targets.numpy().argmax(-1) for _, targets in data])
+        truth = truth_of(data)
         logits = model.predict(data, verbose=0)
         return metrics.classification(truth, logits, source.labels) | {
-            "tables": tables(names_of(source, split, len(truth)), truth, logits, source.labels)
+            "baselines": [vars(rival) for rival in self.baselines(source, split)],
+            "tables": tables(names_of(source, split, len(truth)), truth, logits, source.labels),
         }
 
     def table(self, report: dict) -> str:
@@ -108,6 +120,7 @@ class Classification(Task):
             f"95 % interval {report['accuracy_low']:.2%} to {report['accuracy_high']:.2%}",
             f"loss               {report['loss']:.4f} nats",
             f"calibration error  {report['calibration_error']:.4f}",
+            *beside([Baseline(**rival) for rival in report["baselines"]], report, self.monitors),
             "",
         ]
         width = max(5, *(len(row["name"]) for row in report["classes"]))
@@ -154,6 +167,11 @@ class Classification(Task):
         figures.report(report, path)
 
 
+def truth_of(data: tf.data.Dataset) -> np.ndarray:
+    """The labels (N,) of batches of (inputs, one-hot labels)."""
+    return np.concatenate([targets.numpy().argmax(-1) for _, targets in data])
+
+
 def is_softmax(layer: keras.Layer) -> bool:
     """Whether a layer gives probabilities, where the loss wants logits."""
     activation = layer.get_config().get("activation") if isinstance(layer, keras.layers.Dense) else None
@@ -198,11 +216,7 @@ class ClassificationPanel(Panel):
 
     def __init__(self, source, validation: tf.data.Dataset):
         self.labels, self.views, self.validation = source.labels, source.views, validation
-        self.truth = np.concatenate([targets.numpy().argmax(-1) for _, targets in validation])
-
-    def inputs(self, sample: tuple) -> None:
-        """Shows a training batch as the network sees it."""
-        figures.show("inputs", self.views(sample[0][:SHOWN].numpy()), step=0)
+        self.truth = truth_of(validation)
 
     def epoch(self, model: keras.Model, step: int) -> None:
         """Shows the network's results on the validation split."""
@@ -215,7 +229,7 @@ class ClassificationPanel(Panel):
         worst = wrong[np.argsort(-probabilities[wrong, predicted[wrong]], kind="stable")][:SHOWN]
         if len(worst):
             captions = [f"{self.labels[self.truth[i]]} as {self.labels[predicted[i]]}" for i in worst]
-            figures.show("worst_mistakes", self.views(self._examples(worst)), captions, step=step)
+            show("worst_mistakes", figures.sheet(self.views(self._examples(worst)), captions), step)
         for label, name in list(enumerate(self.labels))[:CURVES]:
             proto = pr_curve.pb(f"class/{name}", self.truth == label, probabilities[:, label], 127)
             tf.summary.experimental.write_raw_pb(proto.SerializeToString(), step=step)

@@ -7,7 +7,6 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -20,21 +19,16 @@ SHOWN = 4.375  # inches at 80 dpi: the width of 350 pixels at which TensorBoard 
 WRITTEN = 20  # classes up to which the counts are written into a confusion matrix
 
 
-def show(name: str, views, captions: list[str] | None = None, *, step: int) -> None:
-    """Writes some inputs to TensorBoard, with captions under pictures or before texts.
+def sheet(views, captions: list[str]) -> np.ndarray | list[str]:
+    """Some inputs with their captions as one view: pictures in a grid, each above its caption, or texts after theirs.
 
     Args:
-        name: the name in TensorBoard.
         views: pictures (N, H, W, C) in 0..255, or N texts.
         captions: N lines.
-        step: the step to write under.
     """
     if isinstance(views, list):
-        quoted = [f"    {text}" for text in views]  # as code, so that nothing is interpreted as Markdown
-        lines = [f"{line}\n\n{text}" for line, text in zip(captions, quoted, strict=True)] if captions else quoted
-        tf.summary.text(name, lines, step=step)
-    else:
-        tf.summary.image(name, grid(views, captions)[None], step=step)
+        return [f"{line}: {text}" for line, text in zip(captions, views, strict=True)]
+    return grid(views, captions)
 
 
 def rgb(picture: np.ndarray) -> np.ndarray:
@@ -43,17 +37,16 @@ def rgb(picture: np.ndarray) -> np.ndarray:
     return np.repeat(clipped, 3, -1) if clipped.shape[-1] == 1 else clipped[..., :3]
 
 
-def grid(pictures: np.ndarray, captions: list[str] | None = None) -> np.ndarray:
-    """Pictures (N, H, W, C) in a grid, with an optional caption under each: uint8 (height, width, 3)."""
-    columns = math.ceil(math.sqrt(len(pictures)))
-    rows, line = math.ceil(len(pictures) / columns), 12 if captions else 0
+def grid(pictures: np.ndarray, captions: list[str]) -> np.ndarray:
+    """Pictures (N, H, W, C) in a grid, with a caption under each: uint8 (height, width, 3)."""
+    columns, line = math.ceil(math.sqrt(len(pictures))), 12
+    rows = math.ceil(len(pictures) / columns)
     sheet = Image.new("RGB", (columns * (TILE + 4), rows * (TILE + 4 + line)), "white")
     draw = ImageDraw.Draw(sheet)
     for at, picture in enumerate(pictures):
         left, top = at % columns * (TILE + 4), at // columns * (TILE + 4 + line)
         sheet.paste(Image.fromarray(rgb(picture)).resize((TILE, TILE), Image.Resampling.NEAREST), (left, top))
-        if captions:
-            draw.text((left, top + TILE), captions[at][:12], fill="black")
+        draw.text((left, top + TILE), captions[at][:12], fill="black")
     return np.asarray(sheet)
 
 
@@ -96,7 +89,7 @@ def report(result: dict, path: Path) -> None:
 
 
 def projector(path: Path, features: np.ndarray, columns: tuple[str, ...], rows: list[tuple[str, ...]], views) -> None:
-    """Writes features (N, D) for the projector, each with a row of metadata and a view (see `show`).
+    """Writes features (N, D) for the projector, each with a row of metadata and a view.
 
     The numbers are in a text file with a relative path, so that the run can be moved; the projector resolves the path
     of a checkpoint from the directory in which TensorBoard was started. A TensorBoard that is running sees them when
@@ -107,7 +100,7 @@ def projector(path: Path, features: np.ndarray, columns: tuple[str, ...], rows: 
         features: of N examples.
         columns: names of the metadata.
         rows: N rows of metadata.
-        views: of the N examples.
+        views: of the N examples: pictures, or texts.
     """
     folder = path / "features"
     folder.mkdir(exist_ok=True)

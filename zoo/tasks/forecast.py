@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from zoo.tasks import figures
-from zoo.tasks.task import Panel, Task, check_inputs, shapes
+from zoo.tasks.task import Baseline, Panel, Task, View, check_inputs, shapes
 
 COVERAGE = 0.9  # of intervals
 DRAWN = 150  # steps that a picture shows at most, from the start of a split
@@ -97,6 +97,29 @@ class Forecast(Task):
 
     def weights(self, source) -> None:
         """None: all steps have the same weight."""
+
+    def look(self, source, sample: tuple) -> dict[str, View]:
+        """The first four windows of a training batch, each with its targets."""
+        figure = Figure(figsize=(figures.SHOWN, 3.5), dpi=80, layout="constrained")
+        for axes, window, targets in zip(figure.subplots(2, 2).flat, *(part.numpy() for part in sample), strict=False):
+            axes.plot(range(-len(window), 0), source.unscaled(window[:, 0]), label="seen")
+            axes.plot(range(len(targets)), source.unscaled(targets), "o", label="target")
+            axes.set(xlabel="step from the forecast", ylabel=figures.literal(source.variable))
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        figure.axes[0].legend()
+        return {"inputs": figures.pixels(figure)}
+
+    def baselines(self, source, split: str) -> list[Baseline]:
+        """The last value of each window for all steps, and the values a season before."""
+        starts, horizon = source.starts(split), source.horizon
+        truth = source.series[starts[:, None] + np.arange(horizon)]
+        scale = source.unscaled(np.ones(1)) - source.unscaled(np.zeros(1))
+        seasonal = seasonal_naive(source.series, starts, horizon, source.period)
+        named = {"the last value": naive(source.series, starts, horizon)}
+        if source.period > 1:
+            named[f"the value {source.period} steps before"] = seasonal
+        errors = {name: np.square((numbers - truth) / scale) for name, numbers in named.items()}
+        return [Baseline(name, "loss", float(squares.mean())) for name, squares in errors.items()]
 
     def panel(self, source, validation) -> ForecastPanel:
         """What TensorBoard shows besides curves."""
@@ -206,7 +229,7 @@ class Forecast(Task):
 
 
 class ForecastPanel(Panel):
-    """Shows the first windows of a training batch, and after each epoch the forecast for the validation split.
+    """Shows after each epoch the forecast for the validation split.
 
     Args:
         source: has what `Forecast` wants.
@@ -220,17 +243,6 @@ class ForecastPanel(Panel):
         seasonal = seasonal_naive(source.series, starts, source.horizon, source.period)
         self.truth = truth
         self.drawn = {"first": int(starts[0]), "truth": in_a_row(truth), "seasonal": in_a_row(seasonal)}
-
-    def inputs(self, sample: tuple) -> None:
-        """Shows the first four windows of a training batch, each with its targets."""
-        figure = Figure(figsize=(figures.SHOWN, 3.5), dpi=80, layout="constrained")
-        for axes, window, targets in zip(figure.subplots(2, 2).flat, *(part.numpy() for part in sample), strict=False):
-            axes.plot(range(-len(window), 0), self.source.unscaled(window[:, 0]), label="seen")
-            axes.plot(range(len(targets)), self.source.unscaled(targets), "o", label="target")
-            axes.set(xlabel="step from the forecast", ylabel=figures.literal(self.source.variable))
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        figure.axes[0].legend()
-        tf.summary.image("inputs", figures.pixels(figure)[None], step=0)
 
     def epoch(self, model: keras.Model, step: int) -> None:
         """Shows what the network predicts for the validation split."""

@@ -22,10 +22,11 @@ from zoo.layers.carry import forget
 from zoo.metrics import perplexity
 from zoo.models import writer_of
 from zoo.tasks import figures
-from zoo.tasks.task import Panel, Task, shapes
+from zoo.tasks.task import Baseline, Panel, Task, View, beside, shapes, show
 
 MUCH = 0.2  # share of unknown tokens above which the figures mean little
 WIDE = 100  # characters per line in TensorBoard
+SHOWN = 4  # windows in a view
 SAMPLE = 200  # tokens to generate after each epoch
 WARM = 1 + AHEAD  # first tokens, which are not timed because they include compilation
 
@@ -74,6 +75,20 @@ class LanguageModel(Task):
     def weights(self, source) -> None:
         """None: all tokens have the same weight."""
 
+    def look(self, source, sample: tuple) -> dict[str, View]:
+        """The first windows of a training batch."""
+        return {"inputs": [in_lines(source.decode(row)) for row in sample[0][:SHOWN].numpy()]}
+
+    def baselines(self, source, split: str) -> list[Baseline]:
+        """How often each token came in training, with one more of each, whatever the tokens before.
+
+        For other data than the run was trained on, how often each came in these.
+        """
+        size = source.spec["vocabulary"]
+        seen = np.bincount(source.numbers("train" if split in source.splits else split), minlength=size) + 1
+        nats = -np.log(seen / seen.sum())[source.numbers(split)[1:]]
+        return [Baseline("how often each token comes", "loss", float(nats.mean()))]
+
     def panel(self, source, validation) -> LanguagePanel:
         """What TensorBoard shows besides curves."""
         return LanguagePanel(source)
@@ -88,7 +103,8 @@ class LanguageModel(Task):
             loses part of the text, as words lose spaces), accuracy (of the most likely token), unknown (share of the
             text that the tokenizer does not know; None if it knows all text), tokens, context,
             rows (number of parts of the text that are read side by side with a carried state; None: no carried state),
-            and loss_by_place (nats at each position of a window; without a carried state, after that many tokens).
+            baselines, and loss_by_place (nats at each position of a window; without a carried state, after that many
+            tokens).
         """
         places = np.zeros((3, source.context))  # nats, hits, tokens
         forget(model)
@@ -111,6 +127,7 @@ class LanguageModel(Task):
             "characters": characters,
             "context": source.context,
             "rows": source.spec.get("carried"),
+            "baselines": [vars(rival) for rival in self.baselines(source, split)],
             "loss_by_place": (places[0] / np.maximum(places[2], 1)).tolist(),
         }
 
@@ -123,6 +140,7 @@ class LanguageModel(Task):
             f"perplexity          {report['perplexity']:.2f}",
             f"bits per character  {'unknown: the tokens lose some of the text' if bits is None else f'{bits:.4f}'}",
             f"accuracy            {report['accuracy']:.2%} of the tokens were the likeliest",
+            *beside([Baseline(**rival) for rival in report["baselines"]], report, self.monitors),
         ]
         if unknown:
             means = ", so the figures above mean little" if unknown > MUCH else ""
@@ -191,7 +209,7 @@ def rate(times: list[float]) -> float | None:
 
 
 class LanguagePanel(Panel):
-    """Shows a batch of the text, and after each epoch a text that the network generates.
+    """Shows after each epoch a text that the network generates.
 
     Args:
         source: has `decode`, `context` and `numbers`.
@@ -200,10 +218,6 @@ class LanguagePanel(Panel):
     def __init__(self, source):
         self.source = source
         self.forward = None
-
-    def inputs(self, sample: tuple) -> None:
-        """Shows the first windows of a training batch."""
-        tf.summary.text("inputs", [self.shown(row) for row in sample[0][:4].numpy()], step=0)
 
     def epoch(self, model: keras.Model, step: int) -> None:
         """Shows a text that the network generates from the first token of the validation split.
@@ -220,12 +234,12 @@ class LanguagePanel(Panel):
             logits = self.forward(tf.constant(filled(text[-context:], context)))[min(len(text), context) - 1]
             text.append(int(sampling.choose(logits, random.gumbel(size=logits.shape).astype("float32"))))
         forget(model)
-        tf.summary.text("sample", self.shown(text), step=step)
+        show("sample", [in_lines(self.source.decode(text))], step)
 
     def finish(self, model: keras.Model, path: Path) -> None:
         """Shows nothing more."""
 
-    def shown(self, tokens) -> str:
-        """The text of these tokens as a Markdown code block for TensorBoard, wrapped at WIDE characters."""
-        lines = self.source.decode(tokens).splitlines()
-        return "\n".join("    " + part for line in lines for part in textwrap.wrap(line, WIDE) or [""])
+
+def in_lines(text: str) -> str:
+    """The text in lines of at most WIDE characters."""
+    return "\n".join(part for line in text.splitlines() for part in textwrap.wrap(line, WIDE) or [""])

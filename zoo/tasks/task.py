@@ -9,21 +9,38 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import keras
+import numpy as np
+import tensorflow as tf
 
 from zoo.errors import UserError
+
+View = np.ndarray | list[str]
+"""What people can look at: a picture, uint8 (height, width, 3), or some texts."""
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What an answer that needs no network reaches on a split.
+
+    Args:
+        name: the answer, such as "always cat".
+        metric: what is compared, as the task's `monitors` name it without their val_.
+        value: of that metric.
+    """
+
+    name: str
+    metric: str
+    value: float
 
 
 class Panel(ABC):
     """What TensorBoard shows of a training besides curves, written with `tf.summary`."""
-
-    @abstractmethod
-    def inputs(self, sample: tuple) -> None:
-        """Shows a training batch (inputs, targets and possibly weights), once, before the first step."""
 
     @abstractmethod
     def epoch(self, model: keras.Model, step: int) -> None:
@@ -75,6 +92,22 @@ class Task(ABC):
         """Keras' `class_weight`; None: all examples have the same weight."""
 
     @abstractmethod
+    def look(self, source, sample: tuple) -> dict[str, View]:
+        """Views of the training data by name, which `look` shows, and TensorBoard before the first step.
+
+        Args:
+            source: of the data.
+            sample: a training batch: inputs, targets and possibly weights.
+        """
+
+    @abstractmethod
+    def baselines(self, source, split: str) -> list[Baseline]:
+        """What answers that need no network reach on a split, the plainest first.
+
+        `fit` sets the best epoch beside those of the validation split, and `evaluate` the result.
+        """
+
+    @abstractmethod
     def panel(self, source, validation) -> Panel:
         """What TensorBoard shows; `validation` is the source's validation split."""
 
@@ -112,6 +145,31 @@ class Task(ABC):
     @abstractmethod
     def line(self, answer: dict) -> str:
         """One of the answers as readable text."""
+
+
+def show(name: str, view: View, step: int) -> None:
+    """Writes a view to TensorBoard; texts as code, so that nothing in them is interpreted as Markdown."""
+    if isinstance(view, list):
+        tf.summary.text(name, ["\n".join(f"    {line}" for line in text.splitlines()) for text in view], step=step)
+    else:
+        tf.summary.image(name, view[None], step=step)
+
+
+def beside(baselines: Sequence[Baseline], reached: Mapping[str, float], monitors: Mapping[str, str]) -> list[str]:
+    """A line about each baseline, which says so if what the network reached is no better.
+
+    Args:
+        baselines: of the split on which the network was measured.
+        reached: the network's values by their metrics.
+        monitors: see `Task`.
+    """
+    lines = []
+    for rival in baselines:
+        sign = 1 if monitors[f"val_{rival.metric}"] == "max" else -1
+        better = sign * reached[rival.metric] > sign * rival.value  # never, if it is no number
+        shown = f"{rival.value:.2%}" if rival.metric == "accuracy" else f"{rival.value:.4f}"
+        lines.append(f"{rival.name}: {rival.metric} {shown}{'' if better else '; the network is no better'}")
+    return lines
 
 
 def check_goes_with(task: Task, source) -> None:

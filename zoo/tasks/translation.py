@@ -17,7 +17,7 @@ from zoo.decoding import decode
 from zoo.metrics import perplexity
 from zoo.models import writer_of
 from zoo.tasks import figures
-from zoo.tasks.task import Panel, Task, check_smoothing, shapes
+from zoo.tasks.task import Baseline, Panel, Task, View, beside, check_smoothing, shapes, show
 
 GROUPS = 8  # groups of sentences of similar length in the picture
 EXAMPLES = 20  # translations in the report
@@ -77,6 +77,19 @@ class Translation(Task):
     def weights(self, source) -> None:
         """None: all tokens have the same weight; batches include weights, which are 0 for padding."""
 
+    def look(self, source, sample: tuple) -> dict[str, View]:
+        """The first pairs of a training batch."""
+        (sources, _), labels, _ = sample
+        pairs = zip(sources[:SHOWN].numpy(), labels[:SHOWN].numpy(), strict=True)
+        return {"inputs": [in_rows(*map(source.decode, pair)) for pair in pairs]}
+
+    def baselines(self, source, split: str) -> list[Baseline]:
+        """The most frequent token of the split, whatever the source and the tokens before."""
+        counts = np.zeros(source.spec["vocabulary"], np.int64)
+        for _, labels, weights in source.load(split):
+            counts += np.bincount(labels.numpy()[weights.numpy() > 0], minlength=len(counts))
+        return [Baseline("always the most frequent token", "accuracy", float(counts.max() / counts.sum()))]
+
     def panel(self, source, validation) -> TranslationPanel:
         """What TensorBoard shows besides curves."""
         return TranslationPanel(source)
@@ -89,7 +102,7 @@ class Translation(Task):
             tokens (including eos); bleu and chrf (0 to 100) by sacrebleu with their signatures bleu_signature and
             chrf_signature, exact (fraction of translations equal to the reference), sentences, beam; lengths (for
             groups of sentences of similar source length: tokens, bleu, exact, sentences) and examples (source,
-            reference, translation). The tables have all translations.
+            reference, translation), baselines. The tables have all translations.
         """
         nats, hits, count = 0.0, 0, 0
         for inputs, labels, weights in source.load(split):
@@ -118,6 +131,7 @@ class Translation(Task):
             "exact": float(exact.mean()),
             "sentences": len(hypotheses),
             "beam": self.beam,
+            "baselines": [vars(rival) for rival in self.baselines(source, split)],
             "lengths": [
                 {
                     "tokens": float(lengths[group].mean()),
@@ -151,6 +165,7 @@ class Translation(Task):
             f"loss         {report['loss']:.4f} nats a token, over all {report['tokens']:,} tokens of the references",
             f"perplexity   {report['perplexity']:.2f}",
             f"accuracy     {report['accuracy']:.2%} of the tokens were the likeliest after those of the reference",
+            *beside([Baseline(**rival) for rival in report["baselines"]], report, self.monitors),
         ]
         for example in report["examples"][:SHOWN]:
             lines += ["", *(f"{name:11}  {text}" for name, text in example.items())]
@@ -183,7 +198,7 @@ class Translation(Task):
 
 
 class TranslationPanel(Panel):
-    """Shows pairs of a training batch, and after each epoch translations of the first sentences of validation.
+    """Shows after each epoch translations of the first sentences of validation.
 
     Args:
         source: has `pairs` and `numbers`, and what `translations` needs.
@@ -192,19 +207,13 @@ class TranslationPanel(Panel):
     def __init__(self, source):
         self.source = source
 
-    def inputs(self, sample: tuple) -> None:
-        """Shows the first pairs of a training batch."""
-        (sources, _), labels, _ = sample
-        pairs = zip(sources[:SHOWN].numpy(), labels[:SHOWN].numpy(), strict=True)
-        tf.summary.text("inputs", [shown(*map(self.source.decode, pair)) for pair in pairs], step=0)
-
     def epoch(self, model: keras.Model, step: int) -> None:
         """Shows sources, references and translations, and the attention of the decoder's last block to the source."""
         source, pairs = self.source, self.source.pairs("validation")[:SHOWN]
         numbers = [tokens for tokens, _ in source.numbers("validation")[:SHOWN]]
         outputs = translated(model, source, numbers)
-        rows = [shown(*pair, source.decode(written)) for pair, written in zip(pairs, outputs, strict=True)]
-        tf.summary.text("translations", rows, step=step)
+        rows = [in_rows(*pair, source.decode(written)) for pair, written in zip(pairs, outputs, strict=True)]
+        show("translations", rows, step)
         for number, (tokens, written) in enumerate(zip(numbers[:MAPPED], outputs[:MAPPED], strict=True), 1):
             weights = attention_map(model, tokens, written, bos=source.bos)
             across, down = ([source.decode([token]) for token in side] for side in (tokens, written))
@@ -253,10 +262,11 @@ def attention_map(model: keras.Model, source: list[int], translation: list[int],
     return ops.convert_to_numpy(weights[-1][0]).mean(0)
 
 
-def shown(*lines: str) -> str:
-    """Source, reference and, if given, translation as a Markdown code block for TensorBoard."""
-    names = ("source", "reference", "translation")
-    return "\n".join(f"    {name:11}  {line}" for name, line in zip(names, lines, strict=False))
+def in_rows(*texts: str) -> str:
+    """Source, reference and, if given, translation, each in a line with its name."""
+    return "\n".join(
+        f"{name:11}  {text}" for name, text in zip(("source", "reference", "translation"), texts, strict=False)
+    )
 
 
 class SmoothedCrossEntropy(keras.Loss):

@@ -18,7 +18,7 @@ from tensorboard.plugins.histogram import metadata
 from tensorboard.plugins.hparams import api as hparams
 
 from zoo.errors import UserError
-from zoo.tasks.task import Panel
+from zoo.tasks.task import Panel, View, show
 
 BUCKETS = 30  # of a histogram
 
@@ -32,7 +32,8 @@ class Board(keras.callbacks.Callback):
     Args:
         path: the run's folder.
         recipe: every setting by name.
-        panel: what the task shows.
+        panel: what the task shows of the results.
+        views: what the task shows of the training data.
         sample: one training batch (inputs, targets and possibly weights), on which the gradient's norm is measured.
         batch: examples per step.
         waited: returns the seconds spent waiting for data so far.
@@ -46,6 +47,7 @@ class Board(keras.callbacks.Callback):
         *,
         recipe: dict[str, Any],
         panel: Panel,
+        views: dict[str, View],
         sample: tuple,
         batch: int,
         waited: Callable[[], float],
@@ -53,7 +55,8 @@ class Board(keras.callbacks.Callback):
         profile: tuple[int, int] | None = None,
     ):
         super().__init__()
-        self.path, self.recipe, self.panel, self.sample, self.batch = path, recipe, panel, sample, batch
+        self.path, self.recipe, self.panel, self.views = path, recipe, panel, views
+        self.sample, self.batch = sample, batch
         self.waited, self.fresh, self.profile = waited, fresh, profile
         self._writers: dict[str, tf.summary.SummaryWriter] = {}
         self._done = 0  # steps in this process
@@ -92,7 +95,8 @@ class Board(keras.callbacks.Callback):
             call = tf.function(lambda x: self.model(x, training=False))
             inputs = tf.nest.map_structure(lambda x: tf.TensorSpec(x.shape, x.dtype), self.model.input)
             tf.summary.graph(call.get_concrete_function(inputs).graph)
-            self.panel.inputs(self.sample)
+            for name, view in self.views.items():
+                show(name, view, 0)
 
     def on_epoch_begin(self, epoch, logs=None):
         self._begun, self._waited, self._steps = time.perf_counter(), self.waited(), 0

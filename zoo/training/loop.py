@@ -156,6 +156,7 @@ def train(
         run.path,
         recipe=recipe.leaves(),
         panel=panel,
+        views=recipe.task.look(source, sample) if resume.step == 0 else {},
         sample=sample,
         batch=batch,
         waited=lambda: float(stopwatch),
@@ -188,7 +189,10 @@ def train(
             )
     files.write_json(run.path / "history.json", resume.state["history"])
     panel.finish(run.model(), run.path)
-    files.write_json(run.path / "summary.json", summarize(recipe, resume, steps))
+    rivals = [vars(rival) for rival in recipe.task.baselines(source, "validation")]
+    if recipe.loss is not None:  # the values of another loss do not compare
+        rivals = [rival for rival in rivals if rival["metric"] != "loss"]
+    files.write_json(run.path / "summary.json", summarize(recipe, resume, steps) | {"baselines": rivals})
 
 
 def describe(recipe: Recipe, precision: str, command: str | None, logs: Path) -> dict:

@@ -163,7 +163,17 @@ def is_summary(summary) -> bool:
         and summary.keys() >= SUMMARY
         and all(is_number(summary[part]) for part in SUMMARY - {"best"})
         and is_epoch(summary["best"])
+        and all(map(is_baseline, summary.get("baselines", [])))  # a run of an earlier version has none
     )
+
+
+def is_baseline(rival) -> bool:
+    """Whether `rival` is what a fit writes of a `zoo.tasks.task.Baseline`."""
+    return isinstance(rival, dict) and {name: type(value) for name, value in rival.items()} == {
+        "name": str,
+        "metric": str,
+        "value": float,
+    }
 
 
 def is_record(record: dict) -> bool:
