@@ -156,7 +156,7 @@ def show(name: str, view: View, step: int) -> None:
 
 
 def beside(baselines: Sequence[Baseline], reached: Mapping[str, float], monitors: Mapping[str, str]) -> list[str]:
-    """A line about each baseline, which says so if what the network reached is no better.
+    """A line about each baseline, which says so if the network is not better.
 
     Args:
         baselines: of the split on which the network was measured.
@@ -165,10 +165,12 @@ def beside(baselines: Sequence[Baseline], reached: Mapping[str, float], monitors
     """
     lines = []
     for rival in baselines:
-        sign = 1 if monitors[f"val_{rival.metric}"] == "max" else -1
-        better = sign * reached[rival.metric] > sign * rival.value  # never, if it is no number
+        ahead = reached[rival.metric] - rival.value
+        if monitors[f"val_{rival.metric}"] == "min":
+            ahead = -ahead
+        said = "" if ahead > 0 else "; the network is as good" if ahead == 0 else "; the network is worse"
         shown = f"{rival.value:.2%}" if rival.metric == "accuracy" else f"{rival.value:.4f}"
-        lines.append(f"{rival.name}: {rival.metric} {shown}{'' if better else '; the network is no better'}")
+        lines.append(f"{rival.name}: {rival.metric} {shown}{said}")
     return lines
 
 
