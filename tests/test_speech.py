@@ -122,6 +122,26 @@ def test_folder(folder, data_directory, tmp_path, capsys):
     assert "high/empty.wav" in said
 
 
+def test_sounds_of_one_person_stay_in_one_split(data_directory, tmp_path):
+    """Each person says each word twice, in a folder of their own."""
+    for word, frequency in (("high", 900), ("low", 300)):
+        for person in range(10):
+            place = tmp_path / "words" / word / f"person{person}"
+            place.mkdir(parents=True)
+            for take in range(2):
+                samples = (tone(frequency + 9 * person + take, 0.3, 8000) * 9000).astype(np.int16)
+                wavfile.write(place / f"{take}.wav", 8000, samples)
+    for groups in ("folder", r"person(\d+)"):
+        source = Speech(folder=tmp_path / "words", directory=data_directory, groups=groups)
+        held = {split: {name.split("/")[-2] for name in source.names(split)} for split in ("validation", "test")}
+        assert held["test"] and held["validation"] and not held["test"] & held["validation"]
+        assert source.count("train") == 40 - 4 * (len(held["validation"]) + len(held["test"]))
+        assert "kept together: 10 groups" in " ".join(source.understood)
+    for wrong in ({"groups": "("}, {"groups": "folder", "folder": None}):
+        with pytest.raises(ValueError, match=r"--data\.groups came as"):
+            replace(source, **wrong)
+
+
 @pytest.mark.parametrize(
     ("classes", "words"),
     [

@@ -18,6 +18,7 @@ from zoo.data import measured
 from zoo.data.dtmf import RATE, Dtmf
 from zoo.data.folder import names_in, refuse_absent, sound_folder
 from zoo.data.inputs import Files
+from zoo.data.layout import check_groups
 from zoo.data.pipeline import single_pass, training_stream
 from zoo.data.prepare import builder_of, examples, known_builder, place_of, prepare, split_names
 from zoo.data.sounds import RANGE, find_sounds, log_mel, of_one, placed, read_sound, resampled, samples_of
@@ -52,6 +53,9 @@ class Speech(Source):
     """Name of a TFDS data set with `audio` and a `label`: dtmf (telephone keys, needs no network), spoken_digit, ..."""
     folder: Path | None = None
     """Folder of your own WAV files, with one sub-folder per class, instead of a named data set."""
+    groups: str | None = None
+    r"""What to keep in one split: folder (sounds of one sub-folder of a class), or a regular expression whose first
+    group is looked for in each path below the class, such as 'speaker(\d+)'."""
     directory: Path | None = field(default=None, metadata={"local": True})
     """Where TFDS stores data; by default TFDS_DATA_DIR, or else ~/tensorflow_datasets."""
     rate: int = 8000
@@ -91,6 +95,10 @@ class Speech(Source):
             if value < least or (most is not None and value > most):
                 wanted = f"at least {least}" if most is None else f"from {least} to {most}"
                 raise ValueError(f"--data.{name} came as {value}, but must be {wanted}")
+        if self.groups is not None:
+            if self.folder is None:
+                raise ValueError(f"--data.groups came as {self.groups}, but needs --data.folder")
+            check_groups(self.groups)
         if self.fold and self.speakers == "mixed":
             raise ValueError(f"--data.fold came as {self.fold}, but needs --data.speakers apart")
 
@@ -128,7 +136,7 @@ class Speech(Source):
         """
         directory = place_of(self.directory)
         if self.folder is not None:
-            return sound_folder(self.folder, self.rate, directory)
+            return sound_folder(self.folder, self.rate, directory, groups=self.groups)
         if self.name == "dtmf":
             return builder_of(Dtmf, directory)
         builder = known_builder(self.name, directory, "dtmf")
