@@ -195,7 +195,7 @@ def test_words_that_were_never_seen(lines, high, tmp_path):
     assert ("100.00% of test: give --data.tokens characters or bpe" in said) == high
     assert Text(file=path, context=8).unknown("train") == 0
     report = {"loss": 1.0, "perplexity": 2.7, "bits_per_character": 1.0, "accuracy": 0.5, "tokens": 9, "context": 8}
-    table = LanguageModel().table(report | {"rows": None, "unknown": source.unknown("test")})
+    table = LanguageModel().table(report | {"rows": None, "baselines": [], "unknown": source.unknown("test")})
     assert ("100.00% of the text without its line ends" in table) == high
 
 
