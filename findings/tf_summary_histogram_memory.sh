@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# TensorBoard 2.21.0 with TensorFlow 2.21.0: tf.summary.histogram takes 240 bytes or more of memory for each number that it
-# counts.
+# TensorBoard 2.21.0 with TensorFlow 2.21.0: tf.summary.histogram takes 240 bytes or more of memory for each number
+# that it counts.
 #
 # Most would expect: counting numbers into 30 buckets takes about the room of the numbers, as numpy.histogram does, so
 # that the weights of a network that fits into memory can be logged.
