@@ -227,6 +227,7 @@ def flags_of(verb: str, name: str) -> set[str]:
     more = {
         "fit": recipe.leaves().keys() | {"minutes"},  # which a record leaves out if it is not set
         "bench": recipe.leaves().keys(),
+        "look": recipe.leaves().keys(),
         "finetune": replace(recipe, method=Thaw()).leaves().keys(),
         "predict": {"weights"} | names(task.Ask) | names(data.Inputs) if task.verb == verb else set(),
         "generate": {"weights"} | names(task.Ask) if task.verb == verb else set(),

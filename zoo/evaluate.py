@@ -135,8 +135,8 @@ def result(found: Opened, split: str, report: dict, source: Source | None = None
         "kind": "evaluation",
         "recipe": record["recipe"]["name"],
         "id": record["id"],
-        # Paths on this machine do not help to reproduce the result.
-        "command": re.sub(r" --(logs|data\.directory) ('[^']*'|\S+)", "", record["command"] or ""),
+        # Paths on this machine, and what is not printed, do not help to reproduce the result.
+        "command": re.sub(r" --((logs|data\.directory) ('[^']*'|\S+)|quiet(?!\S))", "", record["command"] or ""),
         "data": {
             "name": source.title,
             "split": split,
