@@ -252,7 +252,7 @@ def test_what_is_typed_exists():
         flags = {word[2:].replace("-", "_").replace(".no_", ".") for word in words if word.startswith("--")}
         missing += [(name_of(path), verb, name, flag) for flag in flags - flags_of(verb, name)]
     assert not missing
-    assert seen == {"fit", "evaluate", "predict", "generate", "finetune", "bench", "runs"}
+    assert seen == {"fit", "evaluate", "predict", "generate", "finetune", "look", "bench", "runs"}
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
