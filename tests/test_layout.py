@@ -1,6 +1,7 @@
 """How a person's files lie in folders and tables: parts, classes, groups, copies, and what is left out."""
 
 import io
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -153,6 +154,21 @@ def test_groups_of_unequal_sizes(tmp_path):
 def test_too_few_groups(tmp_path):
     with pytest.raises(UserError, match=r"class a in .* has 2 of the groups of --data.groups: at least 3"):
         laid_out(folder_of(tmp_path, "a/1/*.png", "a/2/*.png", "b/1/*.png", "b/2/*.png", "b/3/*.png"), groups="folder")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows lets only administrators make links")
+def test_links(tmp_path):
+    """Those to files are read, and those to classes; those to folders below a class are said to be left out."""
+    folder = folder_of(tmp_path / "here", "a/*.png", "b/*.png")
+    elsewhere = folder_of(tmp_path / "there", "c/*.png")
+    (folder / "c").symlink_to(elsewhere / "c")
+    (folder / "a" / "more").symlink_to(elsewhere / "c")
+    (folder / "b" / "gone.png").symlink_to(tmp_path / "gone.png")
+    (folder / "b" / "one.png").symlink_to(next((elsewhere / "c").iterdir()))
+    layout = laid_out(folder)
+    assert layout.labels == ["a", "b", "c"]
+    assert "b/one.png" in [example.name for example in layout.examples]
+    assert f"left out: 2 links to a folder or to nothing, such as {folder / 'a' / 'more'}" in layout.said
 
 
 @pytest.mark.parametrize("groups", ["(", "person"])

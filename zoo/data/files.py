@@ -39,6 +39,13 @@ def all_files(folder: Path) -> list[Path]:
     return found
 
 
+def links_left_out(folder: Path) -> list[Path]:
+    """The links below `folder` that `all_files` leaves out: to folders, which could lead in circles, and to nothing."""
+    walk = ((Path(place), [*folders, *files]) for place, folders, files in os.walk(folder))
+    inside = (place / name for place, names in walk for name in names if not name.startswith("."))
+    return sorted(path for path in inside if path.is_symlink() and not path.is_file())
+
+
 def files_below(folder: Path, endings: Collection[str]) -> list[Path]:
     """All files below `folder` with such a suffix (.csv, for example), in a fixed order; hidden files are left out."""
     return [path for path in all_files(folder) if path.suffix.lower() in endings]

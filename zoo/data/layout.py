@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from zoo.data.files import all_files
+from zoo.data.files import all_files, links_left_out
 from zoo.data.given import cut_from_train, folders_in, inmost, parts_in
 from zoo.errors import UserError
 
@@ -78,7 +78,7 @@ def layout_of(
         said.append(f"parts as they are given: {as_given}{cut_from_train(parts)}")
     if unused:
         said.append(f"left out: {', '.join(path.name for path in unused)} (no sub-folder per class)")
-    examples, left_out = [], {}
+    examples, left_out, links = [], {}, []
     for part, place in (parts or {None: top}).items():
         for sub in folders_in(place):
             found = find(sub)
@@ -88,6 +88,7 @@ def layout_of(
                 for path, below in zip(found, names, strict=True)
             ]
             left_out.setdefault(sub.name, Counter()).update(endings(set(all_files(sub)) - set(found)))
+            links += links_left_out(sub)
         beside = [path for path in place.iterdir() if path.is_file() and not path.name.startswith(".")]
         left_out.setdefault("", Counter()).update(endings(beside))
     classes = sorted(left_out.keys() - {""})
@@ -102,6 +103,8 @@ def layout_of(
     if not parts and groups is None:
         said += alike(top, folders_in(top))
     said += said_of_left_out(left_out, kind)
+    if links:
+        said.append(f"left out: {some(len(links), 'link')} to a folder or to nothing, such as {links[0]}")
     layout = Layout(folder, examples, said)
     check(layout, classes, kind)
     return layout
