@@ -20,7 +20,7 @@ ORDER = (
     ("__main__",),
     VERBS,
     ("transfer",),
-    ("command", "opened"),
+    ("command", "opened", "kept"),
     ("recipes",),
     ("training",),
     ("tasks",),
