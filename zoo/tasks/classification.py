@@ -192,17 +192,20 @@ class ClassificationPanel(Panel):
     """Shows inputs, confusion matrix, worst mistakes, precision-recall curves, and features in the projector.
 
     Args:
-        source: has `labels`, the names of the classes, and `views`.
+        source: has `labels`, the names of the classes, and `views`; it may have `augmented`.
         validation: batches of (inputs, one-hot labels); read once more per epoch.
     """
 
     def __init__(self, source, validation: tf.data.Dataset):
-        self.labels, self.views, self.validation = source.labels, source.views, validation
+        self.source, self.labels, self.views, self.validation = source, source.labels, source.views, validation
         self.truth = np.concatenate([targets.numpy().argmax(-1) for _, targets in validation])
 
     def inputs(self, sample: tuple) -> None:
-        """Shows a training batch as the network sees it."""
+        """Shows a training batch as the network sees it, and what the augmentation makes of a few pictures."""
         figures.show("inputs", self.views(sample[0][:SHOWN].numpy()), step=0)
+        sheet = figures.augmentation_sheet(self.source)
+        if sheet is not None:
+            tf.summary.image("augmentation", sheet[None], step=0)
 
     def epoch(self, model: keras.Model, step: int) -> None:
         """Shows the network's results on the validation split."""
