@@ -28,7 +28,7 @@ MOVES = {
 
 @pytest.fixture(scope="module")
 def small() -> np.ndarray:
-    """Eight different photographs (8, 32, 32, 3), one of which is all white and one black and white."""
+    """Eight photographs (8, 32, 32, 3), of which one is made white and one of two tones."""
     parts = [picture[y : y + 128 : 4, x : x + 128 : 4] for picture in (FLOWER, TEMPLE) for x, y in [(0, 0), (300, 200)]]
     pictures = np.float32([*parts, *parts])
     pictures[5], pictures[6] = 255, 255 * (pictures[6] > 128)
