@@ -81,7 +81,12 @@ def test_a_histogram_for_every_weight(run, events):
 
 @pytest.mark.parametrize(
     ("part", "tag", "count"),
-    [(".", "inputs", 1), ("validation", "confusion", EPOCHS), ("validation", "worst_mistakes", EPOCHS)],
+    [
+        (".", "inputs", 1),
+        (".", "augmentation", 1),
+        ("validation", "confusion", EPOCHS),
+        ("validation", "worst_mistakes", EPOCHS),
+    ],
 )
 def test_pictures(events, part, tag, count):
     found = events[part].Tensors(tag)

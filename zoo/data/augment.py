@@ -1,4 +1,4 @@
-"""Augmentation of training pictures by Keras' layers, on whole batches, as a pure function of (seed, step)."""
+"""Augmentation of training pictures, mostly by Keras' layers, on whole batches, as a pure function of (seed, step)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from dataclasses import dataclass, fields
 import keras
 import tensorflow as tf
 from keras import layers
+
+from zoo.data.randaugment import RandAugment
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class Augment:
     rotate: float = 0.0
     """Rotate by up to this fraction of a full turn."""
     randaugment: float = 0.0
-    """Strength of two random operations (Cubuk 2019), 0 to 1; Keras draws them once for all pictures of a batch."""
+    """Largest strength of two random operations on each picture, such as rotate or contrast (Cubuk 2019), 0 to 1."""
     erase: float = 0.0
     """Fraction of the pictures in which a rectangle is erased (Zhong 2017)."""
     mixup: float = 0.0
@@ -67,7 +69,7 @@ class Augment:
         if self.rotate:
             changes.append(layers.RandomRotation(self.rotate, **edge))
         if self.randaugment:
-            changes.append(layers.RandAugment(factor=self.randaugment, **pixels))
+            changes.append(RandAugment(self.randaugment))
         if self.erase:
             changes.append(layers.RandomErasing(factor=(self.erase, self.erase), **pixels))
         if self.mixup:

@@ -260,6 +260,24 @@ class Images(Source):
         labels = random.integers(0, self.spec["classes"], count)
         return self._stream(pixels, labels, seed=0, step=0, stopwatch=stopwatch)
 
+    def augmented(self, count: int, draws: int) -> np.ndarray | None:
+        """Training pictures, evenly spread over all of them, and after each what the augmentation may make of it.
+
+        Returns:
+            (count, 1 + draws, H, W, C) float32 pixels in 0..255, of fewer pictures if there are fewer; None if the
+            augmentation is off.
+        """
+        change = self.augment.function()
+        if change is None:
+            return None
+        pixels, labels = self.arrays("train")
+        places = np.linspace(0, len(labels) - 1, min(count, len(labels))).astype(int)
+        plain = np.float32(pixels[places])
+        with tf.device("CPU"):  # where tf.data computes it
+            targets = tf.one_hot(labels[places], self.spec["classes"])
+            drawn = [change(plain, targets, 0, step)[0] for step in range(draws)]
+        return np.stack([plain, *drawn], axis=1)
+
     def arrays(self, split: str) -> tuple[np.ndarray, np.ndarray]:
         """All pixels (N, H, W, C) uint8, in memory or memory-mapped, and all labels (N,) int64."""
         cache = self.__dict__.setdefault("_arrays", {})  # the record is frozen, and its data never change

@@ -22,10 +22,11 @@ class Source(ABC):
     A field whose metadata are {"local": True} only says where files are on this machine, and is not part of a run's
     id. The splits are called train, validation and test. The docstring of a task lists what it needs beyond this class.
 
-    A source may have two methods more. `names(split)`: what each example of validation or test is called, such as its
+    A source may have three methods more. `names(split)`: what each example of validation or test is called, such as its
     file. `other(spec, then)`: None if its files are those of a run, whose data gave `spec` to its builder and had the
     facts `then` (see `zoo.training.runs.data_facts`); else a source of all that is in them, as the split all, and a
-    sentence that says so.
+    sentence that says so. `augmented(count, draws)`: pictures (count, 1 + draws, H, W, C) in 0..255, of training and,
+    after each, what the augmentation makes of it; None if it is off.
     """
 
     batch: int

@@ -85,9 +85,12 @@ class Classification(Task):
         return {label: len(labels) / (classes * count) for label, count in enumerate(counts) if count}
 
     def look(self, source, sample: tuple) -> dict[str, View]:
-        """Training examples as the network sees them, each with its class."""
+        """Training examples as the network sees them, each with its class, and what the augmentation makes of some."""
         inputs, targets = (part[:SHOWN].numpy() for part in sample[:2])
-        return {"inputs": figures.sheet(source.views(inputs), [source.labels[label] for label in targets.argmax(-1)])}
+        captions = [source.labels[label] for label in targets.argmax(-1)]
+        views = {"inputs": figures.sheet(source.views(inputs), captions)}
+        sheet = figures.augmentation_sheet(source)
+        return views if sheet is None else views | {"augmentation": sheet}
 
     def baselines(self, source, split: str) -> list[Baseline]:
         """The most frequent class of the split as the answer to everything."""
@@ -210,7 +213,7 @@ class ClassificationPanel(Panel):
     """Shows inputs, confusion matrix, worst mistakes, precision-recall curves, and features in the projector.
 
     Args:
-        source: has `labels`, the names of the classes, and `views`.
+        source: has `labels`, the names of the classes, and `views`; it may have `augmented`.
         validation: batches of (inputs, one-hot labels); read once more per epoch.
     """
 

@@ -37,16 +37,33 @@ def rgb(picture: np.ndarray) -> np.ndarray:
     return np.repeat(clipped, 3, -1) if clipped.shape[-1] == 1 else clipped[..., :3]
 
 
-def grid(pictures: np.ndarray, captions: list[str]) -> np.ndarray:
-    """Pictures (N, H, W, C) in a grid, with a caption under each: uint8 (height, width, 3)."""
-    columns, line = math.ceil(math.sqrt(len(pictures))), 12
-    rows = math.ceil(len(pictures) / columns)
+def augmentation_sheet(source, count: int = 8, draws: int = 7) -> np.ndarray | None:
+    """What the augmentation of training pictures does: each row has one as it is and several draws of it.
+
+    Args:
+        source: of the data.
+        count: rows, or fewer if there are fewer pictures.
+        draws: columns after the first.
+
+    Returns:
+        A picture, uint8 (height, width, 3); None if the source changes no pictures.
+    """
+    augmented = getattr(source, "augmented", None)
+    pictures = augmented(count, draws) if augmented else None
+    return None if pictures is None else grid(np.concatenate(pictures), columns=1 + draws)
+
+
+def grid(pictures: np.ndarray, captions: list[str] | None = None, columns: int | None = None) -> np.ndarray:
+    """Pictures (N, H, W, C) in rows, with an optional caption under each: uint8 (height, width, 3)."""
+    columns = columns or math.ceil(math.sqrt(len(pictures)))
+    rows, line = math.ceil(len(pictures) / columns), 12 if captions else 0
     sheet = Image.new("RGB", (columns * (TILE + 4), rows * (TILE + 4 + line)), "white")
     draw = ImageDraw.Draw(sheet)
     for at, picture in enumerate(pictures):
         left, top = at % columns * (TILE + 4), at // columns * (TILE + 4 + line)
         sheet.paste(Image.fromarray(rgb(picture)).resize((TILE, TILE), Image.Resampling.NEAREST), (left, top))
-        draw.text((left, top + TILE), captions[at][:12], fill="black")
+        if captions:
+            draw.text((left, top + TILE), captions[at][:12], fill="black")
     return np.asarray(sheet)
 
 
