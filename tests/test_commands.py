@@ -81,7 +81,6 @@ def test_help_shows_the_flags_that_are_used_most(words, flags, zoo_here):
     assert done.returncode == 0
     assert re.findall(r"^[^\w\n]*--([\w.]+)", done.stdout, re.M) == flags
     assert done.stdout.endswith("`--help-all` shows all.\n")
-    assert done.stdout.count("default: ") == len(flags)
     assert f"(default: {RECIPES[words[1]].epochs})" in done.stdout
     assert "Passes over the training data." in done.stdout
 
