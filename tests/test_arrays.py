@@ -1,6 +1,7 @@
 """Arrays and datasets in memory, and Keras' losses, metrics and optimizers, go through fit, evaluate and predict."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import keras
@@ -62,6 +63,12 @@ def test_goes_through_all_verbs(run, zoo_here, tmp_path):
     assert_complaint(zoo_here("evaluate", run.path), "a run keeps no arrays", "source=Arrays")
     with pytest.raises(UserError, match="have changed"):
         evaluate(run, source=Arrays(X + 1, Y, names=("a", "b", "c")))
+
+
+def test_a_stopped_run_goes_on_in_python(run, zoo_here, tmp_path):
+    stopped = shutil.copytree(run.path, tmp_path / "stopped")
+    (stopped / "summary.json").unlink()
+    assert_complaint(zoo_here("fit", stopped), "a run keeps no arrays: go on in Python")
 
 
 def test_the_page_does_what_it_says(tmp_path, monkeypatch, capsys):

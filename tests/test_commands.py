@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from PIL import Image
 
 from zoo.__main__ import run as run_verb
 from zoo.models import googlenet
+from zoo.recipes import RECIPES
 
 
 def test_fit_ends_with_what_to_do_next(run):
@@ -54,13 +56,65 @@ def test_backend_that_cannot_be_loaded(data_directory):
 
 
 def test_help_shows_every_leaf(zoo_here):
-    done = zoo_here("fit", "cnn", "--help")
+    done = zoo_here("fit", "cnn", "--help-all")
     assert done.returncode == 0
     for flag in ("--epochs", "--patience", "--seed", "--precision", "--logs", "--data.name", "--data.folder",
                  "--data.batch", "--optimizer.rate", "--model.filters", "--model.dropout", "--profile"):  # fmt: skip
         assert flag in done.stdout
     assert "fraction of units dropped" in done.stdout
-    assert "Most used: --data.folder, --data.file, --data.size, --data.batch, --epochs" in " ".join(done.stdout.split())
+
+
+FIT = ["data.folder", "data.file", "data.size", "data.batch", "epochs", "minutes", "model.variant", "optimizer.rate"]
+BENCH = ["seconds", "json", "data.file", "data.tokens", "data.batch", "epochs", "minutes", "optimizer.rate"]
+
+
+@pytest.mark.parametrize(
+    ("words", "flags"),
+    [
+        (("fit", "resnet20", "--help"), [*FIT, "patience", "fresh"]),
+        (("fit", "cnn", "--epochs", 3, "-h"), [*(f for f in FIT if f != "model.variant"), "patience", "fresh", "logs"]),
+        (("bench", "lm", "--help"), [*BENCH, "patience", "seed"]),
+    ],
+)
+def test_help_shows_the_flags_that_are_used_most(words, flags, zoo_here):
+    done = zoo_here(*words)
+    assert done.returncode == 0
+    assert re.findall(r"^[^\w\n]*--([\w.]+)", done.stdout, re.M) == flags
+    assert done.stdout.endswith("`--help-all` shows all.\n")
+    assert f"(default: {RECIPES[words[1]].epochs})" in done.stdout
+    assert "Passes over the training data." in done.stdout
+
+
+OWN = """
+import keras
+from zoo.data import Rows
+from zoo.tasks import Classification
+from zoo.training import Recipe
+
+def dense(input_shape, classes, *, variant: str = "small"):
+    '''Dense layers.
+
+    Args:
+        variant: small or large.
+    '''
+
+mine = Recipe(name="mine", model=dense, data=Rows("breast_cancer"), task=Classification())
+"""
+
+
+def test_help_for_a_recipe_of_ones_own(zoo_here, tmp_path):
+    """A flag that its network or its data lack is left out."""
+    (tmp_path / "dense.py").write_text(OWN)
+    done = zoo_here("fit", f"{tmp_path / 'dense.py'}:mine", "--help")
+    assert done.returncode == 0, done.stderr
+    assert "--data.size" not in done.stdout
+    assert "--model.variant STR" in done.stdout
+    assert "small or large. (default: small)" in done.stdout
+
+
+def test_help_of_a_run_has_no_more(run, zoo_here):
+    for word in ("--help", "--help-all"):
+        assert "--split" in zoo_here("evaluate", run[0], word).stdout
 
 
 def test_evaluate(run, zoo_here):

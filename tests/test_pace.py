@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 from xml.etree import ElementTree
 
 import keras
@@ -11,6 +12,7 @@ import pytest
 from zoo.data import Arrays
 from zoo.errors import UserError
 from zoo.fit import fit
+from zoo.recipes import RECIPES
 from zoo.tasks import Classification
 from zoo.training import Optimizer, Recipe, Run, pace
 from zoo.training.pace import Left
@@ -43,9 +45,9 @@ def test_minutes_set_the_epochs_once(tmp_path, brief, capsys):
     recipe = replace(RECIPE, minutes=0.05)
     run = fit(recipe, logs=tmp_path)
     planned = json.loads((run.path / "plan.json").read_text())["epochs"]
-    assert 1 < planned <= 6  # 0.5 s each and more
+    assert 1 <= planned <= 6  # 0.5 s each and more
     assert len(run.history) == planned
-    assert f"0.05 minutes are about {planned * 10} steps: {planned} epochs" in capsys.readouterr().out
+    assert f"0.05 minutes are about {planned * 10} steps: {planned} epoch" in capsys.readouterr().out
     # From then on it is the training of so many epochs, bit for bit.
     plain = fit(replace(RECIPE, epochs=planned), logs=tmp_path)
     assert plain.history == run.history
@@ -67,36 +69,66 @@ def test_minutes_that_are_none(minutes):
         replace(RECIPE, minutes=minutes)
 
 
-def test_what_is_said_of_a_long_training(monkeypatch, capsys):
+MORE = "; `--minutes {}` would train for so long"
+
+
+@pytest.mark.parametrize(
+    ("steps", "epochs", "lines"),
+    [
+        (100, 40, [f"about 13 min left, and a little more for validation{MORE.format(6)}",
+                   "epoch 2 of 40: about 13 min left"]),
+        # An epoch that ends before its steps were timed long enough is timed as a whole; after a minute once more.
+        (10, 100, ["epoch 2 of 100: about 3 min left", "epoch 32 of 100: about 2 min left"]),
+        (10, 450, [f"epoch 2 of 450: about 13 min left{MORE.format(6)}", "epoch 32 of 450: about 14 min left"]),
+    ],
+)  # fmt: skip
+def test_what_is_said_of_a_long_training(steps, epochs, lines, monkeypatch, capsys):
     clock = [1000.0]
     monkeypatch.setattr(pace.time, "monotonic", lambda: clock[0])
-    left = Left(steps=100, epochs=40)
-    left.set_params({"steps": 100})
-    for epoch in range(3):
+    left = Left(steps, replace(RECIPE, epochs=epochs))
+    left.set_params({"steps": steps})
+    for epoch in range(50 if steps < 100 else 3):
         left.on_epoch_begin(epoch)
-        for batch in range(100):
+        for batch in range(steps):
             clock[0] += 20 if epoch == batch == 0 else 0.2  # the first step compiles
             left.on_train_batch_end(batch)
-    assert [line for line in capsys.readouterr().out.splitlines() if line] == [
-        "about 13 min left, and a little more for validation",
-        "epoch 2 of 40: about 13 min left",
-    ]
+    assert [line for line in capsys.readouterr().out.splitlines() if line] == lines
 
 
-def test_short_epochs(monkeypatch, capsys):
-    """An epoch that ends before its steps were timed long enough is timed as a whole."""
-    clock = [1000.0]
-    monkeypatch.setattr(pace.time, "monotonic", lambda: clock[0])
-    left = Left(steps=10, epochs=200)
-    left.set_params({"steps": 10})
-    for epoch in range(100):
-        left.on_epoch_begin(epoch)
-        for batch in range(10):
-            clock[0] += 0.1
-            left.on_train_batch_end(batch)
-    said = [line for line in capsys.readouterr().out.splitlines() if line]
-    assert said[0] == "epoch 2 of 200: about 3 min left"
-    assert len(said) == 2  # after a minute once more
+def test_what_would_be_shorter():
+    vit = replace(RECIPES["vit"], model=partial(RECIPES["vit"].model, variant="mini"))
+    assert pace.shorter(vit, 299) == ""
+    assert pace.shorter(vit, 3600) == f"{MORE.format(10)}, and `--model.variant micro` is a smaller network"
+    assert pace.shorter(RECIPES["resnet20"], 3600) == MORE.format(10)  # there is none that is smaller
+    assert pace.shorter(replace(vit, minutes=20.0), 3600) == ""
+
+
+@pytest.mark.parametrize(
+    ("losses", "patience", "stopped"),
+    [
+        ([3, 2, 1, *[4] * 9], 3, 6),
+        ([5, 4, 6, 6, 6, 3, *[4] * 14], 5, 11),  # three would have stopped too soon
+        ([3, 2, 1, 4, 4], None, None),  # it would have spared nothing
+        ([*range(12, 0, -1)], None, None),
+    ],
+)
+def test_epochs_that_patience_would_have_spared(losses, patience, stopped):
+    said = pace.spared(RECIPE, [{"val_loss": float(loss)} for loss in losses])
+    accuracy = pace.spared(replace(RECIPE, monitor="val_accuracy"), [{"val_accuracy": -loss} for loss in losses])
+    assert (said is None) == (accuracy is None) == (patience is None)
+    if patience is not None:
+        assert f"`--patience {patience}` would have stopped after epoch {stopped} with the same weights" in said
+        # Keras' own early stopping agrees.
+        stopping = keras.callbacks.EarlyStopping(patience=patience)
+        stopping.set_model(keras.Sequential())
+        stopping.model.stop_training = False
+        stopping.on_train_begin()
+        for epoch, loss in enumerate(losses, 1):
+            stopping.on_epoch_end(epoch - 1, {"val_loss": loss})
+            if stopping.model.stop_training:
+                break
+        assert (epoch, stopping.best) == (stopped, min(losses))
+    assert pace.spared(replace(RECIPE, patience=3), [{"val_loss": float(loss)} for loss in losses]) is None
 
 
 def test_nothing_is_said_of_a_short_one(tmp_path, capsys):

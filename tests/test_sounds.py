@@ -8,7 +8,9 @@ import pytest
 from scipy.io import wavfile
 
 from zoo.data import Vary
-from zoo.data.sounds import add_facts, heard, in_words, log_mel, placed, read_sound, samples_of
+from zoo.data.layout import layout_of
+from zoo.data.sounds import add_facts, find_sounds, heard, in_words, log_mel, placed, read_sound, samples_of
+from zoo.errors import UserError
 
 
 def tone(hertz: float, seconds: float = 0.5, rate: int = 8000) -> np.ndarray:
@@ -174,6 +176,26 @@ def test_channels_that_cancel_each_other_out(tmp_path):
     assert "8,000 (5); the shortest lasts 0.5 s" in said
     assert "nothing is heard of 1" in said
     assert "the channels of 1 are in opposite phases" in said
+
+
+def test_what_a_library_would_read_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr("zoo.data.sounds.soundfile", None)
+    names = [f"{label}/{number}.wav" for label in "ab" for number in range(3)]
+    for name in (*names, "a/x.flac", "a/y.mp3", "a/z.m4a", "c/x.flac"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    hint = "(not a kind that is read); soundfile reads .flac{}: pip install soundfile"
+    with pytest.raises(UserError) as raised:  # a class of others alone
+        layout_of(tmp_path, find_sounds, "sound", "1.wav")
+    assert f"and test; left out of c: 1 .flac {hint.format('')}" in str(raised.value)
+    (tmp_path / "c/x.flac").unlink()
+    (tmp_path / "c").rmdir()
+    said = layout_of(tmp_path, find_sounds, "sound", "1.wav").said
+    assert said == [f"left out of a: 1 .flac, 1 .m4a, 1 .mp3 {hint.format(', .mp3')}"]
+    for name in names:
+        (tmp_path / name).unlink()
+    with pytest.raises(UserError, match=r"it has 1 .flac, .*; soundfile reads .flac, .mp3: pip install soundfile"):
+        layout_of(tmp_path, find_sounds, "sound", "1.wav")
 
 
 @pytest.mark.parametrize("ending", ["flac", "ogg", "mp3", "aiff"])

@@ -15,7 +15,7 @@ import signal
 import sys
 import typing
 from collections.abc import Callable
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -30,9 +30,12 @@ if TYPE_CHECKING:
     from zoo.training import Recipe
 
 Options = TypeVar("Options")
-USED = (  # the flags that a help text names first
-    *("data.folder", "data.file", "data.csv", "data.column", "data.size", "data.batch"),
-    *("epochs", "minutes", "model.variant", "optimizer.rate", "seed", "logs", "fresh"),
+HELP = ("-h", "--help", "--help-all")
+SHORT = 10  # flags that --help shows at most
+USED = (  # those that it shows, of which few recipes have all
+    *("seconds", "json", "data.folder", "data.file", "data.csv", "data.column", "data.label", "data.tokens"),
+    *("data.size", "data.batch", "epochs", "minutes", "model.variant", "optimizer.rate", "patience"),
+    *("fresh", "logs", "seed"),
 )
 # Errors that the system and not this package causes: permissions, file names, limits, a failing device.
 OF_THE_MACHINE = {
@@ -55,7 +58,7 @@ def parse(verb: str, argv: list[str], options: type[Options]) -> tuple[Recipe, O
         SystemExit: a flag is wrong (2), or help was asked for (0).
     """
     names = "\n".join(f"  {name}" for name in RECIPES)
-    if not argv or argv[0] in ("-h", "--help"):
+    if not argv or argv[0] in HELP:
         print(f"usage: python -m zoo.{verb} RECIPE [OPTIONS]\n\nrecipes:\n{names}\n  FILE.py:NAME, one of your own\n")
         print(f"`python -m zoo.{verb} RECIPE --help` shows the options of one.")
         raise SystemExit(0 if argv else 2)
@@ -81,16 +84,35 @@ def parse_for(recipe: Recipe, verb: str, argv: list[str], options: type[Options]
     registry = tyro.constructors.ConstructorRegistry()
     registry.struct_rule(hyperparameters)
     description = " ".join((recipe.model.func.__doc__ or recipe.name).split("\n\n")[0].split())
-    known = [*recipe.leaves(), *(part.name for record in (recipe, options) for part in dataclasses.fields(record))]
-    description += f" Most used: {', '.join(f'--{name}' for name in USED if name in known)}."
-    parsed = read(
-        joined(recipe=recipe, options=options()),
-        f"{verb} {argv[0]}",
-        argv[1:],
-        description=description,
-        registry=registry,
-    )
+    command, name = joined(recipe=recipe, options=options()), f"{verb} {argv[0]}"
+    if "--help-all" not in argv and {"-h", "--help"} & set(argv):
+        with contextlib.suppress(SystemExit):
+            read(most_used(command()), name, ["--help"], description=description)
+        print("These are the most used; `--help-all` shows all.")
+        raise SystemExit(0)
+    parsed = read(command, name, argv[1:], description=description, registry=registry)
     return parsed.recipe, parsed.options
+
+
+def most_used(command: Any) -> type:
+    """A record of those flags of a command, as `joined` makes it, that are used most."""
+    found = {}
+    for flag in USED:
+        *way, name = flag.split(".")
+        for part in vars(command).values():
+            owner = reduce(lambda record, step: getattr(record, step, None), way, part)
+            for spec in arguments(owner):
+                if spec.name == name:
+                    found[flag] = spec
+    fields = [
+        (
+            flag.replace(".", "_"),
+            Annotated[spec.type, tyro.conf.arg(name=flag, help=spec.helptext or "")],
+            field(spec.default),
+        )
+        for flag, spec in list(found.items())[:SHORT]
+    ]
+    return dataclasses.make_dataclass("Used", fields)
 
 
 def read(kind: type[Options], verb: str, argv: list[str], **how) -> Options:
@@ -101,7 +123,8 @@ def read(kind: type[Options], verb: str, argv: list[str], **how) -> Options:
         SystemExit: a flag is wrong (2), or help was asked for (0).
     """
     try:
-        return tyro.cli(kind, args=argv, prog=f"python -m zoo.{verb}", **how)
+        words = ["--help" if word == "--help-all" else word for word in argv]
+        return tyro.cli(kind, args=words, prog=f"python -m zoo.{verb}", **how)
     except ValueError as error:  # tyro reports errors only for nested records
         raise UserError(str(error)) from error
 
@@ -146,22 +169,32 @@ def hyperparameters(
     """Tells tyro how to parse a builder in a partial: by its keyword-only arguments and their descriptions."""
     if info.type is not partial:
         return None
-    builder = info.default
-    described = docstring_parser.parse(inspect.getdoc(builder.func) or "").params
-    helps = {argument.arg_name: " ".join((argument.description or "").split()) for argument in described}
-    import keras  # to resolve return types that are annotated as text
-
-    hints = typing.get_type_hints(builder.func, localns={"keras": keras}, include_extras=True)
-    fields = [
-        tyro.constructors.StructFieldSpec(
-            name=p.name, type=hints[p.name], default=p.default, helptext=helps.get(p.name)
-        )
-        for p in inspect.signature(builder).parameters.values()
-        if p.kind is p.KEYWORD_ONLY
-    ]
     return tyro.constructors.StructConstructorSpec(
-        instantiate=lambda **values: partial(builder.func, **values), fields=tuple(fields)
+        instantiate=lambda **values: partial(info.default.func, **values), fields=tuple(arguments(info.default))
     )
+
+
+def arguments(owner: Any) -> list[tyro.constructors.StructFieldSpec]:
+    """The fields of a record, or the keyword-only arguments of a builder in a partial, with their descriptions."""
+    if isinstance(owner, partial):
+        import keras  # to resolve return types that are annotated as text
+
+        hints = typing.get_type_hints(owner.func, localns={"keras": keras}, include_extras=True)
+        parameters = inspect.signature(owner).parameters.values()
+        values = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+        described = docstring_parser.parse(inspect.getdoc(owner.func) or "").params
+    elif dataclasses.is_dataclass(owner):
+        hints = typing.get_type_hints(type(owner), include_extras=True)
+        values = {field.name: getattr(owner, field.name) for field in dataclasses.fields(owner)}
+        bases = reversed(type(owner).__mro__[:-1])
+        described = [text for base in bases for text in docstring_parser.parse_from_object(base).params]
+    else:
+        return []
+    helps = {argument.arg_name: " ".join((argument.description or "").split()) for argument in described}
+    return [
+        tyro.constructors.StructFieldSpec(name=name, type=hints[name], default=value, helptext=helps.get(name))
+        for name, value in values.items()
+    ]
 
 
 def main(verb: Callable[[list[str]], int]) -> int:
@@ -252,7 +285,7 @@ def first_word(verb: str, argv: list[str], usage: str, about: str) -> str:
         UserError: a flag came first.
         SystemExit: help was asked for (0), or there are no arguments (2).
     """
-    if not argv or argv[0] in ("-h", "--help"):
+    if not argv or argv[0] in HELP:
         print(f"usage: python -m zoo.{verb} {usage}\n\n{about}")
         raise SystemExit(0 if argv else 2)
     if argv[0].startswith("-"):

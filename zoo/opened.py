@@ -228,12 +228,18 @@ def recipe_of(path: Path, builders: Sequence[Callable], places: Mapping[str, Pat
         UserError: it is no run, is damaged or of another version, its data are gone, or a part of it is not zoo's.
     """
     check_is_run(path)
+    from zoo.data import Arrays
     from zoo.training import Optimizer, Recipe, Thaw, Whole, runs
     from zoo.training.recipe import revive
 
     run = runs.open_for_reading(path)
     kept = run.record["recipe"]
     data = located(recalled(None, kept.get("data"), "source", run), run, places)
+    if isinstance(data, Arrays) and run.summary is None:
+        raise UserError(
+            f"{path} was trained on arrays, and a run keeps no arrays: go on in Python, with fit(recipe) and the same "
+            "ones"
+        )
     check_is_there(data, run, places)
     known = {builder.__name__: builder for builder in (*builders, *(recipe.model.func for recipe in RECIPES.values()))}
     methods = {method.__name__: method for method in (Whole, Thaw)}

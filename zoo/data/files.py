@@ -21,22 +21,33 @@ def all_files(folder: Path) -> list[Path]:
     Raises:
         UserError: the folder, or one in it, cannot be read.
     """
-    found = []
+    return list(map(Path, walked(folder)))
+
+
+def walked(folder: Path | str) -> Iterator[str]:
+    """Yields what `all_files` returns, as text, which is much quicker to make."""
+    for entry in entries_of(folder):
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            yield from walked(entry.path)
+        elif entry.is_file():
+            yield entry.path
+
+
+def entries_of(folder: Path | str) -> list[os.DirEntry]:
+    """What a folder holds, by name; an entry knows whether it is a folder without a look at the file itself.
+
+    Raises:
+        UserError: the folder cannot be read.
+    """
     try:
         with os.scandir(folder) as entries:
-            inside = sorted(entries, key=lambda entry: entry.name)
+            return sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
         raise UserError(
             f"the folder {error.filename} cannot be read ({error.strerror}): see to it that you may, or remove it"
         ) from error
-    for entry in inside:
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir(follow_symlinks=False):
-            found += all_files(Path(entry.path))
-        elif entry.is_file():
-            found.append(Path(entry.path))
-    return found
 
 
 def links_left_out(folder: Path) -> list[Path]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -310,7 +311,7 @@ def digest_of(layout: Layout, form: object) -> str:
     """Twelve hexadecimal digits that change with the files, their classes and groups, and the form they get."""
     stamps = []
     for example in layout.examples:
-        stat = example.path.stat()
+        stat = os.stat(example.path)
         stamps.append((*example[1:], stat.st_size, stat.st_mtime_ns))
     content = json.dumps([str(layout.place.resolve()), form, stamps])
     return hashlib.sha256(content.encode()).hexdigest()[:12]

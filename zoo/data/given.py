@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from zoo.data.files import entries_of
 from zoo.errors import UserError
 
 SPLITS = ("train", "validation", "test")
@@ -21,8 +22,8 @@ NAMED = 3  # classes that an error lists at most
 
 def folders_in(folder: Path) -> list[Path]:
     """The sub-folders by name; hidden ones are left out, and so is what ZIP files of a Mac bring along."""
-    inner = (path for path in folder.iterdir() if path.is_dir() and not path.name.startswith((".", "__MACOSX")))
-    return sorted(inner, key=lambda path: path.name)
+    hidden = (".", "__MACOSX")
+    return [Path(e.path) for e in entries_of(folder) if not e.name.startswith(hidden) and e.is_dir()]
 
 
 def inmost(folder: Path, find: Callable[[Path], list[Path]]) -> Path:

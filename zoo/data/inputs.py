@@ -16,6 +16,7 @@ from zoo.data.files import side_by_side
 from zoo.errors import UserError, has_undecoded
 
 AT_ONCE = 64  # inputs per batch
+EACH = 8  # files that a thread takes at once, as handing one over takes a good part of the time to read a small one
 NAMED = 10  # unknown words that are listed at most
 
 # The first entries of an answer, among them "error" if the input cannot be read; and the network's input.
@@ -50,7 +51,7 @@ class Files:
         if not self.files:
             raise UserError(f"no {source.kind}s were named: wanted {source.usage} after the run")
         threads = getattr(source, "threads", 1)
-        read = side_by_side(lambda found: read_file(source, *found, spec), self.found(source), threads)
+        read = side_by_side(lambda found: read_file(source, *found, spec), self.found(source), threads, EACH)
         yield from in_batches(read, AT_ONCE)
 
     def found(self, source) -> Iterator[tuple[Path, str | None]]:

@@ -12,12 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from zoo.data.files import all_files, links_left_out
+from zoo.data.files import links_left_out, walked
 from zoo.data.given import cut_from_train, folders_in, inmost, parts_in
+from zoo.data.sounds import MORE
 from zoo.errors import UserError
 
 NO_CONTENT = {".txt", ".md", ".csv", ".tsv", ".json", ".xml", ".yaml", ".yml", ".html", ".htm", ".log", ".ini", ".db"}
 OTHER = "other file"
+LIBRARIES = {"picture": ("pillow-heif", {".heic", ".heif"}), "sound": ("soundfile", MORE)}
 NAMED = 3  # things that a sentence lists before it sums up the others
 UNEQUAL = 10  # times as many files as the smallest class has, from which on this is said
 
@@ -81,19 +83,22 @@ def layout_of(
     examples, left_out, links = [], {}, []
     for part, place in (parts or {None: top}).items():
         for sub in folders_in(place):
-            found = find(sub)
-            names = [path.relative_to(sub).as_posix() for path in found]
+            found, within = find(sub), sub.relative_to(folder).as_posix()
+            names = [path.as_posix()[len(sub.as_posix()) + 1 :] for path in found]  # as relative_to, but at once
             examples += [
-                Example(path, sub.name, path.relative_to(folder).as_posix(), below, group_of(below, groups), part)
+                Example(path, sub.name, f"{within}/{below}", below, group_of(below, groups), part)
                 for path, below in zip(found, names, strict=True)
             ]
-            left_out.setdefault(sub.name, Counter()).update(endings(set(all_files(sub)) - set(found)))
+            inside = list(walked(sub))
+            others = set(map(Path, inside)) - set(found) if len(inside) > len(found) else ()
+            left_out.setdefault(sub.name, Counter()).update(endings(others))
             links += links_left_out(sub)
         beside = [path for path in place.iterdir() if path.is_file() and not path.name.startswith(".")]
         left_out.setdefault("", Counter()).update(endings(beside))
     classes = sorted(left_out.keys() - {""})
     if not examples:
-        there = summed(sum(left_out.values(), Counter()))
+        counts = sum(left_out.values(), Counter())
+        there = summed(counts) + advice(counts, kind)
         raise UserError(
             f"no {kind}s in {folder}: wanted one sub-folder per class, such as {folder / 'cat' / example}"
             + (f"; it has {there}" if there else "")
@@ -135,6 +140,7 @@ def check(layout: Layout, classes: Sequence[str], kind: str) -> None:
             raise UserError(
                 f"class {name} in {where} has {some(counts[name], kind)}: at least {needed} are needed"
                 + (", one each for training, validation and test" if not given else "")
+                + "".join(f"; {said}" for said in layout.said if said.startswith(f"left out of {name}:"))
             )
     units = {(example.label, example.group or example.name) for example in layout.examples if not example.part}
     if any(example.group for example in layout.examples):
@@ -230,7 +236,7 @@ def said_of_left_out(left_out: dict[str, Counter], kind: str) -> list[str]:
     if len(told) > NAMED:
         told = {f"{len(told)} classes": sum(told.values(), Counter())}
     said = [
-        f"left out of {name}: {summed(counts)} (not a kind that is read){advice(counts)}"
+        f"left out of {name}: {summed(counts)} (not a kind that is read){advice(counts, kind)}"
         for name, counts in told.items()
     ]
     if beside:
@@ -248,6 +254,8 @@ def are(count: int) -> str:
     return "is" if count == 1 else "are"
 
 
-def advice(counts: Counter) -> str:
-    """What to do about files of a kind that could be read."""
-    return "; pillow-heif reads .heic: pip install pillow-heif" if {".heic", ".heif"} & set(counts) else ""
+def advice(counts: Counter, kind: str) -> str:
+    """What to do about files that a library would read, which is not installed."""
+    library, wanted = LIBRARIES.get(kind, ("", set()))
+    listed = ", ".join(sorted(wanted & set(counts)))
+    return f"; {library} reads {listed}: pip install {library}" if listed else ""

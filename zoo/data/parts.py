@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -95,7 +96,7 @@ def equal_files(examples: Iterable[Example]) -> dict[str, str]:
     """The names of examples whose files are equal to another's, each with a digest of the content."""
     sizes = defaultdict(list)
     for example in examples:
-        sizes[example.path.stat().st_size].append(example)
+        sizes[os.stat(example.path).st_size].append(example)
     alike = [example for same in sizes.values() if len(same) > 1 for example in same]
     digests = list(side_by_side(lambda example: digest_of(example.path), alike, each=MANY))
     often = Counter(digests)

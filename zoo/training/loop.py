@@ -163,7 +163,7 @@ def train(
         fresh=resume.step == 0,
         profile=profile,
     )
-    all_callbacks = resume.after([*standard, board], [pace.Left(steps, recipe.epochs), *own])
+    all_callbacks = resume.after([*standard, board], [pace.Left(steps, recipe, fresh=resume.step == 0), *own])
     if resume.step:
         print(f"resuming {run.path} after {resume.epoch} epoch{'s' * (resume.epoch != 1)}, at step {resume.step}")
     else:
@@ -187,12 +187,15 @@ def train(
                 shuffle=False,  # the source shuffles
                 verbose=1 if sys.stdout.isatty() else 2,
             )
-    files.write_json(run.path / "history.json", resume.state["history"])
+    history = resume.state["history"]
+    files.write_json(run.path / "history.json", history)
     panel.finish(run.model(), run.path)
     rivals = [vars(rival) for rival in recipe.task.baselines(source, "validation")]
     if recipe.loss is not None:  # the values of another loss do not compare
         rivals = [rival for rival in rivals if rival["metric"] != "loss"]
     files.write_json(run.path / "summary.json", summarize(recipe, resume, steps) | {"baselines": rivals})
+    if said := pace.spared(recipe, history):
+        print(said)
 
 
 def describe(recipe: Recipe, precision: str, command: str | None, logs: Path) -> dict:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import time
+from functools import partial
 
 import keras
 import tensorflow as tf
@@ -10,9 +12,13 @@ import tensorflow as tf
 from zoo.errors import UserError
 from zoo.layers.carry import forget
 from zoo.training import files
+from zoo.training.recipe import Recipe, hyperparameters
 from zoo.training.runs import Run
 
 WORTH = 60  # seconds: of shorter trainings nothing is said, and nothing more often
+LONG = 300  # seconds: of trainings that take longer it is said what would be shorter
+MOST = 10  # minutes that are suggested at most
+PATIENCE = (3, 5, 10, 20)  # epochs that are suggested
 TIMED = 3.0  # seconds for which steps are timed
 AROUND = 0.5  # seconds of an epoch, about, for what TensorBoard gets and for saving
 
@@ -22,20 +28,45 @@ def spoken(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
+def smaller(builder) -> str | None:
+    """The smallest variant of a network, if it is built with another; a module's VARIANTS begin with that."""
+    variant = hyperparameters(builder).get("variant")
+    known = getattr(inspect.getmodule(builder.func), "VARIANTS", {})
+    if not isinstance(known, dict) or variant not in known:
+        return None
+    first = next(iter(known))
+    return first if variant != first else None
+
+
+def shorter(recipe: Recipe, seconds: float) -> str:
+    """What would make a training of that many seconds shorter, to be added to a line; empty where it is short."""
+    if seconds <= LONG or recipe.minutes is not None:
+        return ""
+    said = f"; `--minutes {min(MOST, int(seconds / 120))}` would train for so long"
+    variant = smaller(recipe.model)
+    return said + (f", and `--model.variant {variant}` is a smaller network" if variant else "")
+
+
 class Left(keras.callbacks.Callback):
     """Says how much longer a training takes, where that is worth a line; early stopping may end it sooner.
 
     Args:
         steps: per epoch.
-        epochs: in all.
+        recipe: whose `epochs` are those in all.
+        fresh: whether the training begins, so that it is not too late for what would be shorter.
     """
 
-    def __init__(self, steps: int, epochs: int):
+    def __init__(self, steps: int, recipe: Recipe, fresh: bool = True):
         super().__init__()
-        self.steps, self.epochs = steps, epochs
+        self.steps, self.epochs = steps, recipe.epochs
+        self._shorter = partial(shorter, recipe) if fresh else lambda seconds: ""
         self._first = self._begun = None  # when the first steps ended, which compile; when the epoch began
         self._said = time.monotonic() - WORTH
         self._estimated = False
+
+    def _say(self, what: str, left: float) -> None:
+        print(f"{what}{self._shorter(left)}", flush=True)
+        self._shorter = lambda seconds: ""  # once is enough
 
     def on_epoch_begin(self, epoch, logs=None):
         now = time.monotonic()
@@ -44,7 +75,7 @@ class Left(keras.callbacks.Callback):
         self._estimated = self._first is not None  # after an epoch its own time says more than that of some steps
         if left > WORTH and now - self._said >= WORTH:
             self._said = now
-            print(f"epoch {epoch + 1} of {self.epochs}: about {spoken(left)} left")
+            self._say(f"epoch {epoch + 1} of {self.epochs}: about {spoken(left)} left", left)
 
     def on_train_batch_end(self, batch, logs=None):
         now = time.monotonic()
@@ -56,7 +87,7 @@ class Left(keras.callbacks.Callback):
             later = self.steps * (self.epochs - self._epoch - 1)
             left = (now - self._first[0]) / (batch - self._first[1]) * (in_epoch + later)
             if left > WORTH:
-                print(f"\nabout {spoken(left)} left, and a little more for validation")
+                self._say(f"\nabout {spoken(left)} left, and a little more for validation", left)
 
 
 def epochs_of(model: keras.Model, run: Run, minutes: float, *, train: tf.data.Dataset, validation, steps: int) -> int:
@@ -104,3 +135,26 @@ def epochs_of(model: keras.Model, run: Run, minutes: float, *, train: tf.data.Da
     more = "" if epoch <= 60 * minutes else f"; one takes about {spoken(epoch)}: for less, take less data"
     print(f"{minutes:g} minutes are about {epochs * steps:,} steps: {epochs} epoch{'s' * (epochs > 1)}{more}")
     return epochs
+
+
+def spared(recipe: Recipe, history: list[dict]) -> str | None:
+    """A sentence on early stopping, if it would have kept the same epoch's weights and spared a third of the epochs.
+
+    Args:
+        recipe: finished without early stopping.
+        history: the monitored value of each epoch.
+    """
+    if recipe.patience or recipe.monitor == "last":
+        return None
+    sign = {"min": 1, "max": -1}[recipe.task.monitors[recipe.monitor]]
+    best, gap, value = 0, 0, float("inf")  # gap: the longest time without an improvement, up to the best epoch
+    for epoch, logs in enumerate(history, 1):
+        if sign * logs[recipe.monitor] < value:
+            best, gap, value = epoch, max(gap, epoch - best), sign * logs[recipe.monitor]
+    for patience in PATIENCE:
+        if patience >= gap and best + patience <= len(history) * 2 / 3:
+            return (
+                f"{recipe.monitor} was best at epoch {best} of {len(history)}: `--patience {patience}` would have "
+                f"stopped after epoch {best + patience} with the same weights"
+            )
+    return None
