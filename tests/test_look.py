@@ -34,10 +34,11 @@ def pairs(path):
 def test_pictures_are_written_and_nothing_else(zoo_here, tmp_path):
     done = zoo_here("look", "cnn", "--out", tmp_path / "a" / "b")
     assert done.returncode == 0, done.stderr
-    first, second = done.stdout.splitlines()
-    assert first == "digits: 1,257 train, 180 validation, 360 test"
-    assert second == f"inputs: {tmp_path / 'a' / 'b' / 'inputs.png'}"
-    assert [path.name for path in (tmp_path / "a" / "b").iterdir()] == ["inputs.png"]
+    assert done.stdout.splitlines() == [
+        "digits: 1,257 train, 180 validation, 360 test",
+        *(f"{name}: {tmp_path / 'a' / 'b' / name}.png" for name in ("inputs", "augmentation")),
+    ]
+    assert {path.name for path in (tmp_path / "a" / "b").iterdir()} == {"inputs.png", "augmentation.png"}
     with Image.open(tmp_path / "a" / "b" / "inputs.png") as picture:
         assert picture.size == (5 * 76, 5 * 88)
     (tmp_path / "file").touch()
