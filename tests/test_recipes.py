@@ -64,6 +64,8 @@ FEWER = {
 @pytest.fixture
 def little(request, monkeypatch):
     """Makes networks with a few narrow layers; whole ones are built, run and taught in test_models.py."""
+    if request.getfixturevalue("name") not in REPEATED:  # the pictures after an epoch are the same for all
+        request.getfixturevalue("unshown")
     monkeypatch.setitem(RESNETS, "resnet20", RESNETS["resnet20"]._replace(blocks=(1, 1, 1)))
     monkeypatch.setitem(RESNETS, "resnet50", RESNETS["resnet50"]._replace(blocks=(1, 1, 1, 1)))
     monkeypatch.setitem(VITS, "micro", VITS["micro"]._replace(width=16, depth=1, heads=2))
@@ -210,6 +212,7 @@ def test_id_changes_with_every_leaf_that_decides(data_directory):
     assert dataclasses.replace(recipe, data=elsewhere).id() == recipe.id()
 
 
+@pytest.mark.usefixtures("unshown")
 def test_diverged_training_keeps_the_last_good_state(tiny, data_directory, tmp_path):
     recipe = dataclasses.replace(
         small(RECIPES["cnn"], tiny, data_directory),
@@ -229,6 +232,7 @@ class Poison(keras.callbacks.Callback):
             weight.assign(weight * float("nan"))
 
 
+@pytest.mark.usefixtures("unshown")
 def test_divergence_leaves_the_last_good_state(tiny, data_directory, tmp_path, monkeypatch):
     standard = callbacks.standard
     monkeypatch.setattr(callbacks, "standard", lambda *all: [Poison(), *standard(*all)])
@@ -240,6 +244,7 @@ def test_divergence_leaves_the_last_good_state(tiny, data_directory, tmp_path, m
     assert resumed.history == fit(recipe, logs=tmp_path, fresh=True).history
 
 
+@pytest.mark.usefixtures("unshown")
 def test_full_disk_leaves_the_last_good_state(tiny, data_directory, tmp_path, monkeypatch):
     recipe, sync, written = small(RECIPES["cnn"], tiny, data_directory), os.fsync, []
 
@@ -258,6 +263,7 @@ def test_full_disk_leaves_the_last_good_state(tiny, data_directory, tmp_path, mo
     assert resumed.history == fit(recipe, logs=tmp_path, fresh=True).history
 
 
+@pytest.mark.usefixtures("unshown")
 def test_history_is_whole_after_a_kill_before_it_was_written(tiny, data_directory, tmp_path):
     recipe = small(RECIPES["cnn"], tiny, data_directory)
     run = fit(recipe, logs=tmp_path)
@@ -267,6 +273,7 @@ def test_history_is_whole_after_a_kill_before_it_was_written(tiny, data_director
     assert fit(recipe, logs=tmp_path).history == whole
 
 
+@pytest.mark.usefixtures("unshown")
 def test_a_run_is_about_its_own_data_and_versions(tiny, data_directory, tmp_path):
     folder = shutil.copytree(tiny, tmp_path / "pictures")
     recipe = small(RECIPES["cnn"], folder, data_directory)
