@@ -19,8 +19,10 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 import keras
+import numpy as np
 import pytest
 import tensorflow_datasets as tfds
+from PIL import Image
 from tensorflow_datasets.core.download import resource
 
 ROOT = Path(__file__).parents[1]
@@ -73,6 +75,19 @@ def unshown(monkeypatch):
 def data_directory(tmp_path_factory) -> Path:
     """Where TFDS keeps the data of all tests; `digits` is prepared there once."""
     return tmp_path_factory.mktemp("tensorflow_datasets")
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """Three classes that a network can tell apart: where the bright half lies."""
+    folder, random = tmp_path_factory.mktemp("tiny"), np.random.default_rng(0)
+    for label in range(3):
+        (folder / f"class{label}").mkdir()
+        for number in range(20):
+            pixels = random.integers(0, 60, (16, 16, 3), np.uint8)
+            pixels[:, label * 5 : label * 5 + 5] += 150
+            Image.fromarray(pixels).save(folder / f"class{label}" / f"{number}.png")
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from conftest import assert_complaint
 from PIL import Image
 from statsmodels.datasets import sunspots
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from test_resume import crash_at_saves
+from test_crashes import crash_at_saves
 
 from zoo.data import Series
 from zoo.errors import UserError

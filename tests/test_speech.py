@@ -13,7 +13,7 @@ import pytest
 import tensorflow_datasets as tfds
 from conftest import STAGED, assert_complaint
 from scipy.io import wavfile
-from test_resume import crash_at_saves
+from test_crashes import crash_at_saves
 from test_sounds import tone
 
 from zoo.data import Speech, Vary

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import sacrebleu
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from test_crashes import crash_at_saves
 from test_pairs import write_pairs
-from test_resume import crash_at_saves
 
 from zoo.data import Pairs
 from zoo.errors import UserError
