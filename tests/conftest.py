@@ -2,7 +2,7 @@
 
 import ctypes
 import gc
-import importlib
+import importlib.util
 import json
 import os
 import shutil
@@ -10,22 +10,30 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 # TensorFlow's own allocator keeps for ever the most that it once held; it looks for this when it is loaded.
 os.environ.setdefault("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "1")
+# Of several workers each has a core to itself: threads that wait for one another would take a fifth of the time.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 import keras
+import numpy as np
 import pytest
 import tensorflow_datasets as tfds
+from PIL import Image
 from tensorflow_datasets.core.download import resource
 
 ROOT = Path(__file__).parents[1]
+TUTORIALS = ROOT / "tutorials"
+TIMED = "09_speed"  # measures times, which another test at the same time spoils: its stored ones are held to its text
 STAGED = ROOT.parent / "shared" / "datasets" / "stage.py"
 
 
 def pytest_collection_modifyitems(items):
     """The notebooks first: minutes each, at the end of all they would leave one of two workers without work."""
-    items.sort(key=lambda item: "test_tutorials" not in item.nodeid)
+    items.sort(key=lambda item: "/notebooks/" not in item.nodeid)
 
 
 def pytest_collection_finish():
@@ -67,6 +75,19 @@ def unshown(monkeypatch):
 def data_directory(tmp_path_factory) -> Path:
     """Where TFDS keeps the data of all tests; `digits` is prepared there once."""
     return tmp_path_factory.mktemp("tensorflow_datasets")
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """Three classes that a network can tell apart: where the bright half lies."""
+    folder, random = tmp_path_factory.mktemp("tiny"), np.random.default_rng(0)
+    for label in range(3):
+        (folder / f"class{label}").mkdir()
+        for number in range(20):
+            pixels = random.integers(0, 60, (16, 16, 3), np.uint8)
+            pixels[:, label * 5 : label * 5 + 5] += 150
+            Image.fromarray(pixels).save(folder / f"class{label}" / f"{number}.png")
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -119,6 +140,29 @@ def run(zoo_command, tmp_path_factory):
     assert done.returncode == 0, done.stderr
     path = done.stdout.splitlines()[-1].removeprefix("run: ")
     return path, done.stdout
+
+
+@pytest.fixture
+def faults_of_notebook(request, tmp_path, data_directory, monkeypatch) -> list[str]:
+    """Runs the notebook after which the test's file is named: what in it and in its twin is not as it must be."""
+    import nbformat
+
+    build, path = load_build(), TUTORIALS / f"{request.path.stem.removeprefix('test_')}.ipynb"
+    monkeypatch.setenv("TFDS_DATA_DIR", str(data_directory))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PATH", os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]]))
+    english = build.execute(path, tmp_path)
+    chinese = build.with_outputs(nbformat.read(build.twin(path), as_version=4), english)
+    found = build.faults(english) + build.faults(chinese)
+    return [fault for fault in found if path.stem != TIMED or "printed was" not in fault]
+
+
+def load_build() -> ModuleType:
+    """tutorials/build.py, which belongs to no package."""
+    spec = importlib.util.spec_from_file_location("build", TUTORIALS / "build.py")
+    build = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(build)
+    return build
 
 
 def environment(data_directory: Path) -> dict[str, str]:

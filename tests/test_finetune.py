@@ -21,6 +21,8 @@ from zoo.predict import predict
 from zoo.tasks import Classification
 from zoo.training import Optimizer, Recipe, Run, Thaw
 
+pytestmark = pytest.mark.usefixtures("unshown")
+
 
 @pytest.fixture(scope="module")
 def base(data_directory, tmp_path_factory) -> Run:
@@ -60,7 +62,7 @@ def moved(before: dict, after: dict) -> set[str]:
     return set(before) - same
 
 
-def test_thaws_from_the_head_down(base, data, tmp_path, unshown):
+def test_thaws_from_the_head_down(base, data, tmp_path):
     watch, method = Watch(), Thaw(frozen=2, groups=2)
     recipe = replace(recipe_for(base), data=data, epochs=4, method=method, optimizer=Optimizer(schedule="constant"))
     fit(recipe, logs=tmp_path, callbacks=[watch])
@@ -104,7 +106,7 @@ def test_a_thawed_part_begins_gently():
         assert moved < step * 1e-2 * 0.5  # no more than the rate of the part allows, and no decay
 
 
-def test_a_run_like_any_other(base, data, tmp_path, capsys, unshown):
+def test_a_run_like_any_other(base, data, tmp_path, capsys):
     settings = {"epochs": 8, "method": Thaw(frozen=1), "optimizer": Optimizer("adamw", rate=5e-3, warmup=0.1)}
     run = tune(base, data, tmp_path, **settings)
     assert run.path.name.startswith("finetuned-base-")

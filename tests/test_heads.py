@@ -20,6 +20,8 @@ from zoo.predict import predict
 from zoo.recipes import RECIPES
 from zoo.training import Thaw
 
+pytestmark = pytest.mark.usefixtures("unshown")
+
 SMALL = partial(recurrent, cell="gru", units=(8,), dense=(8,))
 AT_ONCE = Thaw(frozen=0, groups=1)
 

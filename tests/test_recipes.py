@@ -1,20 +1,13 @@
 """Every recipe's whole path on tiny data: fit, resume, evaluate, predict."""
 
 import dataclasses
-import errno
 import json
-import os
-import shutil
 from functools import partial
-from types import SimpleNamespace
 
 import keras
-import numpy as np
 import pytest
-from PIL import Image
 
 from zoo.data import Augment, Images
-from zoo.errors import UserError
 from zoo.evaluate import evaluate
 from zoo.fit import fit
 from zoo.models.inception import tower
@@ -23,23 +16,9 @@ from zoo.models.vit import VARIANTS as VITS
 from zoo.opened import kinds
 from zoo.predict import predict
 from zoo.recipes import RECIPES
-from zoo.tasks import Classification
-from zoo.training import Optimizer, callbacks, devices
-from zoo.training.loop import EXECUTION, build, epoch_steps
+from zoo.training import Optimizer, devices
+from zoo.training.loop import build
 from zoo.training.recipe import plain, revive
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    """Three classes that a network can tell apart: where the bright half lies."""
-    folder, random = tmp_path_factory.mktemp("tiny"), np.random.default_rng(0)
-    for label in range(3):
-        (folder / f"class{label}").mkdir()
-        for number in range(20):
-            pixels = random.integers(0, 60, (16, 16, 3), np.uint8)
-            pixels[:, label * 5 : label * 5 + 5] += 150
-            Image.fromarray(pixels).save(folder / f"class{label}" / f"{number}.png")
-    return folder
 
 
 def small(recipe, tiny, data_directory, **changes):
@@ -64,6 +43,8 @@ FEWER = {
 @pytest.fixture
 def little(request, monkeypatch):
     """Makes networks with a few narrow layers; whole ones are built, run and taught in test_models.py."""
+    if request.getfixturevalue("name") not in REPEATED:  # the pictures after an epoch are the same for all
+        request.getfixturevalue("unshown")
     monkeypatch.setitem(RESNETS, "resnet20", RESNETS["resnet20"]._replace(blocks=(1, 1, 1)))
     monkeypatch.setitem(RESNETS, "resnet50", RESNETS["resnet50"]._replace(blocks=(1, 1, 1, 1)))
     monkeypatch.setitem(VITS, "micro", VITS["micro"]._replace(width=16, depth=1, heads=2))
@@ -89,12 +70,13 @@ def test_whole_path(name, tiny, data_directory, tmp_path, capsys):
     run = fit(recipe, logs=tmp_path)
     assert [epoch["epoch"] for epoch in run.history] == [1, 2]
     assert run.summary["epochs"] == 2
-    report = evaluate(run)
-    assert report["examples"] == 6
-    assert 0 <= report["accuracy_low"] <= report["accuracy"] <= report["accuracy_high"] <= 1
-    (answer,) = predict(run, [tiny / "class0" / "0.png"], top=3)
-    assert sum(seen["probability"] for seen in answer["top"]) == pytest.approx(1)
-    assert {seen["label"] for seen in answer["top"]} == {"class0", "class1", "class2"}
+    if "-" not in name:  # the others are networks of these, which answer in no other way
+        report = evaluate(run)
+        assert report["examples"] == 6
+        assert 0 <= report["accuracy_low"] <= report["accuracy"] <= report["accuracy_high"] <= 1
+        (answer,) = predict(run, [tiny / "class0" / "0.png"], top=3)
+        assert sum(seen["probability"] for seen in answer["top"]) == pytest.approx(1)
+        assert {seen["label"] for seen in answer["top"]} == {"class0", "class1", "class2"}
     assert fit(recipe, logs=tmp_path) == run
     assert "finished already" in capsys.readouterr().out
     if name in REPEATED:
@@ -115,76 +97,8 @@ def test_preparing_the_data_changes_no_weight(name, tmp_path):
     assert all(one.tobytes() == other.tobytes() for one, other in zip(first, second, strict=True))
 
 
-def test_it_learns(tiny, data_directory, tmp_path, unshown):
-    recipe = dataclasses.replace(small(RECIPES["cnn"], tiny, data_directory), epochs=20)
-    assert evaluate(fit(recipe, logs=tmp_path))["accuracy"] == 1.0
-
-
-OPTIMIZERS = [
-    Optimizer("sgd", rate=0.1, momentum=0.9, nesterov=True, schedule="step", clip=1.0),
-    Optimizer("adam", schedule="plateau"),
-    Optimizer("adamw", schedule="constant", weight_decay=0.1, ema=0.9),
-    Optimizer("rmsprop", momentum=0.5),
-    Optimizer("lion", rate=1e-4, warmup=0.2),
-    Optimizer("muon", weight_decay=0.01),
-]
-
-
-@pytest.mark.usefixtures("unshown")
-@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda optimizer: optimizer.name)
-def test_every_optimizer_trains(optimizer, tiny, data_directory, tmp_path):
-    """In half precision, within which each acts as in the whole one; the loss is scaled around it."""
-    task = Classification(label_smoothing=0.1, class_weights="balanced")
-    recipe = small(RECIPES["cnn"], tiny, data_directory, optimizer=optimizer, precision="mixed_float16", task=task)
-    assert len(fit(recipe, logs=tmp_path).history) == 2
-
-
-def test_schedules():
-    cosine = Optimizer(rate=1.0, warmup=0.1).learning_rate(100)
-    assert float(cosine(0)) == 0
-    assert float(cosine(10)) == pytest.approx(1)
-    assert float(cosine(55)) == pytest.approx(0.5, abs=0.01)
-    assert float(cosine(100)) == pytest.approx(0, abs=1e-6)
-    step = Optimizer(rate=1.0, schedule="step").learning_rate(100)
-    assert [float(step(at)) for at in (49, 51, 76)] == pytest.approx([1, 0.1, 0.01])
-
-
 def test_cnn_fashion_is_as_small_as_it_says():
     assert RECIPES["cnn-fashion"].model((28, 28, 1), 10).count_params() == 96_154
-
-
-def test_patience_stops_and_the_best_epoch_is_kept(tiny, data_directory, tmp_path, unshown):
-    # A rate so high that the second epoch is worse than the first for good.
-    recipe = dataclasses.replace(
-        small(RECIPES["cnn"], tiny, data_directory),
-        epochs=30,
-        patience=2,
-        optimizer=Optimizer("sgd", rate=3.0, schedule="constant", clip=1.0),
-    )
-    run = fit(recipe, logs=tmp_path)
-    losses = [epoch["val_loss"] for epoch in run.history]
-    assert len(losses) < 30
-    best = run.summary["best"]
-    assert best["val_loss"] == min(losses)
-    assert len(losses) == best["epoch"] + 2
-    assert evaluate(run, "validation")["loss"] == pytest.approx(min(losses), rel=1e-4)
-
-
-def test_balanced_weights_of_the_formula():
-    source = SimpleNamespace(labels=["many", "few"], arrays=lambda split: (None, np.array([0, 0, 0, 1])))
-    weights = Classification(class_weights="balanced").weights(source)
-    assert weights == {0: pytest.approx(4 / 6), 1: pytest.approx(2)}
-
-
-@pytest.mark.parametrize("examples", [1, 7, 100, 1257, 45_000, 54_000, 1_281_167])
-@pytest.mark.parametrize("batch", [1, 64, 128, 1000])
-def test_steps_of_an_epoch(examples, batch):
-    steps, per_execution = epoch_steps(examples, batch)
-    assert steps >= 1
-    assert steps % per_execution == 0
-    assert per_execution <= EXECUTION
-    if examples > 20 * batch:
-        assert steps * batch == pytest.approx(examples, rel=0.03)
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -208,101 +122,3 @@ def test_id_changes_with_every_leaf_that_decides(data_directory):
     assert len(ids) == 4
     elsewhere = dataclasses.replace(recipe.data, directory=data_directory)
     assert dataclasses.replace(recipe, data=elsewhere).id() == recipe.id()
-
-
-def test_diverged_training_keeps_the_last_good_state(tiny, data_directory, tmp_path):
-    recipe = dataclasses.replace(
-        small(RECIPES["cnn"], tiny, data_directory),
-        optimizer=Optimizer("sgd", rate=1e30, schedule="constant"),
-        epochs=9,
-    )
-    with pytest.raises(UserError, match=r"training diverged: .* by step \d+; no epoch was finished; .*rate"):
-        fit(recipe, logs=tmp_path)
-
-
-class Poison(keras.callbacks.Callback):
-    """Makes a weight not a number in the second epoch."""
-
-    def on_epoch_begin(self, epoch, logs=None):
-        if epoch == 1:
-            weight = self.model.trainable_variables[0]
-            weight.assign(weight * float("nan"))
-
-
-def test_divergence_leaves_the_last_good_state(tiny, data_directory, tmp_path, monkeypatch):
-    standard = callbacks.standard
-    monkeypatch.setattr(callbacks, "standard", lambda *all: [Poison(), *standard(*all)])
-    recipe = small(RECIPES["cnn"], tiny, data_directory)
-    with pytest.raises(UserError, match=r"training diverged: .* by step \d+; the last good state is in"):
-        fit(recipe, logs=tmp_path)
-    monkeypatch.setattr(callbacks, "standard", standard)
-    resumed = fit(recipe, logs=tmp_path)  # from the first epoch's end, which was sound
-    assert resumed.history == fit(recipe, logs=tmp_path, fresh=True).history
-
-
-def test_full_disk_leaves_the_last_good_state(tiny, data_directory, tmp_path, monkeypatch):
-    recipe, sync, written = small(RECIPES["cnn"], tiny, data_directory), os.fsync, []
-
-    def full(number):
-        written.append(number)
-        if len(written) == 5:  # run.json, model.keras, state.npz, history.json: the second epoch's model.keras
-            raise OSError(errno.ENOSPC, "No space left on device")
-        sync(number)
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(UserError, match=r"the disk is full: .*make room and type the same command again"):
-        fit(recipe, logs=tmp_path)
-    assert not list(tmp_path.rglob(".part-*"))
-    monkeypatch.setattr(os, "fsync", sync)
-    resumed = fit(recipe, logs=tmp_path)
-    assert resumed.history == fit(recipe, logs=tmp_path, fresh=True).history
-
-
-def test_history_is_whole_after_a_kill_before_it_was_written(tiny, data_directory, tmp_path):
-    recipe = small(RECIPES["cnn"], tiny, data_directory)
-    run = fit(recipe, logs=tmp_path)
-    whole = run.history
-    (run.path / "summary.json").unlink()
-    (run.path / "history.json").write_text(json.dumps(whole[:-1]))
-    assert fit(recipe, logs=tmp_path).history == whole
-
-
-def test_a_run_is_about_its_own_data_and_versions(tiny, data_directory, tmp_path):
-    folder = shutil.copytree(tiny, tmp_path / "pictures")
-    recipe = small(RECIPES["cnn"], folder, data_directory)
-    run = fit(recipe, logs=tmp_path / "logs")
-    record = run.record
-    (run.path / "summary.json").unlink()
-    (run.path / "run.json").write_text(json.dumps(record | {"versions": record["versions"] | {"keras": "2.0"}}))
-    with pytest.raises(UserError, match=r"was started with versions .*2\.0"):
-        fit(recipe, logs=tmp_path / "logs")
-    (run.path / "run.json").write_text(json.dumps(record))
-    (folder / "class0" / "0.png").unlink()
-    again = small(RECIPES["cnn"], folder, data_directory)
-    with pytest.raises(UserError, match=r"the data of .* have changed"):
-        fit(again, logs=tmp_path / "logs")
-    with pytest.raises(UserError, match=r"the data of .* have changed"):
-        evaluate(run)
-
-
-def test_class_without_a_readable_picture(tiny, data_directory, tmp_path):
-    folder = shutil.copytree(tiny, tmp_path / "pictures")
-    for path in (folder / "class1").iterdir():
-        path.write_bytes(b"broken")
-    with pytest.raises(UserError, match="no picture to train on could be read of class1"):
-        fit(small(RECIPES["cnn"], folder, data_directory), logs=tmp_path / "logs")
-    assert not (tmp_path / "logs").exists()
-
-
-@pytest.mark.parametrize("shape", [(3, 3, 24, 16), (8, 40), (40, 8)])
-@pytest.mark.parametrize("decades", [0, 4])
-def test_muon_orthogonalises_as_keras_does(shape, decades):
-    """Also where the gradient has directions of very different length."""
-    muon = Optimizer("muon").build(1)
-    gradient = np.random.default_rng(0).normal(size=shape).astype("float32").reshape(-1, shape[-1])
-    left, lengths, right = np.linalg.svd(gradient, full_matrices=False)
-    gradient = ((left * np.logspace(0, -decades, len(lengths))) @ right).astype("float32")
-    theirs = keras.optimizers.Muon().zeropower_via_newtonschulz5(keras.ops.convert_to_tensor(gradient), 5)
-    ours = muon.zeropower_via_newtonschulz5(keras.ops.convert_to_tensor(gradient.reshape(shape)), 5)
-    assert ours.shape == shape
-    assert np.allclose(np.reshape(ours, gradient.shape), theirs, atol=2e-3)

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import keras
@@ -22,14 +21,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from test_sounds import tone
 
 from zoo.command import parse
-from zoo.data import Augment, Images, Text
-from zoo.finetune import recipe_for
 from zoo.fit import Options, fit
-from zoo.models import bigmodel, gpt, lm
 from zoo.models.gpt import VARIANTS, Variant
-from zoo.recipes import RECIPES
-from zoo.tasks import Classification
-from zoo.training import Optimizer, Recipe, Run, Thaw, resume
+from zoo.training import Run
 
 KILLS = int(os.environ.get("ZOO_KILLS", "2"))  # of each training; ZOO_KILLS=20 for the long form
 
@@ -185,95 +179,3 @@ def test_asked_to_stop_at_once(unstopped, tmp_path, data_directory):
     assert error.count("stopped at once; the last saved state is intact") == 1
     assert "Traceback" not in error
     assert_equal(finished(tmp_path, data_directory), unstopped)
-
-
-class Crash(Exception):
-    """The process is gone."""
-
-
-CASES = {
-    "plateau": {
-        "optimizer": Optimizer("sgd", rate=0.5, momentum=0.9, schedule="plateau"), "patience": 2, "epochs": 3
-    },
-    "averaged": {"optimizer": Optimizer("adam", ema=0.9), "precision": "mixed_float16"},
-}  # fmt: skip
-
-
-def small(data_directory: Path, **settings) -> Recipe:
-    """Three steps an epoch."""
-    return Recipe(
-        name="small",
-        model=partial(bigmodel, filters=(2, 4), units=4, batch_normalization=True, dropout=0.3),
-        data=Images(directory=data_directory, limit=30, batch=100, augment=Augment(shift=0.1, cutmix=0.5)),
-        task=Classification(label_smoothing=0.1, class_weights="balanced"),
-        **{"epochs": 2} | settings,
-    )
-
-
-def crash_at_every_save(train, tmp_path: Path, monkeypatch) -> None:
-    """Saves after each step, and dies right after the n-th save: in the middle of epochs, and between files.
-
-    Of an epoch of three steps it dies after the first and after the last; the middle one is left behind. After those
-    of the last epoch it has but to be finished.
-    """
-    train(tmp_path / "unstopped")
-    expected = outcome(tmp_path / "unstopped")
-    monkeypatch.setattr(resume, "INTERVAL", 0)
-    write, left, crashed = resume.write_state, 0, []
-
-    def write_and_crash(path, arrays, state):
-        nonlocal left
-        write(path, arrays, state)
-        left -= 1
-        if left < 0:
-            crashed.append(state["step"])
-            raise Crash
-
-    monkeypatch.setattr(resume, "write_state", write_and_crash)
-    for crash in range(100):
-        left = crash % 2  # so that some sessions get a few steps ahead
-        try:
-            train(tmp_path / "crashed")
-            break
-        except Crash:
-            continue
-    assert crashed[:4] == [1, 3, 4, 6]
-    assert crashed[-1] == 3 * len(expected["history"])
-    assert_equal(outcome(tmp_path / "crashed"), expected)
-
-
-@pytest.mark.parametrize("case", CASES)
-def test_crash_at_every_save(case, data_directory, tmp_path, monkeypatch):
-    recipe = small(data_directory, **CASES[case])
-    crash_at_every_save(lambda logs: fit(recipe, logs=logs), tmp_path, monkeypatch)
-
-
-def test_crash_at_every_save_of_a_language_model(file, tmp_path, monkeypatch):
-    monkeypatch.setitem(VARIANTS, "nano", NANO)
-    recipe = replace(
-        RECIPES["gpt"],
-        model=partial(gpt, dropout=0.1),
-        data=Text(file=file, context=8, batch=4, windows=12),
-        optimizer=Optimizer("muon"),
-        epochs=2,
-        xla="off",  # which each of the many sessions would wait for
-    )
-    crash_at_every_save(lambda logs: fit(recipe, logs=logs), tmp_path, monkeypatch)
-
-
-def test_crash_at_every_save_of_what_is_carried(file, tmp_path, monkeypatch):
-    recipe = replace(
-        RECIPES["lm"],
-        model=partial(lm, embedding=8, units=(8, 8), dropout=0.1),
-        data=Text(file=file, tokens="words", context=4, batch=4, carried=True, windows=12),
-        epochs=2,
-    )
-    crash_at_every_save(lambda logs: fit(recipe, logs=logs), tmp_path, monkeypatch)
-
-
-def test_crash_at_every_save_while_thawing(data_directory, tmp_path, monkeypatch):
-    base = fit(small(data_directory, epochs=1), logs=tmp_path / "base")
-    data = Images(directory=data_directory, limit=100, batch=100, only=("7", "8", "9"), size=(28, 28))
-    others = {"optimizer": Optimizer("rmsprop", schedule="step"), "monitor": "val_accuracy"}
-    recipe = replace(recipe_for(base), data=data, epochs=3, method=Thaw(frozen=1, groups=2), **others)
-    crash_at_every_save(lambda logs: fit(recipe, logs=logs), tmp_path, monkeypatch)

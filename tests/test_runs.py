@@ -294,6 +294,7 @@ def test_another_number_of_threads(copy):
 
 
 def test_the_threads_of_this_process(monkeypatch):
+    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
     counted = devices.threads()
     monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "7")
     assert devices.threads() == 7

@@ -13,7 +13,7 @@ from conftest import assert_complaint
 from PIL import Image
 from statsmodels.datasets import sunspots
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from test_resume import crash_at_every_save
+from test_crashes import crash_at_saves
 
 from zoo.data import Series
 from zoo.errors import UserError
@@ -394,7 +394,7 @@ def test_whole_path(name, data_directory, tmp_path, capsys):
     assert "finished already" in capsys.readouterr().out
 
 
-def test_crash_at_every_save_of_a_forecast(waves, tmp_path, monkeypatch):
+def test_crash_at_saves_of_a_forecast(waves, tmp_path, monkeypatch):
     recipe = replace(
         RECIPES["rnn"],
         model=partial(rnn, units=(3,), dropout=0.2),
@@ -402,4 +402,4 @@ def test_crash_at_every_save_of_a_forecast(waves, tmp_path, monkeypatch):
         epochs=2,
         xla="off",  # which each of the many sessions would wait for
     )
-    crash_at_every_save(lambda logs: fit(recipe, logs=logs), tmp_path, monkeypatch)
+    crash_at_saves(lambda logs: fit(recipe, logs=logs), tmp_path, monkeypatch)

@@ -13,7 +13,7 @@ import pytest
 import tensorflow_datasets as tfds
 from conftest import STAGED, assert_complaint
 from scipy.io import wavfile
-from test_resume import crash_at_every_save
+from test_crashes import crash_at_saves
 from test_sounds import tone
 
 from zoo.data import Speech, Vary
@@ -338,8 +338,8 @@ def test_board_shows_time_to_the_right_and_pitch_upwards():
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.2], ids=["one loop", "layer after layer"])
-def test_crash_at_every_save(dropout, folder, data_directory, tmp_path, monkeypatch):
+def test_crash_at_saves(dropout, folder, data_directory, tmp_path, monkeypatch):
     model = partial(lstm, units=(4, 4), dense=(), dropout=dropout)
     recipe = replace(small("lstm", folder, data_directory), model=model, epochs=2)
     recipe = replace(recipe, data=replace(recipe.data, batch=5, vary=Vary(shift=0.1, speed=0.1, pitch=0.1)))
-    crash_at_every_save(lambda logs: fit(recipe, logs=logs), tmp_path, monkeypatch)
+    crash_at_saves(lambda logs: fit(recipe, logs=logs), tmp_path, monkeypatch)

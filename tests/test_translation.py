@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import sacrebleu
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from test_crashes import crash_at_saves
 from test_pairs import write_pairs
-from test_resume import crash_at_every_save
 
 from zoo.data import Pairs
 from zoo.errors import UserError
@@ -205,7 +205,7 @@ def test_board(run, file):
     assert any(tag.startswith("attention") for tag in reader.Tags()["tensors"])
 
 
-def test_crash_at_every_save_of_a_translation(tmp_path, monkeypatch):
+def test_crash_at_saves_of_a_translation(tmp_path, monkeypatch):
     recipe = replace(
         RECIPES["transformer"],
         model=partial(transformer, width=16, heads=2, depth=1, hidden=16, dropout=0.2),
@@ -215,7 +215,7 @@ def test_crash_at_every_save_of_a_translation(tmp_path, monkeypatch):
         epochs=2,
     )
     monkeypatch.setattr(TranslationPanel, "epoch", lambda *all: None)  # what the network makes follows from its weights
-    crash_at_every_save(lambda logs: fit(recipe, logs=logs), tmp_path, monkeypatch)
+    crash_at_saves(lambda logs: fit(recipe, logs=logs), tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize("name", [name for name in RECIPES if isinstance(RECIPES[name].data, Pairs)])
