@@ -14,9 +14,6 @@ from types import ModuleType
 
 # TensorFlow's own allocator keeps for ever the most that it once held; it looks for this when it is loaded.
 os.environ.setdefault("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "1")
-# Of several workers each has a core to itself: threads that wait for one another would take a fifth of the time.
-if "PYTEST_XDIST_WORKER" in os.environ:
-    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 import keras
 import numpy as np
