@@ -224,7 +224,7 @@ def test_table_with_parts_and_groups(tmp_path):
         ("file,label\nx.png,a\nx.png,b\n", "gives x.png two classes, a and b"),
         ("file,label\ny.png,a\n", "none of the 1 file in the column file"),
         ("file,label\nx.png,a\n", "has one class, a"),
-        ("x.png\n", "is no table of files and classes"),
+        ("x.png\ny.png\n", "is no table of files and classes"),
     ],
 )
 def test_tables_that_say_nothing(tmp_path, text, words):

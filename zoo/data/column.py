@@ -81,7 +81,7 @@ def read_column(
         order = "no column of dates was found: the first row is taken for the oldest"
         if counter := counting_down(table, name):
             order += f", though {counter} counts down (if the newest row comes first, turn the rows round)"
-        return Column(name, values, None, (span, *said, order))
+        return Column(name, values, None, (*table.said, span, *said, order))
     where, dates, form = dated
     kept, told = in_order(table, where, dates)
     line = timeline([dates[at] for at in kept], form)
@@ -91,7 +91,7 @@ def read_column(
             f"the dates in the column {where} of {path}, read with the {form}, are not in order and leave out "
             f"{line.missing[0]} steps: where some rows have the day first and others the month, write all as 2024-12-31"
         )
-    return Column(name, values[kept], line, (span, *said, *told, in_words(line, where, form)))
+    return Column(name, values[kept], line, (*table.said, span, *said, *told, in_words(line, where, form)))
 
 
 def dates_of(
@@ -165,7 +165,7 @@ def in_order(table: Table, where: str, dates: list[Date]) -> tuple[list[int], li
         UserError: different rows have the same date.
     """
     said, kept, seen = [], [], set()
-    for at, row in enumerate(table.rows):
+    for at, row in enumerate(table.hashes.tolist()):
         if row not in seen:
             kept.append(at)
         seen.add(row)
