@@ -68,7 +68,7 @@ class Table:
 
     def place(self, row: int) -> str:
         """Where a row stands, which is counted from 0, in words."""
-        line = row + 2 if self.lines is None else self.lines[row]
+        line = row + 2 if self.lines is None else int(self.lines[row])
         return f"row {row + 1} below the names" + f" (line {line})" * (line != row + 2)
 
     def find(self, name: str | None, flag: str = "column") -> str:
@@ -182,12 +182,14 @@ def parsed(file: TextIO, path: Path) -> Table:
     names = tuple(name.strip() for name in names)
     if all(is_number(name) or DATE.fullmatch(name) for name in names):
         raise UserError(f"the first line of {path} holds numbers, {', '.join(names)}: wanted the names of the columns")
-    lines, said = array("Q"), []
+    lines, said = array("I"), []
     table = Table(path, names, (), delimiter)
     columns = packed(whole(rows, table, lines, said), len(names))
     if not lines:
         raise UserError(f"{path} has names in its first line, {', '.join(names)}, but no row below")
-    return without_blank_columns(replace(table, columns=columns, lines=np.array(lines), said=tuple(said)))
+    return without_blank_columns(
+        replace(table, columns=columns, lines=np.frombuffer(lines, np.uintc), said=tuple(said))
+    )
 
 
 def numbered(reader: Iterator[list[str]], above: int, path: Path) -> Iterator[tuple[int, list[str]]]:
