@@ -234,6 +234,29 @@ def test_tables_that_say_nothing(tmp_path, text, words):
         layout_of_table(tmp_path / "t.csv", None, None, "picture")
 
 
+@pytest.mark.parametrize(
+    ("write", "words"),
+    [
+        (lambda text: "sep=,\r\n" + text, ()),
+        (lambda text: "# exported\n\n" + text.replace(",", ";"), ()),
+        (lambda text: text.replace("\n", ",,\n"), ()),
+        (lambda text: text.replace("more", '"more').replace("png,dog", 'png","dog"'), ()),
+        (lambda text: text + "file,label\n", ("1 rows that repeat the names", "(the first in line 12)")),
+        (lambda text: text + "Total,10\n", ("left out: 1 file of t.csv that is not there, such as Total",)),
+        (lambda text: text + "Total\n", ("1 rows with fewer cells", "left out: 1 row without a file or a class")),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_forms_of_a_table(tmp_path, write, words, encoding):
+    folder_of(tmp_path, "*.png", "more/x*.png")
+    rows = [f"{number}.png,cat\nmore/x{number}.png,dog\n" for number in range(5)]
+    (tmp_path / "t.csv").write_bytes(write("".join(["file,label\n", *rows])).encode(encoding))
+    layout = layout_of_table(tmp_path / "t.csv", None, None, "picture")
+    assert Counter(example.label for example in layout.examples) == {"cat": 5, "dog": 5}
+    for said in words:
+        assert said in "\n".join(layout.said)
+
+
 def test_table_is_a_source(tmp_path, data_directory):
     for number in range(12):
         Image.fromarray(np.full((4, 4), 20 * number, np.uint8)).save(tmp_path / f"{number}.png")
