@@ -240,7 +240,7 @@ def test_table_with_parts_and_groups(tmp_path):
         ("file,label\nx.png,a\nx.png,b\n", "gives x.png two classes, a and b"),
         ("file,label\ny.png,a\n", "none of the 1 file in the column file"),
         ("file,label\nx.png,a\n", "has one class, a"),
-        ("x.png\n", "is no table of files and classes"),
+        ("x.png\ny.png\n", "is no table of files and classes"),
     ],
 )
 def test_tables_that_say_nothing(tmp_path, text, words):
@@ -248,6 +248,29 @@ def test_tables_that_say_nothing(tmp_path, text, words):
     (tmp_path / "t.csv").write_text(text, encoding="utf-8")
     with pytest.raises(UserError, match=words):
         layout_of_table(tmp_path / "t.csv", None, None, "picture")
+
+
+@pytest.mark.parametrize(
+    ("write", "words"),
+    [
+        (lambda text: "sep=,\r\n" + text, ()),
+        (lambda text: "# exported\n\n" + text.replace(",", ";"), ()),
+        (lambda text: text.replace("\n", ",,\n"), ()),
+        (lambda text: text.replace("more", '"more').replace("png,dog", 'png","dog"'), ()),
+        (lambda text: text + "file,label\n", ("1 rows that repeat the names", "(the first in line 12)")),
+        (lambda text: text + "Total,10\n", ("left out: 1 file of t.csv that is not there, such as Total",)),
+        (lambda text: text + "Total\n", ("1 rows with fewer cells", "left out: 1 row without a file or a class")),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_forms_of_a_table(tmp_path, write, words, encoding):
+    folder_of(tmp_path, "*.png", "more/x*.png")
+    rows = [f"{number}.png,cat\nmore/x{number}.png,dog\n" for number in range(5)]
+    (tmp_path / "t.csv").write_bytes(write("".join(["file,label\n", *rows])).encode(encoding))
+    layout = layout_of_table(tmp_path / "t.csv", None, None, "picture")
+    assert Counter(example.label for example in layout.examples) == {"cat": 5, "dog": 5}
+    for said in words:
+        assert said in "\n".join(layout.said)
 
 
 def test_table_is_a_source(tmp_path, data_directory):

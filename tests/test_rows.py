@@ -1,6 +1,7 @@
 """Rows of a table: columns by what they hold, splits that keep equal rows together, and the network by scikit-learn."""
 
 import json
+import re
 from functools import partial
 
 import keras
@@ -11,7 +12,8 @@ from sklearn.datasets import load_iris
 from sklearn.neural_network import MLPClassifier
 
 from zoo.data import Rows
-from zoo.data.columns import kind_of, learned
+from zoo.data.columns import kind_of, learned, written_in
+from zoo.data.numbers import read_numbers
 from zoo.errors import UserError
 from zoo.models import mlp
 
@@ -59,14 +61,77 @@ def test_what_columns_are(tmp_path):
 
 
 def test_columns_by_hand():
-    assert kind_of("n", ["1,5", "2", "", "2,25"]) == "number"
-    np.testing.assert_allclose(learned("n", "number", ["1,5", "", "2,5"]).encode(["3", "?"]), [[2, 0], [0, 1]])
-    town = learned("t", "category", ["b", "a", "b"])
+    assert kind(["1,5", "2", "", "2,25"]) == "number"
+    commas = written_in("n", ["1,5", "", "2,5"])
+    np.testing.assert_allclose(learned("n", "number", ["1,5", "", "2,5"], commas).encode(["3", "?"]), [[2, 0], [0, 1]])
+    town = learned("t", "category", ["b", "a", "b"], commas)
     assert town.encode(["a", "c"]).tolist() == [[1, 0], [0, 0]]
     assert "did not occur" in town.problem("c")
-    for cells, words in ((["820", "1.290", "1.100"], "thousands"), (["1"] * 9 + ["2", "many"], "also 'many'")):
+    for cells, words in (
+        (["820", "1.290", "1.100"], "thousands"),
+        (["1"] * 9 + ["2", "many"], "also 'many' in row 11 below"),
+    ):
         with pytest.raises(UserError, match=words):
-            kind_of("n", cells)
+            kind(cells)
+
+
+def kind(cells, delimiter=";"):
+    return kind_of("n", cells, written_in("n", cells, delimiter), lambda row: f"row {row + 1} below the names")
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["1250", "820", "-3"],
+        ["1,5", "2", "3,25"],
+        ["1.250,5", "820,1", "1.290"],
+        ["1.234.567", "5", "-6"],
+        ["1'250", "820", "999.5"],
+        ["1\u202f290", "1 250", "820"],
+        ["5%", "6 %", "9%"],
+        ["$1.25", "\u20ac2", "-$3"],
+        ["(5)", "6-", "\u22129"],
+        ["12,34,567", "5", "1e3"],
+        ["820", "1.250", "1.290"],
+        ["820", "1,250", "1,290"],
+        ["1.250", "2.375", "3.125"],
+        ["5%", "6", "7%"],
+    ],
+)
+@pytest.mark.parametrize("delimiter", [",", ";"])
+def test_series_and_rows_read_the_same_numbers(cells, delimiter):
+    """Both give the same numbers, or both refuse."""
+    try:
+        expected, _ = read_numbers(cells, "x", delimiter=delimiter)
+    except UserError:
+        with pytest.raises(UserError):
+            kind(cells, delimiter)
+        return
+    assert kind(cells, delimiter) == "number"
+    column = learned("n", "number", cells, written_in("n", cells, delimiter))
+    np.testing.assert_array_equal(column.numbers(cells), expected)
+    assert not any(map(column.problem, cells))
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (",".join(NAMES), r"1 rows that repeat the names of the columns.* left out \(the first in line 202\)"),
+        ("Total,9000,,,,,,True", r"row 201 below the names has 'Total' in the column id"),
+        ("7,5,York,2024-01-01,x,x,p7,True,,", "p.csv: "),
+        ("7,5,York", r"1 rows with fewer cells than there are names.*line 202"),
+        ("7,5,York,2024-01-01,x,x,p7,True,8", "row 201 below the names .* has 9 cells"),
+        ("7,old,York,2024-01-01,x,x,p7,True", r"also 'old' in row 201 below the names"),
+    ],
+)
+def test_mistakes_in_a_table(more, words, tmp_path):
+    path = people(tmp_path / "p.csv")
+    path.write_text(path.read_text(encoding="utf-8") + more + "\n", encoding="utf-8")
+    try:
+        said = "\n".join(Rows(csv=path, label="survived").understood)
+    except UserError as error:
+        said = str(error)
+    assert re.search(words, said)
 
 
 def test_equal_rows_lie_in_one_split(tmp_path):

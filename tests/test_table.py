@@ -1,12 +1,15 @@
 """What people write in tables: delimiters, marks in numbers, and dates; each is read as meant, or asked about."""
 
+import csv
 import datetime
 
 import numpy as np
 import pytest
 
+from zoo.data.cells import Cells
 from zoo.data.column import Column, fitting_window, found_season, read_column
 from zoo.data.numbers import outsiders
+from zoo.data.table import read_table
 from zoo.errors import UserError
 
 DAYS = [datetime.date(2024, 1, 1) + datetime.timedelta(at) for at in range(40)]
@@ -39,6 +42,11 @@ def dated(form: str, dates, head: str = "date,sales\n") -> str:
         "sep=;\r\nDay;Sales, net, in EUR\r\n1;2.5\r\n2;3\r\n",
         'Day\t"Sales, net, in EUR"\n1\t2.5\n2\t3\n',
         'Day|"Sales, net, in EUR"\n1|2.5\n2|3\n',
+        '"sep=;"\nDay;"Sales, net, in EUR"\n1;2.5\n2;3\n',
+        'Day, "Sales, net, in EUR"\n1, 2.5\n2, 3\n',
+        '#,"Sales, net, in EUR"\n1,2.5\n2,3\n',
+        'Day;"Sales, net, in EUR"\r1;2.5\r2;3\r',
+        'Day;"Sales, net, in EUR"\n1;2.5\nDay;"Sales, net, in EUR"\n2;3\n',
         '# from an office\n# of statistics\nDay,"Sales, net, in EUR"\n1,2.5\n2,3\n',
         "# Day;Sales, net, in EUR\n1;2.5\n2;3\n",
         'Day,"Sales, net, in EUR"\r\r\n1,2.5\r\r\n2,3\r\r\n',
@@ -159,6 +167,48 @@ def test_the_order_of_day_and_month_can_be_said(read):
     for order, last in (("day-first", "2024-01-13"), ("month-first", "2025-01-01")):
         column = read(dated("%d/%m/%Y", DAYS[:12]), "sales", date_order=order)
         assert column.timeline.following(1) == [last]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("n,x\n1,2\n\n\n2,many\n", r"row 2 below the names \(line 5\) has 'many'"),
+        ("month,x\nJan,2\nFeb,3\nTotal,5\n", r"row 3 below the names has 'Total' in the column month"),
+        ("n,x\n1,2\n2,3,4\n", r"row 2 below the names in .* has 3 cells, '2', '3', '4'"),
+        ("n,x,\n1,2,\n2,3,4\n", r"the column 3 of .* has no name, but row 2 below the names has '4'"),
+        ('n,x\n1,2\n2,"3\n3,4\n', r"not a CSV file: .* in the row that begins in line 3"),
+        ("2024-01-01,5\n2024-01-02,6\n", "wanted the names of the columns"),
+        ("n,x\n1,2\n2,\0\n", "zero bytes"),
+    ],
+)
+def test_mistakes_in_a_table(text, words, read):
+    with pytest.raises(UserError, match=words):
+        read(text, "x")
+
+
+def test_what_is_put_right_is_said(read):
+    column = read("n,x,y\n1,2\nn,x,y\n2,3,4\n", "x")
+    assert column.said[0].startswith("1 rows that repeat the names of the columns")
+    assert "fewer cells" in column.said[1]
+    np.testing.assert_array_equal(column.values, [2, 3])
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_encodings_and_long_cells(encoding, tmp_path):
+    path, before = tmp_path / "t.tsv", csv.field_size_limit()
+    path.write_text(f'a, b\tc\n"long, {"x" * 200_000}\nsecond"\t\u4e2d\n', encoding=encoding)
+    table = read_table(path)
+    assert table.names == ("a, b", "c")
+    assert [len(cell) for cell in table.rows[0]] == [200_013, 1]
+    assert csv.field_size_limit() == before
+
+
+def test_cells():
+    texts = ["", "a", "\u4e2d" * 300, "b"] * 3000
+    cells = Cells(texts)
+    assert list(cells) == texts
+    assert (len(cells), cells[-1], cells[8193], cells[4094:4099]) == (12_000, "b", "a", texts[4094:4099])
+    assert list(Cells()) == []
 
 
 def test_rows_that_repeat_another_are_left_out(read):

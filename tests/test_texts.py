@@ -12,6 +12,7 @@ import pytest
 from conftest import assert_complaint
 
 from zoo.data import Texts
+from zoo.data.labelled import read_labelled
 from zoo.data.languages import LANGUAGES, names
 from zoo.errors import UserError
 from zoo.evaluate import evaluate
@@ -157,6 +158,28 @@ def test_what_is_said_of_a_table(tmp_path):
     assert not parts[0] & parts[1] | parts[0] & parts[2] | parts[1] & parts[2]
 
 
+@pytest.mark.parametrize(
+    ("write", "words"),
+    [
+        (lambda text: "sep=,\r\n" + text, ()),
+        (lambda text: "# exported\n\n" + text.replace(",", "|"), ()),
+        (lambda text: text.replace("\r\n", ",,\r\n"), ()),
+        (lambda text: text + "id,body,kind\r\n", ("1 rows that repeat the names", "(the first in line 62)")),
+        (lambda text: text + "Total,60\r\n", ("1 rows with fewer cells", "left out, without label: 1")),
+        (lambda text: text.replace("win 1 prizes now", '"win\r\n1; prizes, now"'), ()),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_forms_of_a_table(write, words, encoding, tmp_path):
+    path = as_csv(tmp_path)["file"]
+    path.write_bytes(write(path.read_bytes().decode()).encode(encoding))
+    read = read_labelled(path)
+    assert sum(map(len, read.parts.values())) == len(MAILS)
+    assert len([text for part in read.parts.values() for text, _ in part if text.startswith("win")]) == 30
+    for said in words:
+        assert said in "\n".join(read.notes)
+
+
 def test_splits_that_are_given(tmp_path):
     for part in ("training", "test"):
         (tmp_path / part).mkdir()
@@ -177,7 +200,7 @@ def test_splits_that_are_given(tmp_path):
         (("id", "body", "kind"), [(7, "one", "rare")], "fewer than 3 different texts of rare: give more of them"),
         (("kind", "body", "x"), (), "of 1 class: give texts of two classes or more"),
         (("id", "kind", "body"), (), "60 different labels for 60 texts"),
-        (("id", "body", "kind"), [(7, "a", "b", "c")], "row 61 below the names .* more cells than there are names"),
+        (("id", "body", "kind"), [(7, "a", "b", "c")], "row 61 below the names .* has 4 cells"),
     ],
 )
 def test_tables_that_cannot_be_used(head, more, words, tmp_path):

@@ -81,7 +81,7 @@ def read_column(
         order = "no column of dates was found: the first row is taken for the oldest"
         if counter := counting_down(table, name):
             order += f", though {counter} counts down (if the newest row comes first, turn the rows round)"
-        return Column(name, values, None, (span, *said, order))
+        return Column(name, values, None, (*table.said, span, *said, order))
     where, dates, form = dated
     kept, told = in_order(table, where, dates)
     line = timeline([dates[at] for at in kept], form)
@@ -91,7 +91,7 @@ def read_column(
             f"the dates in the column {where} of {path}, read with the {form}, are not in order and leave out "
             f"{line.missing[0]} steps: where some rows have the day first and others the month, write all as 2024-12-31"
         )
-    return Column(name, values[kept], line, (span, *said, *told, in_words(line, where, form)))
+    return Column(name, values[kept], line, (*table.said, span, *said, *told, in_words(line, where, form)))
 
 
 def dates_of(
@@ -164,16 +164,14 @@ def in_order(table: Table, where: str, dates: list[Date]) -> tuple[list[int], li
     Raises:
         UserError: different rows have the same date.
     """
-    said, kept, seen = [], [], set()
-    for at, row in enumerate(table.rows):
-        if row not in seen:
-            kept.append(at)
-        seen.add(row)
+    said, kept = [], sorted(np.unique(table.hashes, return_index=True)[1].tolist())
     if len(kept) < len(dates):
         said.append(f"{len(dates) - len(kept)} rows repeat another word for word and are left out")
-    apart = [(dates[first], dates[last]) for first, last in pairwise(kept)]
-    again = [date for date, count in Counter(dates[at] for at in kept).items() if count > 1]
-    if again and not clocks_set_back(again, [pair for pair in apart if pair[0] == pair[1]], dates):
+    steps = [(dates[first] < dates[last]) - (dates[first] > dates[last]) for first, last in pairwise(kept)]
+    again = []
+    if len(set(steps)) > 1 or 0 in steps:  # otherwise no date can be there twice
+        again = [date for date, count in Counter(dates[at] for at in kept).items() if count > 1]
+    if again and not clocks_set_back(again, steps.count(0), dates):
         rows = ", ".join(str(at + 1) for at in [at for at in kept if dates[at] == again[0]][:SHOWN])
         raise UserError(
             f"{len(again)} dates in the column {where} of {table.path} stand in several rows, the first, "
@@ -182,8 +180,8 @@ def in_order(table: Table, where: str, dates: list[Date]) -> tuple[list[int], li
         )
     if again:
         said.append(f"{len(again)} times stand there twice, as when clocks are set back: both rows are read")
-    back = sum(first > last for first, last in apart)
-    if back and not any(first < last for first, last in apart):
+    back = steps.count(-1)
+    if back and 1 not in steps:
         said.append(f"the newest row comes first, by the column {where}: the rows were turned round")
         kept.reverse()
     elif back:
@@ -192,12 +190,12 @@ def in_order(table: Table, where: str, dates: list[Date]) -> tuple[list[int], li
     return kept, said
 
 
-def clocks_set_back(again: list[Date], beside: list, dates: list[Date]) -> bool:
+def clocks_set_back(again: list[Date], beside: int, dates: list[Date]) -> bool:
     """Whether dates that come again are those of an hour of a night, once a year, in rows that follow each other."""
     days = {date.date() for date in again}
     years = max(dates).year - min(dates).year + 1
     return (
-        len(beside) == len(again)
+        beside == len(again)
         and len(days) <= years
         and all(date.hour in (0, 1, 2, 3) for date in again)
         and any(date.hour for date in dates)

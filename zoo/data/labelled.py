@@ -1,29 +1,22 @@
 """A user's own texts with one class each: a folder with a sub-folder for each class, or a table."""
 
-import csv
 import hashlib
-import io
 import json
 from collections import Counter
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 from zoo.data.files import files_below
-from zoo.data.plain import read_text
+from zoo.data.given import part_of
+from zoo.data.plain import ENDS, MARK, read_text
+from zoo.data.table import read_table
 from zoo.errors import UserError
 
 TEXT_NAMES = ("text", "body", "content", "message", "review", "sentence", "comment", "description", "title")
 LABEL_NAMES = ("label", "class", "category", "kind", "sentiment", "topic", "tag", "target", "language", "type")
-PARTS = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("validation", "valid", "val", "dev"), "validation"),
-    **dict.fromkeys(("test", "testing"), "test"),
-}
 LEAST = 3  # texts of a class: one for each split
 UNEVEN = 10  # times as many texts of the most frequent class as of the rarest are worth a word
 NAMED = 5  # classes or columns that are listed at most
-CELL = 2**24  # largest number of characters of a cell
 
 
 class Labelled(NamedTuple):
@@ -132,7 +125,7 @@ def of_folder(folder: Path) -> tuple[Rows, list[str]]:
     """
     rows, unread = [], Counter()
     below = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-    parts = {path: PARTS.get(path.name.casefold()) for path in below}
+    parts = {path: part_of(path.name) for path in below}
     split = bool(below) and all(parts.values())
     classes = (
         [(child, parts[path]) for path in below for child in sorted(path.iterdir())]
@@ -162,25 +155,23 @@ def of_table(path: Path, text: str | None, label: str | None) -> tuple[Rows, lis
     Raises:
         UserError: it cannot be read, or lacks one of the columns.
     """
-    records = list(of_json(path) if path.suffix.lower() in (".jsonl", ".ndjson", ".json") else of_csv(path))
-    names = list(dict.fromkeys(name for record in islice(records, 1000) for name in record if name is not None))
+    kept, said = of_json(path) if path.suffix.lower() in (".jsonl", ".ndjson", ".json") else of_csv(path)
+    names = list(kept)
     columns = [
         column_of(path, names, asked, usual, flag)
         for asked, usual, flag in ((text, TEXT_NAMES, "text"), (label, LABEL_NAMES, "label"))
     ]
-    rows = [tuple(cell(record.get(column)) for column in columns) for record in records]
-    notes = [f"texts from the column {columns[0]}, labels from {columns[1]}; first: {rows[0][0][:60]!r}, {rows[0][1]}"]
+    rows = list(zip(*(kept[column] for column in columns), strict=True))
+    notes = [
+        *said,
+        f"texts from the column {columns[0]}, labels from {columns[1]}; first: {rows[0][0][:60]!r}, {rows[0][1]}",
+    ]
     part = next((name for name in names if name.casefold() == "split" and name not in columns), None)
-    given = [PARTS.get(cell(record.get(part)).casefold()) for record in records] if part else []
+    given = [part_of(cell) for cell in kept[part]] if part else []
     if given and all(given):
         notes.append(f"splits from the column {part}")
         return [(*row, where) for row, where in zip(rows, given, strict=True)], notes
     return [(*row, None) for row in rows], notes
-
-
-def cell(value: object) -> str:
-    """A value of a table as text; empty if there is none."""
-    return "" if value is None else str(value).strip()
 
 
 def column_of(path: Path, names: list[str], asked: str | None, usual: tuple[str, ...], flag: str) -> str:
@@ -198,36 +189,24 @@ def column_of(path: Path, names: list[str], asked: str | None, usual: tuple[str,
     raise UserError(f"{path} has {came}: name it with --data.{flag}, one of {', '.join(map(repr, names))}")
 
 
-def of_csv(path: Path) -> list[dict]:
-    """The rows of a CSV or TSV file.
+def of_csv(path: Path) -> tuple[dict[str, list[str]], tuple[str, ...]]:
+    """The columns of a CSV or TSV file by name, with Unix line endings, and how it was read, a sentence each.
 
     Raises:
-        UserError: it is none, or has no row below its names.
+        UserError: see `zoo.data.table.read_table`; or two columns have the same name.
     """
-    written, before = read_text(path).lstrip("\n"), csv.field_size_limit(CELL)
-    first = "".join(written.split("\n", 1)[0].split('"')[::2])  # separators within quotes separate nothing
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else max(",;\t", key=first.count)
-    try:
-        rows = list(csv.DictReader(io.StringIO(written, newline=""), delimiter=delimiter))
-    except csv.Error as error:
-        raise UserError(f"{path} is not a CSV file: {error}") from error
-    finally:
-        csv.field_size_limit(before)
-    if not rows:
-        raise UserError(f"{path} has no rows below the names of its columns in the first line")
-    broken = [number for number, row in enumerate(rows, 1) if None in row]
-    if broken:
-        raise UserError(
-            f"row {broken[0]} below the names in {path} has more cells than there are names: quote its text"
-        )
-    return rows
+    table = read_table(path)
+    return {
+        table.find(name): [ENDS.sub("\n", cell.replace(MARK, "")).strip() for cell in table.cells(name)]
+        for name in table.names
+    }, table.said
 
 
-def of_json(path: Path) -> list[dict]:
-    """The objects of a file with one in each line.
+def of_json(path: Path) -> tuple[dict[str, list[str]], tuple[str, ...]]:
+    """The values by name of a file with an object in each line, as texts that are empty where there is none.
 
     Raises:
-        UserError: a line is none.
+        UserError: a line is no object.
     """
     rows = []
     for number, line in enumerate(read_text(path).split("\n"), 1):
@@ -242,4 +221,7 @@ def of_json(path: Path) -> list[dict]:
                 raise UserError(
                     f'line {number} of {path} is no object: write one, such as {{"text": ..., "label": ...}}'
                 )
-    return rows
+    names = dict.fromkeys(name for row in rows[:1000] for name in row)
+    return {
+        name: ["" if (value := row.get(name)) is None else str(value).strip() for row in rows] for name in names
+    }, ()

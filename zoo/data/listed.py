@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
-from zoo.data.files import all_files, from_utf8
+from zoo.data.files import all_files
 from zoo.data.given import cut_from_train, part_of
 from zoo.data.layout import NAMED, Example, Layout, are, check, group_of, some
+from zoo.data.table import Table, read_table
 from zoo.errors import UserError
 
 # What people call the columns, the likeliest first.
 FILES = ("file", "filename", "filepath", "path", "image", "imagepath", "imagefile", "imagename", "picture", "photo")
 FILES += ("audio", "sound", "wav", "slicefilename", "fname", "name", "imageid", "id")
 LABELS = ("label", "class", "category", "target", "classname", "labels", "y", "diagnosis", "species", "breed", "tag")
-PARTS = ("split", "part", "set", "subset", "fold", "dataset", "partition", "phase", "usage")
-DELIMITERS = ",;\t|"
+SPLITS = ("split", "part", "set", "subset", "fold", "dataset", "partition", "phase", "usage")
 
 
 def layout_of_table(
@@ -28,7 +26,7 @@ def layout_of_table(
     """The files that a table names, with their classes.
 
     Args:
-        table: a UTF-8 file with the names of its columns in the first line.
+        table: a CSV file: see `zoo.data.table.read_table`.
         folder: from where the paths in it lead; None: from the table's own folder.
         columns: the names of the columns of files and classes; None: those with one of the usual names.
         kind: what a file is called, such as picture.
@@ -37,16 +35,17 @@ def layout_of_table(
     Raises:
         UserError: the table cannot be read or understood, or none of its files is there.
     """
-    names, rows = read_rows(table)
+    read = read_table(table)
+    names, rows = read.names, read.rows
     base = folder or table.parent
     if not base.is_dir():
         raise UserError(f"--data.folder came as {base}, which is not a folder: give the one that {table.name} is about")
-    file_at, label_at = (column(table, names, wanted, what) for wanted, what in columns_of(columns))
-    part_at = part_column(names, rows, {file_at, label_at})
-    group_at = names.index(groups) if groups in names else None
+    file_at, label_at = (column(read, wanted, what) for wanted, what in columns_of(columns))
+    part_at = part_column(read, {file_at, label_at})
+    group_at = names.index(read.find(groups)) if groups in names else None
     examples, missing, bare, found_in = {}, [], 0, finder(base)
     for row in rows:
-        given, label = row[file_at].strip().replace("\\", "/"), row[label_at].strip()
+        given, label = row[file_at].replace("\\", "/"), row[label_at]
         path = found_in(given) if given and label else None
         if path is None:
             if given and label:
@@ -54,7 +53,7 @@ def layout_of_table(
             bare += not (given and label)
             continue
         name = path.relative_to(base).as_posix() if path.is_relative_to(base) else path.as_posix()
-        group = group_of(name, groups) if group_at is None else row[group_at].strip() or None
+        group = group_of(name, groups) if group_at is None else row[group_at] or None
         part = None if part_at is None else part_of(row[part_at])
         before = examples.setdefault(name, Example(path, label, name, name, group, part))
         if before.label != label:
@@ -67,7 +66,7 @@ def layout_of_table(
             if missing
             else f"{table} has no row with both {names[file_at]} and {names[label_at]}"
         )
-    said = [f"files are in the column {names[file_at]}, classes in {names[label_at]}"]
+    said = [*read.said, f"files are in the column {names[file_at]}, classes in {names[label_at]}"]
     if missing:
         listed = ", ".join(missing[:NAMED]) + ", ..." * (len(missing) > NAMED)
         gone = f"{some(len(missing), 'file')} of {table.name} that {are(len(missing))} not there"
@@ -89,10 +88,10 @@ def layout_of_table(
     return layout
 
 
-def part_column(names: list[str], rows: list[list[str]], taken: set[int]) -> int | None:
+def part_column(table: Table, taken: set[int]) -> int | None:
     """The index of the column that says for every row in which split it is; None: there is none."""
-    for at, name in enumerate(names):
-        if squeezed(name) in PARTS and at not in taken and all(part_of(row[at]) for row in rows):
+    for at, (name, cells) in enumerate(zip(table.names, table.columns, strict=True)):
+        if squeezed(name) in SPLITS and at not in taken and all(map(part_of, cells)):
             return at
     return None
 
@@ -118,21 +117,24 @@ def columns_of(columns: tuple[str, str] | None) -> list[tuple[tuple[str, ...], s
     return list(zip(wanted, ("files", "classes"), strict=True))
 
 
-def column(table: Path, names: list[str], wanted: tuple[str, ...], what: str) -> int:
+def column(table: Table, wanted: tuple[str, ...], what: str) -> int:
     """The index of the column with one of the wanted names; the exact name goes first.
 
     Raises:
-        UserError: there is none.
+        UserError: there is none, or there are several of that name, or no two columns.
     """
-    for name in wanted:
-        if name in names:
-            return names.index(name)
-    plain = [squeezed(name) for name in names]
-    for name in wanted:
-        if squeezed(name) in plain:
-            return plain.index(squeezed(name))
+    if len(table.names) < 2:
+        raise UserError(
+            f"{table.path} is no table of files and classes: wanted names of columns in its first line, such as "
+            "file,label, and a row for each file"
+        )
+    plain = [squeezed(name) for name in table.names]
+    for names, known in ((wanted, table.names), (map(squeezed, wanted), plain)):
+        found = next((known.index(name) for name in names if name in known), None)
+        if found is not None:
+            return table.names.index(table.find(table.names[found]))
     raise UserError(
-        f"{table} has the columns {', '.join(names)}, and none is known to hold the {what}: "
+        f"{table.path} has the columns {', '.join(table.names)}, and none is known to hold the {what}: "
         "say --data.columns FILES CLASSES with the names of both columns"
     )
 
@@ -148,30 +150,3 @@ def by_name(folder: Path) -> dict[str, Path | None]:
     for path in files:
         often.update({path.name, path.stem})
     return {name: path for path in files for name in (path.stem, path.name) if often[name] == 1}
-
-
-def read_rows(table: Path) -> tuple[list[str], list[list[str]]]:
-    """The names of a table's columns, and its rows with a cell for each; empty lines are left out.
-
-    Raises:
-        UserError: it cannot be read, or has no rows.
-    """
-    try:
-        text = from_utf8(table.read_bytes(), table, "a CSV file in UTF-8")
-    except OSError as error:
-        raise UserError(f"--data.file came as {table}, which cannot be read: {error.strerror}") from error
-    lines = text.lstrip("\r\n").splitlines()
-    try:
-        headers = [next(csv.reader(lines[:1], delimiter=delimiter), []) for delimiter in DELIMITERS]
-        names = max(headers, key=len)
-        read = csv.reader(io.StringIO(text, newline=""), delimiter=DELIMITERS[headers.index(names)])
-        rows = [row for row in read if any(cell.strip() for cell in row)][1:]
-    except csv.Error as error:
-        raise UserError(f"{table} is not a CSV file: {error}") from error
-    names = [name.strip() for name in names]
-    if len(names) < 2 or not rows:
-        raise UserError(
-            f"{table} is no table of files and classes: wanted names of columns in its first line, such as file,label, "
-            "and a row for each file"
-        )
-    return names, [[*row, *[""] * (len(names) - len(row))] for row in rows]

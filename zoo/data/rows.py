@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import compress
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -18,8 +19,10 @@ import sklearn.datasets
 import tensorflow as tf
 import tyro
 
-from zoo.data.columns import Column, is_gap, kind_of, learned, number_of
+from zoo.data.cells import Cells, packed
+from zoo.data.columns import Column, kind_of, learned, written_in
 from zoo.data.inputs import AT_ONCE, Read, in_batches
+from zoo.data.numbers import Notation, is_gap
 from zoo.data.pipeline import single_pass, training_stream
 from zoo.data.source import Source, as_paths, counted, knowing
 from zoo.data.table import Table, read_table
@@ -30,6 +33,7 @@ FORM = "columns.json"  # file in a run's folder that holds what its columns are
 FEWEST = 3  # rows of a class
 CLASSES = 100  # more different labels than this are taken for numbers or names
 SPLITS = ("train", "validation", "test")
+NUMBER = Notation(".,")  # of labels, with either decimal mark
 
 
 @dataclass(frozen=True)
@@ -76,8 +80,8 @@ def read_rows(source: Rows, path: Path) -> Iterator[Read]:
     except UserError as error:
         yield {"file": str(path), "error": f"cannot be read: {error}"}, None
         return
-    for number, cells in enumerate(rows_of(table), 1):
-        value, more = source.read(cells, {})
+    for number, cells in enumerate(table.rows, 1):
+        value, more = source.read(dict(zip(table.names, cells, strict=True)), {})
         yield {"file": str(path), "row": number} | more, value
 
 
@@ -136,20 +140,21 @@ class Rows(Source):
     @property
     def understood(self) -> list[str]:
         """What was read: the classes, what each column is, what is left out, and equal rows."""
-        _, label, labels, left_out = self._table
-        said = [counted(self)]
-        counts = Counter(label_of(labels[at]) for part in self._parts.values() for at in part)
+        table, label, left_out = self._table
+        said = [counted(self), *table.said]
+        counts = Counter(map(label_of, table.cells(label)))
         said.append(f"{label} is predicted: " + ", ".join(f"{name} ({counts[name]:,})" for name in self.labels))
-        kinds = self._kinds
+        kinds = {name: kind for name, (kind, _) in self._kinds.items()}
         for kind in ("number", "category"):
             names = [column.name for column in self.columns if column.kind == kind]
             if names:
                 said.append(f"{'numbers' if kind == 'number' else 'categories'} ({len(names)}): {', '.join(names)}")
         said += [f"{name} is {kind}" for name, kind in kinds.items() if kind.startswith("left out")]
+        said += [one for kind, written in self._kinds.values() if kind == "number" for one in written.said]
         gaps = [column.name for column in self.columns if column.gaps]
         said += [f"with gaps, which are inputs of their own: {', '.join(gaps)}"] if gaps else []
         said += [f"left out: {left_out:,} rows without a label"] if left_out else []
-        equal = len(self._keys) - len(set(self._keys))
+        equal = len(self._keys) - len(np.unique(self._keys))
         what = f"the same {self.groups}" if self.groups else "the same cells"
         said += [f"{equal:,} rows have {what} as another, and lie in its split"] if equal else []
         return said
@@ -166,11 +171,11 @@ class Rows(Source):
         Raises:
             UserError: they are no classes, or one has too few rows.
         """
-        _, label, labels, _ = self._table
-        counts = Counter(map(label_of, labels))
+        table, label, _ = self._table
+        counts = Counter(map(label_of, table.cells(label)))
         if len(counts) < 2:
             raise UserError(f"the column {label} of {self.title} has one value: a classifier needs at least 2")
-        numbers = np.array([number_of(cell) for cell in counts])
+        numbers = NUMBER.read(counts)
         if not np.isnan(numbers).any() and ((numbers % 1 != 0).any() or len(counts) > 20):
             raise UserError(
                 f"the column {label} of {self.title} holds numbers, {len(counts)} different ones: predicting a number "
@@ -186,7 +191,7 @@ class Rows(Source):
                 f"{rare[0]} occurs {counts[rare[0]]} times in the column {label} of {self.title}: a class needs at "
                 f"least {FEWEST} rows; remove these or join them with another class"
             )
-        return sorted(counts, key=lambda name: (number_of(name), name) if name.isdigit() else (np.inf, name))
+        return sorted(counts, key=lambda name: (NUMBER.number(name), name) if name.isdigit() else (np.inf, name))
 
     @property
     def spec(self) -> dict:
@@ -210,11 +215,11 @@ class Rows(Source):
 
     def arrays(self, split: str) -> tuple[np.ndarray, np.ndarray]:
         """All inputs (N, features) float32 and all labels (N,) int64."""
-        table, _, labels, _ = self._table
+        table, label, _ = self._table
         rows = self._parts[split]
         numbers = {name: number for number, name in enumerate(self.labels)}
-        targets = np.array([numbers[label_of(labels[at])] for at in rows], np.int64)
-        return self._encoded([table[at] for at in rows]), targets
+        targets = np.fromiter((numbers[label_of(cell)] for cell in table.cells(label)), np.int64)[rows]
+        return self._encoded({column.name: at(table.cells(column.name), rows) for column in self.columns}), targets
 
     def load(self, split: str, *, seed: int = 0, step: int = 0, stopwatch: tf.Variable | None = None):
         """Batches of (inputs (B, features) float32, one-hot labels) as a tf.data.Dataset; see `Source.load`."""
@@ -252,7 +257,8 @@ class Rows(Source):
         What is unknown or missing in it, and was not in training, is in the answer as `strange`.
         """
         strange = [said for column in self.columns if (said := column.problem(given[column.name]))]
-        return self._encoded([given])[0], {"strange": strange} if strange else {}
+        cells = {column.name: [given[column.name]] for column in self.columns}
+        return self._encoded(cells)[0], {"strange": strange} if strange else {}
 
     def views(self, inputs: np.ndarray) -> list[str]:
         """The inputs (N, features) in the form in which they are shown: as texts."""
@@ -269,34 +275,32 @@ class Rows(Source):
         """
         if self.form is not None:
             return read_form(self.form)
-        rows = [self._table[0][at] for at in self._parts["train"]]
-        kinds = {name: kind for name, kind in self._kinds.items() if kind in ("number", "category")}
-        return [learned(name, kind, [row[name] for row in rows]) for name, kind in kinds.items()]
+        table, rows = self._table[0], self._parts["train"]
+        kinds = {name: kind for name, kind in self._kinds.items() if kind[0] in ("number", "category")}
+        return [learned(name, kind, at(table.cells(name), rows), how) for name, (kind, how) in kinds.items()]
 
     @cached_property
-    def _kinds(self) -> dict[str, str]:
-        """What each column but the label and the groups is: see `kind_of`."""
-        rows, label, *_ = self._table
+    def _kinds(self) -> dict[str, tuple[str, Notation]]:
+        """What each column but the label and the groups is, and how its numbers are written: see `kind_of`."""
+        table, label, _ = self._table
         kinds = {}
-        for name in rows[0]:
+        for name in table.names:
             if name in (label, self.groups):
                 continue
-            asked = [kind for kind in ("number", "category") if name in getattr(self, kind)]
-            kinds[name] = (
-                "left out: --data.drop"
-                if name in self.drop
-                else asked[0]
-                if asked
-                else kind_of(name, [row[name] for row in rows])
-            )
-        if not set(kinds.values()) & {"number", "category"}:
-            said = "; ".join(f"{name} is {kind}" for name, kind in kinds.items()) or f"there is only {label}"
+            if name in self.drop or name in self.category:
+                kinds[name] = ("left out: --data.drop" if name in self.drop else "category", Notation())
+                continue
+            cells = table.cells(name)
+            written = written_in(name, cells, table.delimiter)
+            kinds[name] = ("number" if name in self.number else kind_of(name, cells, written, table.place), written)
+        if not {kind for kind, _ in kinds.values()} & {"number", "category"}:
+            said = "; ".join(f"{name} is {kind}" for name, (kind, _) in kinds.items()) or f"there is only {label}"
             raise UserError(f"{self.title} has no column to learn from: {said}")
         return kinds
 
     @cached_property
-    def _table(self) -> tuple[list[dict[str, str]], str, list[str], int]:
-        """The rows with a label, the name of its column, the labels as written, and the number of rows without one."""
+    def _table(self) -> tuple[Table, str, int]:
+        """The rows with a label, the name of its column, and the number of rows without one."""
         table = read_table(self.csv) if self.csv is not None else included(self.name)
         if self.csv is not None and self.label is None:
             raise UserError(
@@ -309,42 +313,51 @@ class Rows(Source):
         double = [name for name, count in Counter(table.names).items() if count > 1]
         if double:
             raise UserError(f"{table.path} has {double[0]!r} twice among its columns: rename one")
-        rows = rows_of(table)
-        known = [row for row in rows if not is_gap(row[label])]
-        if not known:
+        table.refuse_totals()
+        known = np.fromiter((not is_gap(cell) for cell in table.cells(label)), bool)
+        if not known.any():
             raise UserError(f"the column {label} of {table.path} is empty: wanted a class for each row")
-        return known, label, [row[label] for row in known], len(rows) - len(known)
+        count = int((~known).sum())
+        if count:
+            columns = tuple(Cells(compress(column, known)) for column in table.columns)
+            lines = None if table.lines is None else table.lines[known]
+            table = replace(table, columns=columns, lines=lines)
+        return table, label, count
 
     @cached_property
-    def _keys(self) -> list[str]:
-        """What decides the split of each row: its group, or the cells that are not left out."""
-        rows = self._table[0]
+    def _keys(self) -> np.ndarray:
+        """What decides the split of each row: a hash of its group, or of the cells that are not left out; (rows,)."""
+        table = self._table[0]
         if self.groups:
-            return [row[self.groups] for row in rows]
-        names = [name for name, kind in self._kinds.items() if kind in ("number", "category")]
-        return [json.dumps([row[name] for name in names]) for row in rows]
+            keys = table.cells(self.groups)
+        else:
+            names = [name for name, (kind, _) in self._kinds.items() if kind in ("number", "category")]
+            keys = map(json.dumps, zip(*map(table.cells, names), strict=True))
+        return np.fromiter((hashlib.sha256(key.encode()).digest() for key in keys), "S32", len(table.rows))
 
     @cached_property
-    def _parts(self) -> dict[str, list[int]]:
+    def _parts(self) -> dict[str, np.ndarray]:
         """The indices of the rows of each split."""
-        counts = Counter(self._keys)
-        ranked = sorted(counts, key=lambda key: hashlib.sha256(key.encode()).digest())
-        part_of, tenth, held = {}, max(1, len(self._keys) // 10), 0
-        for key in ranked:
-            part_of[key] = "test" if held < tenth else "validation" if held < 2 * tenth else "train"
-            held += counts[key]
-        parts = {split: [at for at, key in enumerate(self._keys) if part_of[key] == split] for split in SPLITS}
-        empty = [split for split, rows in parts.items() if not rows]
+        order = np.argsort(self._keys, kind="stable")
+        count, ranked = len(order), self._keys[order]
+        anew = np.concatenate([[True], ranked[1:] != ranked[:-1]])
+        start = np.empty(count, np.int64)
+        start[order] = np.maximum.accumulate(np.where(anew, np.arange(count), 0))  # where equal keys begin
+        tenth = max(1, count // 10)
+        place = np.where(start < tenth, 2, np.where(start < 2 * tenth, 1, 0))
+        parts = {split: np.flatnonzero(place == number) for number, split in enumerate(SPLITS)}
+        empty = [split for split, rows in parts.items() if not len(rows)]
         if empty:
             raise UserError(f"{self.title} has too few different rows or groups: {empty[0]} would be empty")
-        here = {label_of(self._table[2][at]) for at in parts["train"]}
+        table, label, _ = self._table
+        here = set(map(label_of, at(table.cells(label), parts["train"])))
         absent = [name for name in self.labels if name not in here]
         if absent:
             raise UserError(f"no row to train on is of {', '.join(absent)}: give more rows or groups of each class")
         return parts
 
-    def _encoded(self, rows: list[dict[str, str]]) -> np.ndarray:
-        return np.hstack([column.encode([row[column.name] for row in rows]) for column in self.columns])
+    def _encoded(self, cells: dict[str, Sequence[str]]) -> np.ndarray:
+        return np.hstack([column.encode(cells[column.name]) for column in self.columns])
 
     def _stream(self, rows: np.ndarray, labels: np.ndarray, *, seed: int, step: int, stopwatch):
         reader, batch = self._reader(rows, labels), min(self.batch, len(labels))
@@ -361,23 +374,22 @@ def label_of(cell: str) -> str:
     return re.sub(r"^(-?\d+)\.0+$", r"\1", cell)
 
 
-def rows_of(table: Table) -> list[dict[str, str]]:
-    """The cells of each row by the names of their columns, without white space around them; missing ones are empty."""
-    blank = ("",) * len(table.names)
-    return [
-        {name: cell.strip() for name, cell in zip(table.names, (*row, *blank[len(row) :]), strict=True)}
-        for row in table.rows
-    ]
+def at(cells: Cells, rows: np.ndarray) -> Cells:
+    """The cells at these indices, which ascend."""
+    there = np.zeros(len(cells), bool)
+    there[rows] = True
+    return Cells(compress(cells, there))
 
 
 def included(name: str) -> Table:
     """A set that scikit-learn includes, with its labels in the column class."""
     loaded = getattr(sklearn.datasets, f"load_{name}")()
-    rows = (
+    rows = [
         (*map(repr, numbers), str(loaded.target_names[label]))
         for numbers, label in zip(loaded.data.tolist(), loaded.target, strict=True)
-    )
-    return Table(Path(name), (*loaded.feature_names, "class"), tuple(rows))
+    ]
+    names = (*loaded.feature_names, "class")
+    return Table(Path(name), names, packed(rows, len(names)))
 
 
 def shown(column: Column, inputs: np.ndarray) -> str:

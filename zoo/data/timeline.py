@@ -243,7 +243,7 @@ def read_dates(cells: Sequence[str], name: str, order: str | None = None, certai
         wanted = re.compile(pattern, re.ASCII | re.IGNORECASE)
         if not any(wanted.fullmatch(cell) for cell in tried):
             continue
-        matches = [wanted.fullmatch(cell) for cell in cells]
+        matches = (wanted.fullmatch(cell) for cell in cells)  # one at a time: many take much memory
         found[form] = [made(match) if match else None for match in matches]
         if form in PLAIN and None in found[form]:
             del found[form]
