@@ -78,8 +78,8 @@ def read_columns(
     twice = next((one for one in (*by, *inputs) if (name, *by, *inputs).count(one) > 1), None)
     if twice is not None:
         raise UserError(
-            f"the column {twice} of {path} is named twice, of --data.column, --data.by and --data.inputs: its past is "
-            "an input anyway if it is forecast, and what tells series apart is none"
+            f"the column {twice} of {path} came twice: --data.column (whose past is seen anyway), --data.by and "
+            "--data.inputs must name different ones"
         )
     columns, said = [], []
     for one in (name, *inputs):

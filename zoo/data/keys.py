@@ -50,9 +50,11 @@ def alone(table: Table, used: Collection[str], where: str | None) -> list[str]:
         values = list(dict.fromkeys(cells))
         if name in used or (name == where) or not 1 < len(values) <= len(cells) // 3 or "" in values:
             continue
+        if all(CALENDAR.match(value) for value in values):
+            continue
         text = not any(map(is_number, values))
         below = sum(first != last for first, last in pairwise(cells)) == len(values) - 1
-        turns = cells == (values * len(cells))[: len(cells)] and not all(CALENDAR.match(value) for value in values)
+        turns = cells == (values * len(cells))[: len(cells)]
         if where is None and ((text and (below or turns)) or (below and starts_anew(table, name, used))):
             raise UserError(
                 f"{table.path} has no dates, and its rows seem to be of {len(values):,} series, which the column "
