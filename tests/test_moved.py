@@ -248,7 +248,7 @@ def test_a_series_that_has_grown_is_measured_where_it_is_new(tmp_path):
     assert other.starts("all").tolist() == list(range(7, 259))
     assert said.endswith("all of c.csv is measured")
     with pytest.raises(UserError, match="8 rows: 9 are needed"):
-        replace(source, csv=write("d.csv", range(8))).other(source.spec, then)[0].part("all")
+        replace(source, csv=write("d.csv", range(8))).other(source.spec, then)[0].parts("all")
 
 
 def test_names_that_come_with_the_data(tmp_path):

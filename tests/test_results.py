@@ -225,7 +225,8 @@ def flags_of(verb: str, name: str) -> set[str]:
     recipe = RECIPES[{"gpt2": "gpt"}.get(name, name.removeprefix("logs/").removesuffix("-XXXXXX"))]
     task, data = recipe.task, recipe.data
     more = {
-        "fit": recipe.leaves().keys() | {"minutes"},  # which a record leaves out if it is not set
+        # A record leaves out what came later and is not set.
+        "fit": recipe.leaves().keys() | {"minutes"} | {f"data.{field}" for field in names(data)},
         "bench": recipe.leaves().keys(),
         "look": recipe.leaves().keys(),
         "finetune": replace(recipe, method=Thaw()).leaves().keys(),

@@ -56,7 +56,7 @@ def test_sunspots(data_directory):
     np.testing.assert_array_equal(source.series, table["SUNACTIVITY"])
     assert table["YEAR"].tolist() == list(range(1700, 2009))
     assert source.spec == {"input_shape": (11, 1), "classes": 1}
-    assert [source.part(split) for split in source.splits] == [slice(0, 247), slice(247, 278), slice(278, 309)]
+    assert [source.parts(split) for split in source.splits] == [[slice(0, 247)], [slice(247, 278)], [slice(278, 309)]]
     assert [source.count(split) for split in source.splits] == [247 - 11, 31, 31]
 
 
@@ -333,7 +333,7 @@ def test_defaults_that_fit(count, unit, season, window, tmp_path):
     assert "--data.window and --data.season: chosen to fit" in source.understood[-1]
     if count == 60:  # a horizon longer than a tenth takes more rows for the last two parts
         ahead = replace(source, horizon=12)
-        assert [ahead.part(split) for split in ahead.splits] == [slice(0, 36), slice(36, 48), slice(48, 60)]
+        assert [ahead.parts(split) for split in ahead.splits] == [[slice(0, 36)], [slice(36, 48)], [slice(48, 60)]]
         assert [ahead.count(split) for split in ahead.splits] == [36 - 7 - 11, 1, 1]  # in windows of one season
 
 

@@ -91,6 +91,56 @@ def read_file(source, path: Path, problem: str | None, spec: dict) -> Read:
 
 
 @dataclass(frozen=True)
+class SeriesFiles:
+    """Files and folders of files, of which each may hold several series; the source has `find`, and `each`, which
+    yields what it reads of a file and entries to add to the answer.
+    """
+
+    files: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
+    """CSV files with the columns that the run is about, and folders of them."""
+
+    @classmethod
+    def of(cls, paths: Iterable[Path | str]) -> SeriesFiles:
+        """A record of these paths."""
+        return cls(Files.of(paths).files)
+
+    def read(self, source, spec: dict) -> Iterator[list[Read]]:
+        """Reads the series of the files, in batches.
+
+        Raises:
+            UserError: no file was named.
+        """
+        if not self.files:
+            raise UserError(f"no {source.kind}s were named: wanted {source.usage} after the run")
+        found = Files(self.files).found(source)
+        yield from in_batches(
+            (one for path, problem in found for one in read_each(source, path, problem, spec)), AT_ONCE
+        )
+
+    def line(self, answer: dict, text: str) -> str:
+        """The line to print for an answer, given the task's text for it."""
+        where = f"{answer['file']}\t{answer['series']}" if "series" in answer else answer["file"]
+        return f"{where}\t{answer.get('error', text)}"
+
+    def remarks(self, number: int, answer: dict) -> list[str]:
+        """Nothing needs to be printed besides the answers."""
+        return []
+
+
+def read_each(source, path: Path, problem: str | None, spec: dict) -> Iterator[Read]:
+    """Each series of a file as the source reads it, or the file's error."""
+    about = {"file": str(path)}
+    try:
+        if problem is None:
+            for value, more in source.each(path, spec):
+                yield about | more, value
+            return
+    except OSError as error:
+        problem = f"cannot be read: {error.strerror or error}"
+    yield about | {"error": problem}, None
+
+
+@dataclass(frozen=True)
 class Lines:
     """Texts, one per line."""
 

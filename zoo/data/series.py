@@ -1,40 +1,40 @@
-"""Time series to forecast: yearly sunspot numbers, or a column of a user's CSV file."""
+"""Time series to forecast: yearly sunspot numbers, or columns of a user's CSV file, of one series or of several."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import tensorflow as tf
 
-from zoo.data.column import Column, fitting_window, found_season, read_column
+from zoo.data.column import Columns, Member, read_columns
 from zoo.data.files import files_below
-from zoo.data.inputs import Files
+from zoo.data.inputs import SeriesFiles
+from zoo.data.laid import Laid, size
 from zoo.data.pipeline import single_pass, training_stream
 from zoo.data.prepare import builder_of, examples, place_of, prepare
+from zoo.data.scale import INTERVALS, SCALE, Scale, read_radius, read_scale, standardised, write_radius
 from zoo.data.source import OTHER, Source, as_paths, counted, knowing
 from zoo.data.sunspots import Sunspots
 from zoo.errors import UserError
 
 EVALUATED = 1024  # windows per batch of validation and test
-SCALE = "scale.json"  # file in a run's folder that holds the mean and the deviation
-INTERVALS = "intervals.json"  # the same of how far off forecasts are
 SUNSPOTS = 11  # years of a cycle
 
 
 @dataclass(frozen=True)
 class Series(Source):
-    """A time series: the inputs are windows of it, the targets the steps that follow each window.
+    """Time series: the inputs are windows of them, the targets the steps that follow each window.
 
     The first eight tenths are for training, the ninth is for validation, the last for the test. A window may reach back
-    into the split before its own; its targets never leave their split.
+    into the split before its own; its targets never leave their split. Several series are cut at the same two dates and
+    lie one after the other in `series`; no window holds rows of two.
     """
 
     name: Literal["sunspots"] = "sunspots"
@@ -43,6 +43,11 @@ class Series(Source):
     """Your own CSV file instead, in UTF-8, with column names in its first line; dates beside it give the order."""
     column: str | None = None
     """Name of the column to forecast; not needed if the file has only one besides dates."""
+    by: tuple[str, ...] = field(default=(), metadata={"later": True})
+    """Name of the column that tells several series of the file apart, such as shop; or names of several columns. One
+    network learns all series, each scaled by its own mean and deviation."""
+    inputs: tuple[str, ...] = field(default=(), metadata={"later": True})
+    """Names of further columns of numbers, whose past the network sees beside that of the column to forecast."""
     date: str | None = None
     """Name of the column of dates; by default the first column that holds dates."""
     date_order: Literal["day-first", "month-first"] | None = None
@@ -66,20 +71,22 @@ class Series(Source):
     """Windows per training step."""
 
     kind: ClassVar[str] = "CSV file"
-    Inputs: ClassVar[type] = Files
+    Inputs: ClassVar[type] = SeriesFiles
     usage: ClassVar[str] = "SERIES.csv"
 
     def __post_init__(self):
         as_paths(self)
+        for name in ("by", "inputs"):
+            if isinstance(getattr(self, name), str):
+                object.__setattr__(self, name, (getattr(self, name),))
         for name in ("window", "horizon", "season", "batch"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ValueError(f"--data.{name} came as {getattr(self, name)}, but must be at least 1")
-        for name in ("column", "date", "date_order", "decimal", "thousands"):
-            if getattr(self, name) is not None and self.csv is None:
-                flag = name.replace("_", "-")
-                raise ValueError(
-                    f"--data.{flag} came as {getattr(self, name)}, but no --data.csv FILE whose column it is"
-                )
+        for name in ("column", "by", "inputs", "date", "date_order", "decimal", "thousands"):
+            value = getattr(self, name)
+            if value not in (None, (), []) and self.csv is None:
+                flag, value = name.replace("_", "-"), value if isinstance(value, str) else " ".join(value)
+                raise ValueError(f"--data.{flag} came as {value}, but no --data.csv FILE whose column it is")
         if self.decimal is not None and self.decimal == self.thousands:
             raise ValueError(f"--data.decimal and --data.thousands both came as {self.decimal}: they must differ")
 
@@ -91,10 +98,10 @@ class Series(Source):
     @property
     def summary(self) -> str:
         """What `fit` prints about the data at its end, besides the counts."""
-        return (
-            f"windows of {self.steps} steps to predict the next {self.horizon}; "
-            f"mean {self.moments[0]:.6g}, deviation {self.moments[1]:.6g}"
-        )
+        windows = f"windows of {self.steps} steps to predict the next {self.horizon}"
+        if self.by:
+            return f"{windows}; {len(self.members):,} series, each scaled by its own mean and deviation"
+        return f"{windows}; mean {self.moments[0]:.6g}, deviation {self.moments[1]:.6g}"
 
     @property
     def understood(self) -> list[str]:
@@ -103,9 +110,14 @@ class Series(Source):
             return [counted(self)]
         pattern = f"a season of {self.period} steps" if self.period > 1 else "no season"
         chosen = [f"--data.{name}" for name in ("window", "season") if getattr(self, name) is None]
+        said = [counted(self), *self._laid.said(), *self._columns.said]
+        if self.inputs:
+            said.append(
+                f"{', '.join(self.inputs)}: seen by the network beside {self.variable}, past rows only, each less its "
+                "mean and divided by its deviation in the training rows"
+            )
         return [
-            counted(self),
-            *self._column.said,
+            *said,
             f"the network sees {self.steps} rows and predicts the next {self.horizon}; {pattern}"
             + f" ({' and '.join(chosen)}: chosen to fit)" * bool(chosen),
         ]
@@ -127,8 +139,14 @@ class Series(Source):
         Raises:
             UserError: the data are not usable; checked here, before a network is built.
         """
-        self.scaled(self.series)
-        return {"input_shape": (self.steps, 1), "classes": self.horizon}
+        for split in self.splits if self.by else ():
+            if not self.count(split):
+                raise UserError(
+                    f"no series of {self.title} has a window in the {split} part: give more rows, or a --data.horizon "
+                    f"below {self.horizon}"
+                )
+        self._scaled  # noqa: B018 - it raises
+        return {"input_shape": (self.steps, 1 + len(self.inputs)), "classes": self.horizon}
 
     @property
     def splits(self) -> dict[str, str]:
@@ -138,125 +156,142 @@ class Series(Source):
     @property
     def steps(self) -> int:
         """The length of a window: the one that was asked for, or else one that fits."""
-        return self.window or fitting_window(self.period, self._borders[1], self.horizon)
+        return self._laid.steps
 
-    @cached_property
+    @property
     def period(self) -> int:
         """The season in steps: the one that was asked for, or else one that fits; 1: none."""
-        if self.season or self.csv is None:
-            return self.season or SUNSPOTS
-        train, line = self._borders[1], self._column.timeline
-        season = line.step.season if line is not None and line.step.season > 1 else found_season(self.series[:train])
-        return season if train >= 1.5 * season + self.horizon else 1
+        return self._laid.period
 
     @property
     def variable(self) -> str:
-        """The name of the series: its column, or the data set."""
-        return self._column.name
+        """The name of what is forecast: its column, or the data set."""
+        return self._columns.name
 
     @property
     def series(self) -> np.ndarray:
-        """The whole series, (N,) float64, in the unit of the data.
+        """The whole series, (N,) float64, in the unit of the data; of several, one after the other.
 
         Raises:
             UserError: the file or its column cannot be used.
         """
-        return self._column.values
+        return self._laid.rows[:, 0]
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The names of the series that are used, in the order in which they lie in `series`; "" is an only one."""
+        return self._laid.members
+
+    @property
+    def several(self) -> bool:
+        """Whether the data are read as several series, each with a scale of its own."""
+        return bool(self.by)
+
+    @property
+    def firsts(self) -> list[int]:
+        """Where each of the `members` begins in `series`."""
+        return [place.start for place in self._laid.places]
 
     @cached_property
-    def _column(self) -> Column:
+    def _laid(self) -> Laid:
+        season = self.season or (SUNSPOTS if self.csv is None else None)
+        return Laid(self._columns, self.title, self.by, self.horizon, self.window, season)
+
+    @cached_property
+    def _columns(self) -> Columns:
         if self.csv is not None:
             return self._read(self.csv, self.column)
         directory = place_of(self.directory)
         stored = examples(prepare(builder_of(Sunspots, directory), "sunspots"), "train", self.name)
-        return Column(self.name, np.array([number for (number,) in stored]))
+        return Columns(self.name, {"": Member(np.array([[number] for (number,) in stored]))})
 
-    def _read(self, path: Path, column: str | None) -> Column:
-        return read_column(
+    def _read(self, path: Path, column: str | None) -> Columns:
+        return read_columns(
             path,
             column,
+            by=self.by,
+            inputs=self.inputs,
             date=self.date,
             date_order=self.date_order,
             decimal=self.decimal,
             thousands=self.thousands,
         )
 
-    @property
-    def _borders(self) -> tuple[int, int, int, int]:
-        """Where the splits begin and end; a horizon that is longer than a tenth makes the last two longer."""
-        count = len(self.series)
-        test = min(count * 9 // 10, count - self.horizon)
-        return 0, max(0, min(count * 8 // 10, test - self.horizon)), max(0, test), count
-
-    def part(self, split: str) -> slice:
-        """The slice of the series that is train, validation, test or all.
+    def parts(self, split: str) -> list[slice]:
+        """The slices of `series` that are train, validation, test or all, one of each of the `members`.
 
         Raises:
-            UserError: it is too short for a window, or for its targets.
+            UserError: an only series is too short for a window, or for its targets.
         """
-        count, borders = len(self.series), self._borders
-        if split == "all":
-            if count < self.seen + self.horizon:
-                raise UserError(
-                    f"{self.title} has {count} rows: {self.seen + self.horizon} are needed to measure a step"
-                )
-            return slice(self.seen, count)
-        needed = max(self.steps, self.period) + self.horizon
-        if borders[1] < needed or borders[2] - borders[1] < self.horizon:
-            raise UserError(
-                f"{self.title} has {count} rows: of the first eight tenths, {borders[1]}, a --data.window of "
-                f"{self.steps} or a --data.season of {self.period} and a --data.horizon of {self.horizon} need "
-                f"{needed}, and the ninth tenth, {borders[2] - borders[1]}, must hold the horizon: "
-                "give it more rows, or make these smaller"
-            )
-        at = ("train", "validation", "test").index(split)
-        return slice(borders[at], borders[at + 1])
+        return self._laid.parts(split, self.seen)
 
     def starts(self, split: str) -> np.ndarray:
-        """The index in the series of the first target of each window of the split: (windows,)."""
-        part = self.part(split)
-        return np.arange(part.start or self.steps, part.stop - self.horizon + 1)
+        """The index in `series` of the first target of each window of the split: (windows,)."""
+        return self._laid.starts(split, self.seen)
+
+    def which(self, starts: np.ndarray) -> np.ndarray:
+        """To which of the `members` each of `starts` belongs: (starts,)."""
+        return self._laid.which(starts)
 
     @cached_property
-    def moments(self) -> tuple[float, float]:
-        """Mean and deviation of the training split, or those of the given scale.
+    def scales(self) -> Scale:
+        """Means and deviations of the training split, or those of the given scale.
 
         Raises:
             UserError: the training split is constant, or the scale cannot be read.
         """
         if self.scale is not None:
-            return read_scale(self.scale)[1:]
-        known = self.series[self.part("train")]
-        with np.errstate(over="ignore"):  # checked below
-            mean, deviation = float(known.mean()), float(known.std())
-        if known.min() == known.max() or not 0 < deviation < math.inf:
-            raise UserError(
-                f"the training part of {self.title} has a mean of {mean:g} and a deviation of {deviation:g}: "
-                f"{self.variable} must change, within what numbers can hold, to be forecast"
-            )
-        return mean, deviation
+            return read_scale(self.scale)
+        moments = {}
+        for name, part in zip(self.members, self.parts("train"), strict=True):
+            known = self._laid.rows[part]
+            with np.errstate(over="ignore", invalid="ignore"):  # checked below
+                mean, deviation = known.mean(axis=0), known.std(axis=0)
+            steady = known.min(axis=0) == known.max(axis=0)
+            deviation[1:][steady[1:]] = 1  # an input that says nothing here
+            if steady[0] or not (np.isfinite(mean) & np.isfinite(deviation) & (deviation > 0)).all():
+                raise UserError(
+                    f"the training part of {self.title} has a mean of {mean[0]:g} and a deviation of {deviation[0]:g}: "
+                    f"{self.variable} must change, within what numbers can hold, to be forecast"
+                )
+            moments[name] = np.stack([mean, deviation], axis=1)
+        return Scale(self.variable, self.inputs, moments)
+
+    @property
+    def moments(self) -> tuple[float, float]:
+        """Mean and deviation of the column to forecast in the training split of an only series."""
+        return tuple(self.scales.of("")[0].tolist())
+
+    def moments_at(self, starts: np.ndarray) -> np.ndarray:
+        """Mean and deviation of the column to forecast, of the series of each of `starts`: (starts, 2)."""
+        return np.array([self.scales.of(name)[0] for name in self.members])[self.which(starts)]
+
+    @cached_property
+    def _scaled(self) -> np.ndarray:
+        """All columns of all series for the network: (N, 1 + inputs) float32."""
+        named = zip(self.members, self._laid.places, strict=True)
+        return np.concatenate([standardised(self._laid.rows[place], self.scales.of(name)) for name, place in named])
 
     def scaled(self, numbers: np.ndarray) -> np.ndarray:
-        """Standardised numbers for the network: less the mean and divided by the deviation, float32.
+        """Standardised numbers of an only series: less the mean and divided by the deviation, (N,) float32.
 
         Raises:
             UserError: a number is too far from the mean for float32.
         """
-        mean, deviation = self.moments
-        with np.errstate(over="ignore"):  # checked below
-            scaled = np.float32((np.float64(numbers) - mean) / deviation)
-        if not np.isfinite(scaled).all():
-            far = np.asarray(numbers)[~np.isfinite(scaled)][0]
-            raise UserError(
-                f"{far:g} is too far from the mean, {mean:g}, for the deviation, {deviation:g}, to be held in float32: "
-                "correct or remove its row"
-            )
-        return scaled
+        return standardised(np.asarray(numbers)[:, None], self.scales.of("")[:1])[:, 0]
 
-    def unscaled(self, numbers: np.ndarray) -> np.ndarray:
-        """Predictions of the network in the unit of the data, float64."""
-        mean, deviation = self.moments
-        return np.float64(numbers) * deviation + mean
+    def unscaled(self, numbers: np.ndarray, moments: np.ndarray | None = None) -> np.ndarray:
+        """Predictions of the network in the unit of the data, float64.
+
+        Args:
+            numbers: of any shape; with `moments` (series, horizon).
+            moments: (series, 2), mean and deviation of each; those of an only series need not be given, and where there
+                are several the numbers stay in deviations from their means without them.
+        """
+        if moments is None:
+            moments = np.array([[0.0, 1.0]] if self.by else [self.moments])
+            return np.float64(numbers) * moments[0, 1] + moments[0, 0]
+        return np.float64(numbers) * moments[:, 1:] + moments[:, :1]
 
     @cached_property
     def seen(self) -> int:
@@ -264,11 +299,14 @@ class Series(Source):
         return max(self.steps, self.period)
 
     def other(self, spec: dict, then: dict) -> tuple[Series, str] | None:
-        """See `zoo.data.Source`; of a file that has grown since, what was neither trained on nor used to choose."""
-        if self.csv is None:
+        """See `zoo.data.Source`; of a file that has grown since, what was neither trained on nor used to choose.
+
+        None for several series, which are measured only as they were.
+        """
+        if self.csv is None or self.by:
             return None
         trained, chosen = then["train"] + self.steps + self.horizon - 1, then["validation"] + self.horizon - 1
-        if self._digest(slice(trained)) != then["digest"]:
+        if self._digest([slice(trained)]) != then["digest"]:
             return self, f"{OTHER}: all of {self.title} is measured"
         if self.count("test") == then["test"] and self.count("train") == then["train"]:
             return None
@@ -284,16 +322,13 @@ class Series(Source):
     def radius(self) -> tuple[float, list[float]] | None:
         """The coverage of a run's intervals, and their half width for each step ahead in the unit of the data.
 
-        None before training, and for runs that have no intervals.
+        Of several series in deviations of each. None before training, and for runs that have no intervals.
         """
         return None
 
     def keep(self, folder: Path, coverage: float, radius: Sequence[float]) -> None:
         """Writes the half width of intervals into a run's folder, where `of_run` finds them."""
-        part = folder / f".part-{INTERVALS}"
-        part.unlink(missing_ok=True)
-        part.write_text(json.dumps({"coverage": coverage, "radius": list(radius)}) + "\n", "utf-8")
-        part.replace(folder / INTERVALS)
+        write_radius(folder / INTERVALS, coverage, radius)
 
     def beside(self, folder: Path, spec: dict) -> Series:
         """Another series, in windows of the same length, with a scale of its own."""
@@ -302,8 +337,7 @@ class Series(Source):
 
     def files(self) -> dict[str, str]:
         """Text files that a run keeps for later verbs, by name."""
-        mean, deviation = self.moments
-        return {SCALE: json.dumps({"column": self.variable, "mean": mean, "deviation": deviation}) + "\n"}
+        return {SCALE: self.scales.as_json()}
 
     def count(self, split: str) -> int:
         """The number of windows of a split."""
@@ -315,7 +349,7 @@ class Series(Source):
         return self.count("train")
 
     def load(self, split: str, *, seed: int = 0, step: int = 0, stopwatch: tf.Variable | None = None):
-        """Batches of windows (B, window, 1) and the steps after them (B, horizon), scaled float32, as tf.data.Dataset.
+        """Batches of windows (B, window, 1 + inputs) and the steps after them (B, horizon), scaled float32.
 
         Args:
             split: train (endless, in a new order for each pass), validation or test (one pass in chronological order).
@@ -323,102 +357,99 @@ class Series(Source):
             step: index of the batch with which train starts.
             stopwatch: see `zoo.data.pipeline.training_stream`.
         """
-        numbers, starts = self.scaled(self.series), self.starts(split)
         if split == "train":
             # The stream gets only the training split, so it cannot use numbers of the others.
-            return self._stream(numbers[self.part("train")], seed=seed, step=step, stopwatch=stopwatch)
-        return single_pass(len(starts), self._windows(numbers, starts[0]), batch=EVALUATED)
+            parts = self.parts("train")
+            ends = np.cumsum([0, *map(size, parts)])
+            numbers = np.concatenate([self._scaled[part] for part in parts])
+            starts = [np.arange(a + self.steps, b - self.horizon + 1) for a, b in pairwise(ends)]
+            return self._stream(numbers, np.concatenate(starts), seed=seed, step=step, stopwatch=stopwatch)
+        starts = self.starts(split)
+        return single_pass(len(starts), self._windows(self._scaled, starts), batch=EVALUATED)
 
     def synthetic(self, count: int, stopwatch: tf.Variable | None = None) -> tf.data.Dataset:
         """The training stream of `count` windows of random numbers, to time training on it."""
-        numbers = np.random.default_rng(0).standard_normal(count + self.steps + self.horizon - 1, np.float32)
-        return self._stream(numbers, seed=0, step=0, stopwatch=stopwatch)
+        shape = count + self.steps + self.horizon - 1, 1 + len(self.inputs)
+        numbers = np.random.default_rng(0).standard_normal(shape, np.float32)
+        return self._stream(numbers, self.steps + np.arange(count), seed=0, step=0, stopwatch=stopwatch)
 
     def digest(self, split: str) -> str:
         """Twelve hexadecimal digits that change with any number of the split."""
-        return self._digest(self.part(split))
+        return self._digest(self.parts(split))
 
-    def _digest(self, part: slice) -> str:
-        return hashlib.sha256(self.series[part].astype("<f8").tobytes()).hexdigest()[:12]
+    def _digest(self, parts: list[slice]) -> str:
+        whole = hashlib.sha256()
+        for name, part in zip(self.members, parts, strict=True):
+            if name:
+                whole.update(f"{name} {size(part)} ".encode())
+            whole.update(self._laid.rows[part].astype("<f8").tobytes())
+        return whole.hexdigest()[:12]
 
     def find(self, folder: Path) -> list[Path]:
         """The CSV files below the folder, in a fixed order; hidden files are left out."""
         return files_below(folder, {".csv"})
 
     def read(self, given: Path, spec: dict) -> tuple[np.ndarray, dict]:
-        """The last window of a CSV file, scaled: float32 (steps, 1); and the dates of the steps to come, if any.
+        """The last window of the only series of a CSV file, scaled: float32 (steps, 1 + inputs); and the dates of the
+        steps to come, if any.
 
-        It is read from the column that the run was trained on, or from the only column of the file, and put in order
-        as for training.
+        Raises:
+            OSError: the file cannot be read; the message says why.
+            UserError: the run has lost its scale.
+        """
+        ((value, more),) = self.each(given, spec)
+        if "error" in more:
+            raise OSError(more["error"])
+        return value, more
+
+    def each(self, given: Path, spec: dict) -> Iterator[tuple[Any, dict]]:
+        """Yields for each series of a CSV file its last window, and entries to add to the answer.
+
+        It is read from the columns that the run was trained on, or from the only column of the file, and put in order
+        as for training. Of several series the window comes with mean and deviation, (2,), and the entries are the name,
+        as `series`, and the dates or what is wrong with it, as `error`.
 
         Raises:
             OSError: the file cannot be read; the message says why.
             UserError: the run has lost its scale.
         """
         # The scale names the column even if the data no longer exist.
-        column = read_scale(self.scale)[0] if self.scale else self.variable
+        scales = self.scales
+        steps, ahead = spec["input_shape"][0], spec["classes"]
         try:
-            shape = tuple(spec["input_shape"])
-            found = self._read(given, column)
-            numbers = found.values[-shape[0] :]
-            if len(numbers) < shape[0]:
-                raise UserError(f"{given} has {len(numbers)} rows, but a window is {shape[0]}")
-            dates = {"dates": found.timeline.following(spec["classes"])} if found.timeline else {}
-            return self.scaled(numbers).reshape(shape), dates
+            found = self._read(given, scales.column)
         except UserError as error:
             raise error.__cause__ if isinstance(error.__cause__, OSError) else OSError(str(error)) from error
+        for name, member in found.members.items():
+            about = {"series": name} if self.by else {}
+            try:
+                moments, numbers = scales.of(name), member.values[-steps:]
+                if len(numbers) < steps:
+                    raise UserError(f"{name or given} has {len(numbers)} rows, but a window is {steps}")
+                window = standardised(numbers, moments)
+            except UserError as error:
+                yield None, about | {"error": str(error)}
+                continue
+            dates = {"dates": member.timeline.following(ahead)} if member.timeline else {}
+            yield (window, moments[0]) if self.by else window, about | dates
 
-    def _windows(self, numbers: np.ndarray, first: int):
-        """A function for tf.data from indices of windows to inputs and targets; `first`: index of the first target."""
-        values = tf.constant(numbers)
+    def _windows(self, numbers: np.ndarray, starts: np.ndarray):
+        """A function for tf.data from indices of windows to inputs and targets; `starts`: index of the first target."""
+        values, first = tf.constant(numbers), tf.constant(starts, tf.int64)
         inside = tf.range(-self.steps, self.horizon, dtype=tf.int64)
 
         def read(windows):
-            steps = tf.gather(values, windows[:, None] + int(first) + inside)  # (B, window + horizon)
-            return steps[:, : -self.horizon, None], steps[:, -self.horizon :]
+            steps = tf.gather(values, tf.gather(first, windows)[:, None] + inside)  # (B, window + horizon, 1 + inputs)
+            return steps[:, : -self.horizon], steps[:, -self.horizon :, 0]
 
         return read
 
-    def _stream(self, numbers: np.ndarray, *, seed: int, step: int, stopwatch):
-        count = len(numbers) - self.steps - self.horizon + 1
+    def _stream(self, numbers: np.ndarray, starts: np.ndarray, *, seed: int, step: int, stopwatch):
         return training_stream(
-            count,
-            self._windows(numbers, self.steps),
-            batch=min(self.batch, count),
+            len(starts),
+            self._windows(numbers, starts),
+            batch=min(self.batch, len(starts)),
             seed=seed,
             step=step,
             stopwatch=stopwatch,
         )
-
-
-def read_scale(path: Path) -> tuple[str, float, float]:
-    """The name of the column, the mean and the deviation in a run's scale.json.
-
-    Raises:
-        UserError: the file is missing or damaged.
-    """
-    try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
-        column, mean, deviation = str(kept["column"]), float(kept["mean"]), float(kept["deviation"])
-        if not (math.isfinite(mean) and 0 < deviation < math.inf):
-            raise ValueError(f"mean {mean}, deviation {deviation}")
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-        raise UserError(
-            f"{path} is missing or is not the scale of a series ({error}): give the file of a run"
-        ) from error
-    return column, mean, deviation
-
-
-def read_radius(path: Path) -> tuple[float, list[float]] | None:
-    """The coverage and the half widths in a run's intervals.json; None if it has none.
-
-    Raises:
-        UserError: the file is damaged.
-    """
-    if not path.exists():
-        return None
-    try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
-        return float(kept["coverage"]), [float(number) for number in kept["radius"]]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UserError(f"{path} does not hold a run's intervals ({error}): delete it, or restore it") from error

@@ -20,7 +20,8 @@ class Source(ABC):
     """A frozen record of data: its fields are flags, `--data.NAME`.
 
     A field whose metadata are {"local": True} only says where files are on this machine, and is not part of a run's
-    id. The splits are called train, validation and test. The docstring of a task lists what it needs beyond this class.
+    id; one with {"later": True} is part of it only if it is not its default, so that fields can be added. The splits
+    are called train, validation and test. The docstring of a task lists what it needs beyond this class.
 
     A source may have three methods more. `names(split)`: what each example of validation or test is called, such as its
     file. `other(spec, then)`: None if its files are those of a run, whose data gave `spec` to its builder and had the

@@ -53,7 +53,7 @@ class Speech(Source):
     """Name of a TFDS data set with `audio` and a `label`: dtmf (telephone keys, needs no network), spoken_digit, ..."""
     folder: Path | None = None
     """Folder of your own WAV files, with one sub-folder per class, instead of a named data set."""
-    groups: str | None = None
+    groups: str | None = field(default=None, metadata={"later": True})
     r"""What to keep in one split: folder (sounds of one sub-folder of a class), or a regular expression whose first
     group is looked for in each path below the class, such as 'speaker(\d+)'."""
     directory: Path | None = field(default=None, metadata={"local": True})

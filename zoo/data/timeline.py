@@ -279,14 +279,14 @@ def likelier(found: dict[str, list[Date]], cells: Sequence[str], name: str) -> s
     """
     if "." in cells[0]:
         return "day first"  # nobody writes months first with points
-    alike = {}
+    alike, count = {}, 0
     for form in ("day first", "month first"):
-        dates = sorted(found[form])
-        step = timeline(dates, form).step
+        dates = sorted(set(found[form]))  # each comes several times where there are several series
+        step, count = timeline(dates, form).step, len(dates) - 1
         alike[form] = sum(abs(step.between(*pair) - 1) < 0.01 for pair in pairwise(dates))
     first, second = sorted(alike, key=alike.get, reverse=True)
-    whole = alike[first] == len(cells) - 1 > alike[second]
-    if not whole and (alike[first] < 0.8 * (len(cells) - 1) or alike[second] > 0.8 * alike[first]):
+    whole = alike[first] == count > alike[second]
+    if not whole and (alike[first] < 0.8 * count or alike[second] > 0.8 * alike[first]):
         raise UserError(
             f"the dates in the column {name}, such as {cells[0]!r}, can be read with the day or the month first: type "
             "--data.date-order day-first or --data.date-order month-first"

@@ -15,6 +15,17 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from zoo.tasks import figures
+from zoo.tasks.several import (
+    by_series,
+    in_unit,
+    moments_of,
+    named,
+    of_the_first,
+    ratio,
+    several,
+    told_by_series,
+    unit_of,
+)
 from zoo.tasks.task import Baseline, Panel, Task, View, check_inputs, shapes
 
 COVERAGE = 0.9  # of intervals
@@ -64,6 +75,7 @@ class Forecast(Task):
 
     If there are several, each has its own output and none is fed back (the MIMO strategy of Taieb 2012,
     arXiv:1108.3259); errors are then reported over all steps together and for each step ahead.
+    Several series: see `zoo.tasks.several`.
     """
 
     monitors: ClassVar[dict[str, str]] = {"val_loss": "min"}
@@ -113,7 +125,7 @@ class Forecast(Task):
         """The last value of each window for all steps, and the values a season before."""
         starts, horizon = source.starts(split), source.horizon
         truth = source.series[starts[:, None] + np.arange(horizon)]
-        scale = source.unscaled(np.ones(1)) - source.unscaled(np.zeros(1))
+        scale = moments_of(source, starts)[:, 1:]
         seasonal = seasonal_naive(source.series, starts, horizon, source.period)
         named = {"the last value": naive(source.series, starts, horizon)}
         if source.period > 1:
@@ -128,6 +140,8 @@ class Forecast(Task):
     def report(self, model: keras.Model, source, split: str) -> dict:
         """The errors of the network and of two naive forecasts on a split, in the unit of the data.
 
+        Of several series, whose units may differ, they are divided by the deviation of each in the training split.
+
         Returns:
             mae (mean absolute error), rmse (root mean squared error) and rmse_by_step (for each step ahead) of the
             network, and with the prefixes naive_ (the last value seen) and seasonal_ (the value a season before) those
@@ -135,46 +149,56 @@ class Forecast(Task):
             network is better; None if theirs is 0. coverage: of the intervals that the run keeps, the share that holds
             the truth, over all steps, beside the `aim`; left out if the run has none.
             windows, horizon, season, variable. drawn: for a picture, truth, network and seasonal for the first steps of
-            the split, by forecasts that follow each other without overlap. The tables have every forecast, with the row
-            of the data that it is about, counted from 1.
+            the split (of the first series), by forecasts that follow each other without overlap. by_series, if there
+            are several: for each its windows, errors in its own unit and ratios. The tables have every forecast, with
+            the row of its series that it is about, counted from 1, and by_series.
         """
         starts, horizon = source.starts(split), source.horizon
         truth = source.series[starts[:, None] + np.arange(horizon)]
         forecasts = {
-            "": source.unscaled(model.predict(source.load(split), verbose=0)),
+            "": in_unit(source, model.predict(source.load(split), verbose=0), starts),
             "naive_": naive(source.series, starts, horizon),
             "seasonal_": seasonal_naive(source.series, starts, horizon, source.period),
         }
+        unit = unit_of(source, starts)
         report = {"windows": len(starts), "horizon": horizon, "season": source.period, "variable": source.variable}
         for name, numbers in forecasts.items():
-            squares = np.square(numbers - truth)
-            report[f"{name}mae"] = float(np.abs(numbers - truth).mean())
+            squares = np.square((numbers - truth) / unit)
+            report[f"{name}mae"] = float(np.abs((numbers - truth) / unit).mean())
             report[f"{name}rmse"] = float(np.sqrt(squares.mean()))
             report[f"{name}rmse_by_step"] = np.sqrt(squares.mean(0)).tolist()
         for name in ("naive", "seasonal"):
-            error = report[f"{name}_rmse"]
-            report[f"{name}_ratio"] = report["rmse"] / error if error else None
+            report[f"{name}_ratio"] = ratio(report["rmse"], report[f"{name}_rmse"])
         if source.radius is not None:
             aim, radius = source.radius
-            report |= {"aim": aim, "coverage": float((np.abs(forecasts[""] - truth) <= radius).mean())}
+            inside = np.abs(forecasts[""] - truth) <= radius * unit
+            report |= {"aim": aim, "coverage": float(inside.mean())}
+        shown = of_the_first(source, starts)
         lines = {"truth": truth, "network": forecasts[""], "seasonal": forecasts["seasonal_"]}
-        drawn = {name: in_a_row(numbers).tolist() for name, numbers in lines.items()}
-        places = starts[:, None] + np.arange(horizon)
+        drawn = {name: in_a_row(numbers[shown]).tolist() for name, numbers in lines.items()}
+        report["drawn"] = drawn | {"first": int(starts[shown][0])}
+        names, rows = named(source, starts)
         table = [
-            (int(row) + 1, ahead + 1, float(true), float(said))
-            for rows, trues, forecast in zip(places, truth, forecasts[""], strict=True)
-            for ahead, (row, true, said) in enumerate(zip(rows, trues, forecast, strict=True))
+            (*name, int(row) + ahead, ahead, float(true), float(said))
+            for name, row, trues, forecast in zip(names, rows, truth, forecasts[""], strict=True)
+            for ahead, (true, said) in enumerate(zip(trues, forecast, strict=True), 1)
         ]
-        tables = {"predictions": [("row", "steps_ahead", "truth", "forecast"), *table]}
-        return report | {"drawn": drawn | {"first": int(starts[0])}, "tables": tables}
+        tables = {"predictions": [(*["series"] * several(source), "row", "steps_ahead", "truth", "forecast"), *table]}
+        if several(source):
+            report["by_series"] = by_series(source, starts, truth, forecasts)
+            columns = list(next(iter(report["by_series"].values())))
+            lines = ((name, *one.values()) for name, one in report["by_series"].items())
+            tables["series"] = [("series", *columns), *lines]
+        return report | {"tables": tables}
 
     def table(self, report: dict) -> str:
         """The report as readable text."""
         season = f"{report['season']} step{'s' * (report['season'] > 1)} before"
         rows = {"network": "", "last value": "naive_", season: "seasonal_"}
+        unit = "deviations of each series" if "by_series" in report else "the unit of the data"
         lines = [
             f"{report['variable']}: {report['windows']:,} windows, {report['horizon']} "
-            f"step{'s' * (report['horizon'] > 1)} predicted from each; errors in the unit of the data",
+            f"step{'s' * (report['horizon'] > 1)} predicted from each; errors in {unit}",
             "",
             f"{'forecast':20}  mean absolute  root mean square   ratio",
         ]
@@ -189,6 +213,7 @@ class Forecast(Task):
                 f"the network is worse than the naive forecast ({' and '.join(better)}), so do not use it: try the "
                 "recipe nlinear, more rows or another --data.window"
             )
+        lines += told_by_series(report)
         if "coverage" in report:
             lines.append(
                 f"{report['coverage']:.1%} of the numbers lie within their {report['aim']:.0%} intervals, whose width "
@@ -210,11 +235,16 @@ class Forecast(Task):
         That is `low` and `high`, lists of the same length, and the `aim`, how often the truth should lie within; left
         out if the run has none.
         """
-        for numbers in source.unscaled(model.predict_on_batch(np.stack(inputs))):
+        windows, moments = zip(*inputs, strict=True) if several(source) else (inputs, None)
+        outputs = model.predict_on_batch(np.stack(windows))
+        scale = () if moments is None else (np.stack(moments),)
+        units = np.ones(len(outputs)) if moments is None else scale[0][:, 1]
+        for numbers, unit in zip(source.unscaled(outputs, *scale), units, strict=True):
             answer = {"forecast": numbers.tolist()}
             if source.radius is not None:
                 aim, radius = source.radius
-                answer |= {"low": (numbers - radius).tolist(), "high": (numbers + radius).tolist(), "aim": aim}
+                half = np.array(radius) * unit
+                answer |= {"low": (numbers - half).tolist(), "high": (numbers + half).tolist(), "aim": aim}
             yield answer
 
     def line(self, answer: dict) -> str:
@@ -229,7 +259,7 @@ class Forecast(Task):
 
 
 class ForecastPanel(Panel):
-    """Shows after each epoch the forecast for the validation split.
+    """Shows after each epoch the forecast for the validation split, of several series for the first.
 
     Args:
         source: has what `Forecast` wants.
@@ -241,12 +271,13 @@ class ForecastPanel(Panel):
         starts = source.starts("validation")
         truth = source.series[starts[:, None] + np.arange(source.horizon)]
         seasonal = seasonal_naive(source.series, starts, source.horizon, source.period)
-        self.truth = truth
-        self.drawn = {"first": int(starts[0]), "truth": in_a_row(truth), "seasonal": in_a_row(seasonal)}
+        self.starts, self.truth, self.shown = starts, truth, of_the_first(source, starts)
+        first = {"first": int(starts[self.shown][0])}
+        self.drawn = first | {"truth": in_a_row(truth[self.shown]), "seasonal": in_a_row(seasonal[self.shown])}
 
     def epoch(self, model: keras.Model, step: int) -> None:
         """Shows what the network predicts for the validation split."""
-        forecasts = self.source.unscaled(model.predict(self.validation, verbose=0))
+        forecasts = in_unit(self.source, model.predict(self.validation, verbose=0), self.starts)[self.shown]
         report = {
             "variable": self.source.variable,
             "season": self.source.period,
@@ -256,8 +287,8 @@ class ForecastPanel(Panel):
 
     def finish(self, model: keras.Model, path: Path) -> None:
         """Shows nothing more, but leaves in the run's folder how far off the network is on the validation split."""
-        residuals = self.source.unscaled(model.predict(self.validation, verbose=0)) - self.truth
-        radius = conformal_radius(residuals, COVERAGE)
+        forecasts = in_unit(self.source, model.predict(self.validation, verbose=0), self.starts)
+        radius = conformal_radius((forecasts - self.truth) / unit_of(self.source, self.starts), COVERAGE)
         if len(radius):
             self.source.keep(path, COVERAGE, radius.tolist())
 

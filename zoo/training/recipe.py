@@ -202,7 +202,8 @@ def plain(value: Any, place: Callable[[Path], str] = os.path.abspath, *, local: 
         return {"is": name_of(value.func)} | {k: inner(v) for k, v in hyperparameters(value).items()}
     if dataclasses.is_dataclass(value):
         fields = [field for field in dataclasses.fields(value) if local or not field.metadata.get("local")]
-        return {"is": name_of(type(value))} | {field.name: inner(getattr(value, field.name)) for field in fields}
+        given = {field.name: getattr(value, field.name) for field in fields if not is_unset(field, value)}
+        return {"is": name_of(type(value))} | {name: inner(one) for name, one in given.items()}
     if isinstance(value, Path):
         return place(value)
     if isinstance(value, list | tuple):
@@ -210,6 +211,11 @@ def plain(value: Any, place: Callable[[Path], str] = os.path.abspath, *, local: 
     if value is None or isinstance(value, str | bool | int | float):
         return value
     return plain_of_python(value)
+
+
+def is_unset(field: dataclasses.Field, record: Any) -> bool:
+    """Whether a field that came later, as its metadata {"later": True} say, has its default: ids are as they were."""
+    return bool(field.metadata.get("later")) and getattr(record, field.name) == field.default
 
 
 def plain_of_python(value: Any) -> dict:
