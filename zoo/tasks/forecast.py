@@ -111,15 +111,16 @@ class Forecast(Task):
         """None: all steps have the same weight."""
 
     def look(self, source, sample: tuple) -> dict[str, View]:
-        """The first four windows of a training batch, each with its targets."""
+        """The first four windows of a training batch, each with its targets, and the first series with its splits."""
         figure = Figure(figsize=(figures.SHOWN, 3.5), dpi=80, layout="constrained")
+        label = f"{figures.literal(source.variable)}{' (deviations)' * several(source)}"
         for axes, window, targets in zip(figure.subplots(2, 2).flat, *(part.numpy() for part in sample), strict=False):
             axes.plot(range(-len(window), 0), source.unscaled(window[:, 0]), label="seen")
             axes.plot(range(len(targets)), source.unscaled(targets), "o", label="target")
-            axes.set(xlabel="step from the forecast", ylabel=figures.literal(source.variable))
+            axes.set(xlabel="step from the forecast", ylabel=label)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         figure.axes[0].legend()
-        return {"inputs": figures.pixels(figure)}
+        return {"inputs": figures.pixels(figure), "series": figures.pixels(whole(source))}
 
     def baselines(self, source, split: str) -> list[Baseline]:
         """The last value of each window for all steps, and the values a season before."""
@@ -291,6 +292,20 @@ class ForecastPanel(Panel):
         radius = conformal_radius((forecasts - self.truth) / unit_of(self.source, self.starts), COVERAGE)
         if len(radius):
             self.source.keep(path, COVERAGE, radius.tolist())
+
+
+def whole(source) -> Figure:
+    """A plot of all that is to be predicted, in each split, of the first series if there are several."""
+    figure = Figure(figsize=(figures.SHOWN, 3), dpi=80, layout="constrained")
+    axes = figure.add_subplot()
+    for split in ("train", "validation", "test"):
+        starts = source.starts(split)
+        own = starts[of_the_first(source, starts)]
+        steps = np.arange(own[0], own[-1] + source.horizon)
+        axes.plot(steps, source.series[steps], label=split)
+    axes.set(xlabel="step of the series", ylabel=figures.literal(source.variable))
+    axes.legend(fontsize="small")
+    return figure
 
 
 def in_a_row(numbers: np.ndarray) -> np.ndarray:
