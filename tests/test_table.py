@@ -2,12 +2,14 @@
 
 import csv
 import datetime
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from zoo.data.cells import Cells
-from zoo.data.column import Column, fitting_window, found_season, read_column
+from zoo.data.column import read_columns
+from zoo.data.cut import fitting_window, found_season
 from zoo.data.numbers import outsiders
 from zoo.data.table import read_table
 from zoo.errors import UserError
@@ -21,10 +23,12 @@ HOURS = [datetime.datetime(2024, 1, 1) + datetime.timedelta(hours=at) for at in 
 def read(tmp_path):
     """Reads a text as a CSV file."""
 
-    def written(text: str, *names: str, **manner) -> Column:
+    def written(text: str, *names: str, **manner) -> SimpleNamespace:
         path = tmp_path / "my.csv"
         path.write_bytes(text.encode())
-        return read_column(path, *names, **manner)
+        found = read_columns(path, *names, **manner)
+        (one,) = found.members.values()
+        return SimpleNamespace(name=found.name, values=one.values[:, 0], timeline=one.timeline, said=found.said)
 
     return written
 
@@ -235,6 +239,10 @@ def test_numbers_that_stand_for_none_are_named(read):
 def test_what_fits():
     random = np.random.default_rng(0)
     assert found_season(np.sin(np.arange(200) * 2 * np.pi / 7)) == 7
+    for count, season in ((30, 4), (156, 52), (5000, 24), (50_000, 288)):
+        at = np.arange(count)
+        smooth = np.sin(at * 2 * np.pi / season) + 0.3 * random.normal(size=count) + at / count
+        assert abs(found_season(smooth) - season) <= season / 20, season
     assert found_season(random.normal(size=200)) == found_season(np.arange(100.0)) == found_season(np.ones(50)) == 1
     assert [fitting_window(*of, 1) for of in ((7, 300), (12, 300), (52, 124), (12, 19), (1, 19), (1, 2))] == [
         14,

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from itertools import chain
 
 import numpy as np
+import scipy.signal
 
 from zoo.data.timeline import Date
 
 WINDOW = 11  # rows of a window at least, if there are enough
+LONGEST = 10_080  # rows of a season that is looked for: a week of minutes
 Borders = tuple[int, int, int, int]
 """Where training, validation and test begin, and where the test ends."""
 
@@ -44,7 +46,8 @@ def common_borders(dates: Sequence[Sequence[Date]], horizon: int) -> list[Border
 def found_season(values: np.ndarray) -> int:
     """The lag of at least 2 at which a series is most like itself, less its trend; 1 if it never is.
 
-    The correlation must be a peak, above 0.3 and above what noise reaches once in a hundred times.
+    The correlation must be a peak, above 0.3 and above what noise reaches once in a hundred times, and before it the
+    series must have been less like itself by as much as noise reaches: a smooth one is like itself a step later.
     """
     count = len(values)
     if count < 12 or np.ptp(values) == 0:
@@ -55,12 +58,20 @@ def found_season(values: np.ndarray) -> int:
     power = float(rest @ rest)
     if not 0 < power < np.inf:
         return 1
-    lags = np.array([rest[lag:] @ rest[: count - lag] / power * count / (count - lag) for lag in range(count // 3 + 2)])
-    peaks = [lag for lag in range(2, count // 3 + 1) if lags[lag] >= max(lags[lag - 1], lags[lag + 1])]
+    most = min(count // 3, LONGEST)
+    alike = scipy.signal.correlate(rest, rest)[count - 1 : count + most + 1]
+    lags = alike / power * count / (count - np.arange(most + 2))
+    noise, least = 2.6 / np.sqrt(count), np.minimum.accumulate(lags)
+    peaks = [
+        lag
+        for lag in range(2, most + 1)
+        if lags[lag] >= max(lags[lag - 1], lags[lag + 1]) and lags[lag] - least[lag] > max(0.1, noise)
+    ]
     best = max(peaks, key=lambda lag: lags[lag], default=1)
-    if best > 1 and lags[best] > max(0.3, 2.6 / np.sqrt(count)):
-        # The first of those that are nearly as good: twice a season is no other season.
-        return next(lag for lag in peaks if lags[lag] > 0.9 * lags[best])
+    if best > 1 and lags[best] > max(0.3, noise):
+        # About the first of those that are nearly as good: twice a season is no other season.
+        first = next(lag for lag in peaks if lags[lag] > 0.9 * lags[best])
+        return max((lag for lag in peaks if lag < 1.5 * first), key=lambda lag: lags[lag])
     return 1
 
 
