@@ -12,8 +12,8 @@ from sklearn.datasets import load_iris
 from sklearn.neural_network import MLPClassifier
 
 from zoo.data import Rows
-from zoo.data.columns import kind_of, learned, written_in
 from zoo.data.numbers import read_numbers
+from zoo.data.row_columns import kind_of, learned, written_in
 from zoo.errors import UserError
 from zoo.models import mlp
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from zoo.data.cells import Cells
-from zoo.data.column import read_columns
 from zoo.data.cut import fitting_window, found_season
 from zoo.data.numbers import outsiders
+from zoo.data.series_table import read_series
 from zoo.data.table import read_table
 from zoo.errors import UserError
 
@@ -26,7 +26,7 @@ def read(tmp_path):
     def written(text: str, *names: str, **manner) -> SimpleNamespace:
         path = tmp_path / "my.csv"
         path.write_bytes(text.encode())
-        found = read_columns(path, *names, **manner)
+        found = read_series(path, *names, **manner)
         (one,) = found.members.values()
         return SimpleNamespace(name=found.name, values=one.values[:, 0], timeline=one.timeline, said=found.said)
 

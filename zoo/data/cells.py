@@ -39,7 +39,7 @@ class Cells(Sequence):
             yield from (text[start:end] for start, end in pairwise(ends.tolist()))
 
 
-class Rows(Sequence):
+class CellRows(Sequence):
     """The rows of columns of the same length: tuples of one cell of each."""
 
     def __init__(self, columns: Sequence[Cells]):

@@ -38,7 +38,7 @@ def grouped(table: Table, by: Sequence[str]) -> dict[str, list[int]]:
     return groups
 
 
-def alone(table: Table, used: Collection[str], where: str | None) -> list[str]:
+def hints_of_several(table: Table, used: Collection[str], where: str | None) -> list[str]:
     """What to say of a file that is read as one series but has a column that may tell several apart.
 
     Raises:

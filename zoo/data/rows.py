@@ -20,10 +20,10 @@ import tensorflow as tf
 import tyro
 
 from zoo.data.cells import Cells, packed
-from zoo.data.columns import Column, kind_of, learned, written_in
 from zoo.data.inputs import AT_ONCE, Read, in_batches
 from zoo.data.numbers import Notation, is_gap
 from zoo.data.pipeline import single_pass, training_stream
+from zoo.data.row_columns import RowColumn, kind_of, learned, written_in
 from zoo.data.source import Source, as_paths, counted, knowing
 from zoo.data.table import Table, read_table
 from zoo.errors import UserError
@@ -267,7 +267,7 @@ class Rows(Source):
         return [", ".join(map(shown, self.columns, row)) for row in parts]
 
     @cached_property
-    def columns(self) -> list[Column]:
+    def columns(self) -> list[RowColumn]:
         """What the network sees, in the order of its inputs.
 
         Raises:
@@ -392,7 +392,7 @@ def included(name: str) -> Table:
     return Table(Path(name), names, packed(rows, len(names)))
 
 
-def shown(column: Column, inputs: np.ndarray) -> str:
+def shown(column: RowColumn, inputs: np.ndarray) -> str:
     """The inputs (width,) of a column as text."""
     if column.gaps and inputs[-1]:
         return f"{column.name} missing"
@@ -402,7 +402,7 @@ def shown(column: Column, inputs: np.ndarray) -> str:
     return f"{column.name} {column.values[there.argmax()] if there.any() else 'unknown'}"
 
 
-def read_form(path: Path) -> list[Column]:
+def read_form(path: Path) -> list[RowColumn]:
     """The columns in a run's file.
 
     Raises:
@@ -410,6 +410,6 @@ def read_form(path: Path) -> list[Column]:
     """
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
-        return [Column(**column | {"values": tuple(column["values"])}) for column in kept]
+        return [RowColumn(**column | {"values": tuple(column["values"])}) for column in kept]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} is missing or does not hold columns ({error}): give the file of a run") from error

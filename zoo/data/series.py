@@ -13,13 +13,13 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import tensorflow as tf
 
-from zoo.data.column import Columns, Member, read_columns
 from zoo.data.files import files_below
 from zoo.data.inputs import SeriesFiles
-from zoo.data.laid import Laid, size
 from zoo.data.pipeline import single_pass, training_stream
 from zoo.data.prepare import builder_of, examples, place_of, prepare
 from zoo.data.scale import INTERVALS, SCALE, Scale, read_radius, read_scale, standardised, write_radius
+from zoo.data.series_splits import SeriesSplits, size
+from zoo.data.series_table import OneSeries, SeriesTable, read_series
 from zoo.data.source import OTHER, Source, as_paths, counted, knowing
 from zoo.data.sunspots import Sunspots
 from zoo.errors import UserError
@@ -110,7 +110,7 @@ class Series(Source):
             return [counted(self)]
         pattern = f"a season of {self.period} steps" if self.period > 1 else "no season"
         chosen = [f"--data.{name}" for name in ("window", "season") if getattr(self, name) is None]
-        said = [counted(self), *self._laid.said(), *self._columns.said]
+        said = [counted(self), *self._splits.said(), *self._table.said]
         if self.inputs:
             said.append(
                 f"{', '.join(self.inputs)}: seen by the network beside {self.variable}, past rows only, each less its "
@@ -156,17 +156,17 @@ class Series(Source):
     @property
     def steps(self) -> int:
         """The length of a window: the one that was asked for, or else one that fits."""
-        return self._laid.steps
+        return self._splits.steps
 
     @property
     def period(self) -> int:
         """The season in steps: the one that was asked for, or else one that fits; 1: none."""
-        return self._laid.period
+        return self._splits.period
 
     @property
     def variable(self) -> str:
         """The name of what is forecast: its column, or the data set."""
-        return self._columns.name
+        return self._table.name
 
     @property
     def series(self) -> np.ndarray:
@@ -175,12 +175,12 @@ class Series(Source):
         Raises:
             UserError: the file or its column cannot be used.
         """
-        return self._laid.rows[:, 0]
+        return self._splits.rows[:, 0]
 
     @property
     def members(self) -> tuple[str, ...]:
         """The names of the series that are used, in the order in which they lie in `series`; "" is an only one."""
-        return self._laid.members
+        return self._splits.members
 
     @property
     def several(self) -> bool:
@@ -190,23 +190,23 @@ class Series(Source):
     @property
     def firsts(self) -> list[int]:
         """Where each of the `members` begins in `series`."""
-        return [place.start for place in self._laid.places]
+        return [place.start for place in self._splits.places]
 
     @cached_property
-    def _laid(self) -> Laid:
+    def _splits(self) -> SeriesSplits:
         season = self.season or (SUNSPOTS if self.csv is None else None)
-        return Laid(self._columns, self.title, self.by, self.horizon, self.window, season)
+        return SeriesSplits(self._table, self.title, self.by, self.horizon, self.window, season)
 
     @cached_property
-    def _columns(self) -> Columns:
+    def _table(self) -> SeriesTable:
         if self.csv is not None:
             return self._read(self.csv, self.column)
         directory = place_of(self.directory)
         stored = examples(prepare(builder_of(Sunspots, directory), "sunspots"), "train", self.name)
-        return Columns(self.name, {"": Member(np.array([[number] for (number,) in stored]))})
+        return SeriesTable(self.name, {"": OneSeries(np.array([[number] for (number,) in stored]))})
 
-    def _read(self, path: Path, column: str | None) -> Columns:
-        return read_columns(
+    def _read(self, path: Path, column: str | None) -> SeriesTable:
+        return read_series(
             path,
             column,
             by=self.by,
@@ -223,15 +223,15 @@ class Series(Source):
         Raises:
             UserError: an only series is too short for a window, or for its targets.
         """
-        return self._laid.parts(split, self.seen)
+        return self._splits.parts(split, self.seen)
 
     def starts(self, split: str) -> np.ndarray:
         """The index in `series` of the first target of each window of the split: (windows,)."""
-        return self._laid.starts(split, self.seen)
+        return self._splits.starts(split, self.seen)
 
     def which(self, starts: np.ndarray) -> np.ndarray:
         """To which of the `members` each of `starts` belongs: (starts,)."""
-        return self._laid.which(starts)
+        return self._splits.which(starts)
 
     @cached_property
     def scales(self) -> Scale:
@@ -244,7 +244,7 @@ class Series(Source):
             return read_scale(self.scale)
         moments = {}
         for name, part in zip(self.members, self.parts("train"), strict=True):
-            known = self._laid.rows[part]
+            known = self._splits.rows[part]
             with np.errstate(over="ignore", invalid="ignore"):  # checked below
                 mean, deviation = known.mean(axis=0), known.std(axis=0)
             steady = known.min(axis=0) == known.max(axis=0)
@@ -269,8 +269,8 @@ class Series(Source):
     @cached_property
     def _scaled(self) -> np.ndarray:
         """All columns of all series for the network: (N, 1 + inputs) float32."""
-        named = zip(self.members, self._laid.places, strict=True)
-        return np.concatenate([standardised(self._laid.rows[place], self.scales.of(name)) for name, place in named])
+        named = zip(self.members, self._splits.places, strict=True)
+        return np.concatenate([standardised(self._splits.rows[place], self.scales.of(name)) for name, place in named])
 
     def scaled(self, numbers: np.ndarray) -> np.ndarray:
         """Standardised numbers of an only series: less the mean and divided by the deviation, (N,) float32.
@@ -382,7 +382,7 @@ class Series(Source):
         for name, part in zip(self.members, parts, strict=True):
             if name:
                 whole.update(f"{name} {size(part)} ".encode())
-            whole.update(self._laid.rows[part].astype("<f8").tobytes())
+            whole.update(self._splits.rows[part].astype("<f8").tobytes())
         return whole.hexdigest()[:12]
 
     def find(self, folder: Path) -> list[Path]:

@@ -19,7 +19,7 @@ from typing import TextIO
 
 import numpy as np
 
-from zoo.data.cells import Cells, Rows, packed
+from zoo.data.cells import CellRows, Cells, packed
 from zoo.data.files import from_utf8
 from zoo.data.numbers import read_numbers
 from zoo.errors import UserError, nearest
@@ -57,9 +57,9 @@ class Table:
     """What was left out or added, a sentence each."""
 
     @property
-    def rows(self) -> Rows:
+    def rows(self) -> CellRows:
         """The rows in their order, each with one cell per column."""
-        return Rows(self.columns)
+        return CellRows(self.columns)
 
     @cached_property
     def hashes(self) -> np.ndarray:

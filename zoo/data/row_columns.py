@@ -1,4 +1,4 @@
-"""The columns of rows: what each is, and how its cells become numbers for a network."""
+"""The columns of a table whose rows are classified: what each is, and how its cells become inputs of a network."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST = 100  # values of a category
 
 
 @dataclass(frozen=True)
-class Column:
+class RowColumn:
     """A column that the network sees, with what was learned about it from the training split."""
 
     name: str
@@ -72,15 +72,15 @@ class Column:
         return None
 
 
-def learned(name: str, kind: str, cells: Sequence[str], written: Notation) -> Column:
+def learned(name: str, kind: str, cells: Sequence[str], written: Notation) -> RowColumn:
     """A column as the cells of the training split have it, whose numbers are written in this way."""
     gaps = any(map(is_gap, cells))
     if kind == "category":
-        return Column(name, kind, gaps, values=tuple(sorted({cell for cell in cells if not is_gap(cell)})))
+        return RowColumn(name, kind, gaps, values=tuple(sorted({cell for cell in cells if not is_gap(cell)})))
     numbers = written.read(cell for cell in cells if not is_gap(cell))
     mean, deviation = (float(numbers.mean()), float(numbers.std())) if len(numbers) else (0.0, 1.0)
     form = {"decimal": written.decimal, "thousands": written.thousands, "percent": written.percent}
-    return Column(name, kind, gaps, mean, deviation or 1.0, **form)
+    return RowColumn(name, kind, gaps, mean, deviation or 1.0, **form)
 
 
 def written_in(name: str, cells: Sequence[str], delimiter: str = ",") -> Notation:

@@ -1,4 +1,4 @@
-"""Columns of a CSV file as a series, or as several: their numbers, put in the order of the dates beside them."""
+"""Reads one series or several from the columns of a CSV file, with their rows in the order of the dates beside them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from zoo.data.dated import dates_of, in_order, in_words, put_in_order
-from zoo.data.keys import alone, grouped
+from zoo.data.keys import grouped, hints_of_several
 from zoo.data.numbers import outsiders
 from zoo.data.table import Table, read_table
 from zoo.data.timeline import Timeline, timeline
@@ -19,7 +19,7 @@ from zoo.errors import UserError
 
 
 @dataclass(frozen=True)
-class Member:
+class OneSeries:
     """A series.
 
     Args:
@@ -32,18 +32,18 @@ class Member:
 
 
 @dataclass(frozen=True)
-class Columns:
+class SeriesTable:
     """What was read: the name of the column to forecast, the series by name, and what was understood, a sentence each.
 
     A file that holds one series has it as "".
     """
 
     name: str
-    members: dict[str, Member]
+    members: dict[str, OneSeries]
     said: tuple[str, ...] = ()
 
 
-def read_columns(
+def read_series(
     path: Path,
     column: str | None = None,
     *,
@@ -53,8 +53,8 @@ def read_columns(
     date_order: str | None = None,
     decimal: str | None = None,
     thousands: str | None = None,
-) -> Columns:
-    """Columns of a CSV file in the order of its dates.
+) -> SeriesTable:
+    """The series in columns of a CSV file, in the order of its dates.
 
     Args:
         path: of the file.
@@ -96,12 +96,12 @@ def read_columns(
     dated = dates_of(table, date, date_order, {name, *by})
     groups = grouped(table, by)
     if not by:
-        said += alone(table, {name, *inputs}, dated and dated.where)
+        said += hints_of_several(table, {name, *inputs}, dated and dated.where)
     if dated is None:
         order = "no column of dates was found: the first row is taken for the oldest"
         if not by and (counter := counting_down(table, name)):
             order += f", though {counter} counts down (if the newest row comes first, turn the rows round)"
-        return Columns(name, {key: Member(values[rows]) for key, rows in groups.items()}, (*said, order))
+        return SeriesTable(name, {key: OneSeries(values[rows]) for key, rows in groups.items()}, (*said, order))
     members, done = {}, Counter()
     for key, rows in groups.items():
         kept, changed = in_order(table, dated, rows, key, {name, *inputs})
@@ -113,9 +113,9 @@ def read_columns(
                 f"leave out {line.missing[0]} steps: where some rows have the day first and others the month, write "
                 "all as 2024-12-31"
             )
-        members[key] = Member(values[kept], line)
+        members[key] = OneSeries(values[kept], line)
     said += put_in_order(done, dated.where, bool(by))
-    return Columns(name, members, (*said, in_words([one.timeline for one in members.values()], dated)))
+    return SeriesTable(name, members, (*said, in_words([one.timeline for one in members.values()], dated)))
 
 
 def target_of(table: Table, column: str | None, taken: Collection[str], date: str | None, order: str | None) -> str:

@@ -10,8 +10,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from zoo.data.column import Columns
 from zoo.data.cut import Borders, borders_of, common_borders, fitting_window, found_season
+from zoo.data.series_table import SeriesTable
 from zoo.errors import UserError
 
 NAMED = 10  # series that a message lists at most
@@ -19,11 +19,11 @@ SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
-class Laid:
+class SeriesSplits:
     """Series in one array, of which no window holds rows of two.
 
     Args:
-        columns: what was read.
+        table: the series that were read.
         title: of the data, for messages.
         by: names of the columns that tell several series apart; none if there is only one.
         horizon: rows to predict.
@@ -31,7 +31,7 @@ class Laid:
         season: None: the one that fits.
     """
 
-    columns: Columns
+    table: SeriesTable
     title: str
     by: tuple[str, ...]
     horizon: int
@@ -41,7 +41,7 @@ class Laid:
     @cached_property
     def steps(self) -> int:
         """The length of a window."""
-        return self.window or fitting_window(self.period, self.known, self.horizon)
+        return self.window or fitting_window(self.period, self.training_rows, self.horizon)
 
     @cached_property
     def period(self) -> int:
@@ -49,23 +49,23 @@ class Laid:
         if self.season:
             return self.season
         seasons = Counter()
-        for name, member in self.columns.members.items():
+        for name, member in self.table.members.items():
             train, line = self.borders[name][1], member.timeline
-            if not self.by or train >= self.known:
+            if not self.by or train >= self.training_rows:
                 known = line is not None and line.step.season > 1
                 seasons[line.step.season if known else found_season(member.values[:train, 0])] += 1
         season = seasons.most_common(1)[0][0]
-        return season if self.known >= 1.5 * season + self.horizon else 1
+        return season if self.training_rows >= 1.5 * season + self.horizon else 1
 
     @cached_property
     def members(self) -> tuple[str, ...]:
         """The names of the series that are used, in the order in which they lie in `rows`; "" is an only one."""
-        return tuple(name for name in self.columns.members if name not in self.left_out)
+        return tuple(name for name in self.table.members if name not in self.left_out)
 
     @cached_property
     def borders(self) -> dict[str, Borders]:
         """Where the parts of each series that was read begin and end, counted from its first row."""
-        found = self.columns.members
+        found = self.table.members
         if self.by and all(member.timeline is not None for member in found.values()):
             borders = common_borders([member.timeline.dates for member in found.values()], self.horizon)
         else:
@@ -73,8 +73,8 @@ class Laid:
         return dict(zip(found, borders, strict=True))
 
     @cached_property
-    def known(self) -> int:
-        """How many rows of training a series has; of several, what nine of ten have of those that can be used."""
+    def training_rows(self) -> int:
+        """How many rows a series has to train on; of several, what nine of ten have of those that can be used."""
         lengths = sorted(borders[1] for borders in self.borders.values())
         usable = [length for length in lengths if length > self.horizon] or lengths
         return usable[len(usable) // 10]
@@ -87,7 +87,7 @@ class Laid:
             UserError: none can be used.
         """
         why: dict[str, str] = {}
-        for name, member in self.columns.members.items() if self.by else ():
+        for name, member in self.table.members.items() if self.by else ():
             train = member.values[: self.borders[name][1], 0]
             if len(train) < self.needed:
                 why[name] = (
@@ -96,7 +96,7 @@ class Laid:
                 )
             elif train.min() == train.max():
                 why[name] = "all training rows are the same"
-        if self.by and len(why) == len(self.columns.members):
+        if self.by and len(why) == len(self.table.members):
             raise UserError(
                 f"none of the {len(why):,} series of {self.title} can be used: {next(iter(why.values()))}, and the "
                 f"longest has {max(borders[1] for borders in self.borders.values())} there"
@@ -111,13 +111,13 @@ class Laid:
     @cached_property
     def places(self) -> list[slice]:
         """Where each series that is used lies in `rows`."""
-        ends = np.cumsum([0, *(len(self.columns.members[name].values) for name in self.members)]).tolist()
+        ends = np.cumsum([0, *(len(self.table.members[name].values) for name in self.members)]).tolist()
         return [slice(*pair) for pair in pairwise(ends)]
 
     @cached_property
     def rows(self) -> np.ndarray:
         """All columns of all series that are used: (N, 1 + inputs) float64."""
-        return np.concatenate([self.columns.members[name].values for name in self.members])
+        return np.concatenate([self.table.members[name].values for name in self.members])
 
     def parts(self, split: str, seen: int) -> list[slice]:
         """The slices of `rows` that are train, validation, test or all, one of each series.
@@ -167,7 +167,7 @@ class Laid:
         """What was understood of several series."""
         if not self.by:
             return []
-        found, lengths = self.columns.members, [part.stop - part.start for part in self.places]
+        found, lengths = self.table.members, [part.stop - part.start for part in self.places]
         said = [
             f"{len(found):,} series, told apart by {' and '.join(self.by)}, of which {len(lengths):,} are used, with "
             f"{min(lengths):,} to {max(lengths):,} rows; no window holds rows of two"
@@ -195,7 +195,7 @@ class Laid:
         at = SPLITS.index(split)
         for name, borders in self.borders.items():
             if borders[at] < borders[at + 1]:
-                yield self.columns.members[name].timeline.dates[borders[at]]
+                yield self.table.members[name].timeline.dates[borders[at]]
 
 
 def size(part: slice) -> int:
