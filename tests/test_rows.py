@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from functools import partial
 
 import keras
@@ -116,10 +117,10 @@ def test_series_and_rows_read_the_same_numbers(cells, delimiter):
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        (",".join(NAMES), r"1 rows that repeat the names of the columns.* left out \(the first in line 202\)"),
+        (",".join(NAMES), r"1 row that repeats the names of the columns.* is left out \(the first in line 202\)"),
         ("Total,9000,,,,,,True", r"row 201 below the names has 'Total' in the column id"),
         ("7,5,York,2024-01-01,x,x,p7,True,,", "p.csv: "),
-        ("7,5,York", r"1 rows with fewer cells than there are names.*line 202"),
+        ("7,5,York", r"1 row with fewer cells than there are names: the missing cells are taken as empty.*line 202"),
         ("7,5,York,2024-01-01,x,x,p7,True,8", "row 201 below the names .* has 9 cells"),
         ("7,old,York,2024-01-01,x,x,p7,True", r"also 'old' in row 201 below the names"),
     ],
@@ -132,6 +133,54 @@ def test_mistakes_in_a_table(more, words, tmp_path):
     except UserError as error:
         said = str(error)
     assert re.search(words, said)
+
+
+def test_columns_of_former_runs(tmp_path):
+    """Before they said how numbers are written, columns were read with either decimal mark."""
+    age = {"name": "age", "kind": "number", "gaps": True, "mean": 30.0, "deviation": 10.0, "values": []}
+    town = {
+        "name": "town",
+        "kind": "category",
+        "gaps": False,
+        "mean": 0.0,
+        "deviation": 1.0,
+        "values": ["Bath", "York"],
+    }
+    (tmp_path / "columns.json").write_text(json.dumps([age, town]), encoding="utf-8")
+    (tmp_path / "new.csv").write_text("town;age\nYork;32,5\nBath;27.5\nYork;\nBath;40%\n", encoding="utf-8")
+    source = Rows().of_run(tmp_path, ["no", "yes"])
+    ((*answers,),) = Rows.Inputs.of(tmp_path / "new.csv").read(source, {})
+    np.testing.assert_allclose([inputs for _, inputs in answers][:3], [[0.25, 0, 0, 1], [-0.25, 0, 1, 0], [0, 1, 0, 1]])
+    strange = [about.get("strange") for about, _ in answers]
+    assert strange == [None] * 3 + [["age is '40%', but in training it was without %"]]
+
+
+@pytest.mark.parametrize(
+    ("trained", "other", "words"),
+    [
+        ("{}%", "{}", "the numbers in the column age are without %, but in training with it"),
+        ("{}", "{}%", "the numbers in the column age are with %, but in training without it"),
+        ("{},5", "{}.5", "row 1 below the names has '0.5' in the column age, which is 0.5 .* but no number as"),
+        ("1.{}00,5", "1.{}00", "row 1 below the names has '1.000' in the column age, which is 1 .* but 1000 as"),
+    ],
+)
+def test_numbers_of_another_table_are_written_as_in_training(trained, other, words, tmp_path):
+    def table(form: str, name: str):
+        rows = "".join(f"{form.format(at % 10)}\t{'ab'[at % 2]}{at % 3}\t{at % 2}\n" for at in range(60))
+        (tmp_path / name).write_text(f"age\ttown\tbought\n{rows}", encoding="utf-8")
+        return Rows(csv=tmp_path / name, label="bought")
+
+    (tmp_path / "columns.json").write_text(table(trained, "a.tsv").files()["columns.json"], encoding="utf-8")
+    same = replace(table(trained, "a.tsv"), form=tmp_path / "columns.json")
+    assert same.digest("train") == table(trained, "a.tsv").digest("train")
+    with pytest.raises(UserError, match=words):
+        replace(table(other, "b.tsv"), form=tmp_path / "columns.json").arrays("train")
+    (tmp_path / "c.tsv").write_text((tmp_path / "a.tsv").read_text(encoding="utf-8").replace("b1", "new"), "utf-8")
+    said = replace(same, csv=tmp_path / "c.tsv").understood
+    assert "in 10 rows town is 'new', which did not occur in training" in said
+    with pytest.raises(UserError, match="has no column 'town': it has age, place"):
+        (tmp_path / "d.tsv").write_text("age\tplace\tbought\n" + "1\ta\t0\n2\tb\t1\n" * 30, encoding="utf-8")
+        replace(same, csv=tmp_path / "d.tsv").understood  # noqa: B018 - the property raises
 
 
 def test_equal_rows_lie_in_one_split(tmp_path):

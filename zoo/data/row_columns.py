@@ -71,6 +71,36 @@ class RowColumn:
             return f"{self.name} is {cell!r}, but in training it was {'with' if self.percent else 'without'} %"
         return None
 
+    def check(self, cells: Sequence[str], written: Notation, place: Callable[[int], str]) -> None:
+        """Checks the column of another table.
+
+        Args:
+            cells: all of it.
+            written: how its numbers are written.
+            place: says where the row with an index stands.
+
+        Raises:
+            UserError: its numbers would be read as others, by how those in training are written.
+        """
+        if self.kind != "number" or all(map(is_gap, cells)):
+            return
+        if written.percent != self.percent:
+            ways = "with %, but in training without", "without %, but in training with"
+            raise UserError(
+                f"the numbers in the column {self.name} are {ways[self.percent]} it: write them as in training"
+            )
+        known = self.decimal, self.thousands
+        if len(self.decimal) == 1 and (written.decimal, written.thousands) != known:
+            own, ours = written.read(cells), self.numbers(cells)
+            differ = np.flatnonzero(~np.isnan(own) & (own != ours))
+            if len(differ):
+                row = int(differ[0])
+                said = "no number" if np.isnan(ours[row]) else f"{ours[row]:.10g}"
+                raise UserError(
+                    f"{place(row)} has {cells[row]!r} in the column {self.name}, which is {own[row]:.10g} by the other "
+                    f"rows, but {said} as numbers in training were written: write them as in training"
+                )
+
 
 def learned(name: str, kind: str, cells: Sequence[str], written: Notation) -> RowColumn:
     """A column as the cells of the training split have it, whose numbers are written in this way."""

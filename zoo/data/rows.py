@@ -21,6 +21,7 @@ import tyro
 
 from zoo.data.cells import Cells, packed
 from zoo.data.inputs import AT_ONCE, Read, in_batches
+from zoo.data.layout import some
 from zoo.data.numbers import Notation, is_gap
 from zoo.data.pipeline import single_pass, training_stream
 from zoo.data.row_columns import RowColumn, kind_of, learned, written_in
@@ -140,6 +141,8 @@ class Rows(Source):
     @property
     def understood(self) -> list[str]:
         """What was read: the classes, what each column is, what is left out, and equal rows."""
+        if self.form is not None:
+            self._check_columns()
         table, label, left_out = self._table
         said = [counted(self), *table.said]
         counts = Counter(map(label_of, table.cells(label)))
@@ -153,10 +156,24 @@ class Rows(Source):
         said += [one for kind, written in self._kinds.values() if kind == "number" for one in written.said]
         gaps = [column.name for column in self.columns if column.gaps]
         said += [f"with gaps, which are inputs of their own: {', '.join(gaps)}"] if gaps else []
-        said += [f"left out: {left_out:,} rows without a label"] if left_out else []
+        said += [f"left out: {some(left_out, 'row')} without a label"] if left_out else []
         equal = len(self._keys) - len(np.unique(self._keys))
         what = f"the same {self.groups}" if self.groups else "the same cells"
-        said += [f"{equal:,} rows have {what} as another, and lie in its split"] if equal else []
+        if equal:
+            have = "has" if equal == 1 else "have"
+            said.append(f"{some(equal, 'row')} {have} {what} as another, and lie in its split")
+        return said + (self._strange() if self.form is not None else [])
+
+    def _strange(self) -> list[str]:
+        """What did not occur in the training of the run whose columns these are, a sentence a column."""
+        said = []
+        for column in self.columns:
+            counts = Counter(self._table[0].cells(column.name))
+            odd = [cell for cell in counts if column.problem(cell)]
+            if odd:
+                count, more = sum(counts[cell] for cell in odd), len(odd) - 1
+                others = f" (and {some(more, 'more text')} like it)" * bool(more)
+                said.append(f"in {some(count, 'row')} {column.problem(odd[0])}{others}")
         return said
 
     @property
@@ -216,6 +233,8 @@ class Rows(Source):
     def arrays(self, split: str) -> tuple[np.ndarray, np.ndarray]:
         """All inputs (N, features) float32 and all labels (N,) int64."""
         table, label, _ = self._table
+        if self.form is not None:
+            self._check_columns()
         rows = self._parts[split]
         numbers = {name: number for number, name in enumerate(self.labels)}
         targets = np.fromiter((numbers[label_of(cell)] for cell in table.cells(label)), np.int64)[rows]
@@ -355,6 +374,19 @@ class Rows(Source):
         if absent:
             raise UserError(f"no row to train on is of {', '.join(absent)}: give more rows or groups of each class")
         return parts
+
+    def _check_columns(self) -> None:
+        """Raises UserError unless the table has the columns of the run, with numbers that are written alike."""
+        table = self._table[0]
+        for column in self.columns:
+            table.find(column.name)
+        for column in self.columns:
+            if column.name not in self._kinds:
+                raise UserError(
+                    f"the column {column.name} of {self.title} is predicted or names groups, but the run sees it: "
+                    "choose another, or train anew with fit"
+                )
+            column.check(table.cells(column.name), self._kinds[column.name][1], table.place)
 
     def _encoded(self, cells: dict[str, Sequence[str]]) -> np.ndarray:
         return np.hstack([column.encode(cells[column.name]) for column in self.columns])
