@@ -257,7 +257,7 @@ def test_tables_that_say_nothing(tmp_path, text, words):
         (lambda text: "# exported\n\n" + text.replace(",", ";"), ()),
         (lambda text: text.replace("\n", ",,\n"), ()),
         (lambda text: text.replace("more", '"more').replace("png,dog", 'png","dog"'), ()),
-        (lambda text: text + "file,label\n", ("1 rows that repeat the names", "(the first in line 12)")),
+        (lambda text: text + "file,label\n", ("1 row that repeats the names", "(the first in line 12)")),
         (lambda text: text + "Total,10\n", ("left out: 1 file of t.csv that is not there, such as Total",)),
         (lambda text: text + "Total\n", ("1 rows with fewer cells", "left out: 1 row without a file or a class")),
     ],

@@ -21,6 +21,7 @@ import numpy as np
 
 from zoo.data.cells import CellRows, Cells, packed
 from zoo.data.files import from_utf8
+from zoo.data.layout import are, some
 from zoo.data.numbers import read_numbers
 from zoo.errors import UserError, nearest
 
@@ -249,12 +250,17 @@ def whole(rows: Iterator, table: Table, lines: array, said: list[str]) -> Iterat
         blank.clear()
         lines.append(line)
         yield cells + [""] * (len(names) - len(cells))
-    for found, what in (
-        (again, "that repeat the names of the columns, as where files were joined, are left out"),
-        (short, "with fewer cells than there are names: those that lack are taken as empty"),
-    ):
-        if found:
-            said.append(f"{len(found)} rows {what} (the first in line {found[0]})")
+    if again:
+        repeat = "that repeats" if len(again) == 1 else "that repeat"
+        said.append(
+            f"{some(len(again), 'row')} {repeat} the names of the columns, as where files were joined, "
+            f"{are(len(again))} left out (the first in line {again[0]})"
+        )
+    if short:
+        said.append(
+            f"{some(len(short), 'row')} with fewer cells than there are names: the missing cells are taken as empty "
+            f"(the first in line {short[0]})"
+        )
 
 
 def without_blank_columns(table: Table) -> Table:
