@@ -96,6 +96,8 @@ def test_what_is_said_of_them(shops):
         ),
         ("shop sales", [[s, at] for s in "abc" for at in range(20)], "no dates, .* type --data.by shop"),
         ("shop sales", [[s, at] for at in range(20) for s in "abc"], "no dates, .* type --data.by shop"),
+        ("town sales", [[s, at] for s in ("Dortmund", "Milano", "Sonoma") for at in range(20)], "type --data.by town"),
+        ("what sales", [[s, at] for at in range(20) for s in ("south", "sales", "Marseille")], "type --data.by what"),
         ("shop step sales", [[s, at, at] for s in (1, 2, 3) for at in range(20)], "no dates, .* type --data.by shop"),
     ],
 )
@@ -105,10 +107,40 @@ def test_several_are_never_read_as_one(columns, rows, words, tmp_path):
         source.spec  # noqa: B018 - the property raises
 
 
-def test_days_of_the_week_are_no_series(tmp_path):
-    rows = [[day, at] for at in range(20) for day in ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")]
-    source = Series(csv=write(tmp_path / "a.csv", "weekday", "sales", rows=rows), column="sales")
+@pytest.mark.parametrize(
+    "texts",
+    [
+        "Mon Tue Wed Thu Fri Sat Sun",
+        "Montag Dienstag Mittwoch Donnerstag Freitag",
+        "janv. f\u00e9vr. mars avr. mai juin juil. ao\u00fbt sept. oct. nov. d\u00e9c.",
+        "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
+        "luned\u00ec marted\u00ec mercoled\u00ec gioved\u00ec venerd\u00ec sabato domenica",
+        "Q1 Q2 Q3 Q4",
+    ],
+)
+def test_names_of_the_calendar_are_no_series(texts, tmp_path):
+    rows = [[text, at] for at in range(20) for text in texts.split()]
+    source = Series(csv=write(tmp_path / "a.csv", "which", "sales", rows=rows), column="sales")
     assert "--data.by" not in " ".join(source.understood)
+
+
+def test_other_cells_are_another_series(tmp_path):
+    """Even where the cells, one after the other, are the same text."""
+    pairs = [("a / b", "c"), ("a", "b / c"), ("a /", "b"), ("a", "/ b"), ('"a', "b"), ('a"', "b")]
+    rows = [[day, *pair, at % 7 * len(pair[0])] for pair in pairs for at, day in enumerate(DAYS[:60])]
+    path = write(tmp_path / "a.csv", "day", "shop", "item", "sales", rows=rows)
+    members = Series(csv=path, column="sales", by=("shop", "item")).members
+    assert len(set(members)) == len(pairs)
+    assert members[:2] == ('"a / b" / c', 'a / "b / c"')
+
+
+def test_what_needs_one_series_says_so(shops):
+    source = of_shops(shops)
+    with pytest.raises(UserError, match=r"may hold several series, told apart by shop: ask for each"):
+        source.read(shops, source.spec)
+    with pytest.raises(ValueError, match="the moments are needed"):
+        source.unscaled(np.zeros(3))
+    assert set(Forecast().look(source, next(iter(source.load("train"))))) == {"inputs", "series"}
 
 
 @pytest.fixture(scope="module")

@@ -148,13 +148,57 @@ def test_dates_in_several_columns(read):
     assert read(quarters, "gdp").timeline.following(2) == ["1969-Q1", "1969-Q2"]
     clock = "Date;Time;kw\n" + "".join(f"{at:%d/%m/%Y};{at:%H.%M.%S};{at.hour}\n" for at in HOURS)
     assert read(clock, "kw").timeline.following(1) == ["2024-01-03 12:00"]
+    hours = "Date,Hour,kw\n" + "".join(f"{at:%d/%m/%Y},{at.hour},{at.hour}\n" for at in HOURS)
+    assert read(hours, "kw").timeline.following(1) == ["2024-01-03 12:00"]
+
+
+@pytest.mark.parametrize(
+    ("name", "cells", "inputs"),
+    [
+        ("hours_open", ("8", "7", "8"), ()),
+        ("hours_open", ("8", "7", "8"), ("hours_open",)),
+        ("delivery_time", ("8", "7", "8"), ("delivery_time",)),
+        ("Zeitraum", ("8", "7", "8"), ()),
+        ("overtime", ("8:30", "7:00", "0:00"), ()),
+        ("delivery time", ("30", "70", "80"), ()),
+        ("time", ("late", "early", "late"), ()),
+    ],
+)
+def test_what_is_no_time_of_day(name, cells, inputs, read):
+    text = f"day,{name},sales\n" + "".join(f"{day},{cells[at % 3]},{at}\n" for at, day in enumerate(DAYS))
+    column = read(text, "sales", inputs=inputs)
+    assert column.timeline.following(1) == ["2024-02-10"]
+    assert "dates in the column day (" in " ".join(column.said)
+
+
+def test_a_month_beside_the_year_can_be_an_input(read):
+    text = "year,month,sales\n" + "".join(f"{day.year},{day.month},{at}\n" for at, day in enumerate(MONTHS))
+    assert read(text, "sales", inputs=("month",)).timeline.following(1) == ["2023-01"]
+
+
+@pytest.mark.parametrize("name", ["monthly_rent", "downtime", "annotations", "journey"])
+def test_numbers_are_no_years(name, read):
+    column = read(f"{name},sales\n" + "".join(f"{1990 - at},{at}\n" for at in range(40)), "sales")
+    assert column.timeline is None
+
+
+@pytest.mark.parametrize(
+    "name", ["year", "YearBuilt", "Gesch\u00e4ftsjahr", "fiscal_years", "date", "obs_date", "DateKey"]
+)
+def test_numbers_that_are_years(name, read):
+    column = read(f"{name},sales\n" + "".join(f"{1990 - at},{at}\n" for at in range(40)), "sales")
+    assert column.timeline.following(1) == ["1991"]
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         (dated("%d/%m/%Y", DAYS[:12]), "type --data.date-order day-first or --data.date-order month-first"),
-        (dated("%Y-%m-%d", [*DAYS, DAYS[3]]), "2024-01-04, in the rows 4, 41 below the names"),
+        (dated("%d/%m/%Y", DAYS[3:4]), "type --data.date-order day-first or --data.date-order month-first"),
+        (
+            dated("%Y-%m-%d", [*DAYS, DAYS[3]]),
+            "1 date in .* stands in .*, 2024-01-04, in the rows 4, 41 below the names",
+        ),
         (dated("%Y-%m-%d", DAYS) + "Total,5\n", "row 41 below the names has 'Total'"),
         (
             "date,sales\n" + "".join(f"{day.strftime('%d/%m/%Y' if day.day > 12 else '%m/%d/%Y')},1\n" for day in DAYS),
@@ -192,8 +236,8 @@ def test_mistakes_in_a_table(text, words, read):
 
 def test_what_is_put_right_is_said(read):
     column = read("n,x,y\n1,2\nn,x,y\n2,3,4\n", "x")
-    assert column.said[0].startswith("1 rows that repeat the names of the columns")
-    assert "fewer cells" in column.said[1]
+    assert column.said[0].startswith("1 row that repeats the names of the columns")
+    assert column.said[1].startswith("1 row with fewer cells than there are names: the missing cells are taken")
     np.testing.assert_array_equal(column.values, [2, 3])
 
 
@@ -218,7 +262,7 @@ def test_cells():
 def test_rows_that_repeat_another_are_left_out(read):
     column = read(dated("%Y-%m-%d", DAYS) + f'"{DAYS[-1]}",39\n', "sales")
     assert len(column.values) == 40
-    assert "1 rows repeat another" in " ".join(column.said)
+    assert "1 row repeats another word for word and is left out" in " ".join(column.said)
 
 
 def test_without_dates(read):

@@ -11,8 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from zoo.data.keys import telling_apart
+from zoo.data.layout import are, some
 from zoo.data.table import Table
-from zoo.data.timeline import Date, Timeline, read_dates
+from zoo.data.timeline import CLOCK, Date, Timeline, read_dates, words_of
 from zoo.errors import UserError
 
 SHOWN = 3  # dates that a message lists at most
@@ -23,7 +24,8 @@ PARTS = {
     "month": "month|monat|mois|mes",
     "day": "day|tag|jour|d\u00eda",
 }
-TIME = re.compile("time|hour|zeit|uhrzeit|stunde|heure|hora", re.IGNORECASE)
+# Words of the names of columns of times of day, which stand beside dates; hours_open has none of them.
+TIMES = {"time", "hour", "zeit", "uhrzeit", "stunde", "heure", "hora"}
 
 
 class Dated(NamedTuple):
@@ -34,16 +36,24 @@ class Dated(NamedTuple):
     form: str
 
 
-def dates_of(table: Table, date: str | None, order: str | None, taken: Collection[str]) -> Dated | None:
-    """The name of the column of dates, which is none of those taken, its dates and the form they are written in.
+def dates_of(
+    table: Table, date: str | None, order: str | None, taken: Collection[str], inputs: Collection[str] = ()
+) -> Dated | None:
+    """The name of the column of dates, its dates and the form they are written in; None if there is none.
 
-    None if there is none.
+    Args:
+        table: with that column.
+        date: its name, if the user gave it.
+        order: day-first or month-first, if it is known.
+        taken: names of columns that are no dates.
+        inputs: names of columns of numbers, which can be parts of dates (the month beside the year), but no more.
 
     Raises:
         UserError: the named column holds no dates, or a column of dates has another cell.
     """
+    used = {*taken, *inputs}
     if date is not None:
-        where, cells = with_clock(table, table.find(date, "date"), taken)
+        where, cells = with_clock(table, table.find(date, "date"), used)
         found = read_dates(cells, where, order, certain=True)
         if found is None:
             raise UserError(
@@ -54,8 +64,8 @@ def dates_of(table: Table, date: str | None, order: str | None, taken: Collectio
         if found := read_dates(cells, where, order, certain=True):
             return Dated(where, *found)
     for name in table.names:
-        if name not in taken and table.names.count(name) == 1:
-            where, cells = with_clock(table, name, taken)
+        if name not in used and table.names.count(name) == 1:
+            where, cells = with_clock(table, name, used)
             if found := read_dates(cells, where, order):
                 return Dated(where, *found)
             if where != name and (found := read_dates(table.cells(name), name, order)):
@@ -79,9 +89,20 @@ def together(table: Table, taken: Collection[str]) -> Iterator[tuple[str, list[s
             yield " and ".join(names), [form.format(*cells) for cells in zip(*columns, strict=True)]
 
 
+def holds_times(table: Table, name: str) -> bool:
+    """Whether a column says by its name that it holds times of day and does, such as 09:30, or hours from 0 to 24."""
+    if not TIMES & set(words_of(name)):
+        return False
+    cells = table.cells(name)
+    if all(re.fullmatch(r"\d\d?", cell, re.ASCII) for cell in cells):
+        return max(map(int, cells)) <= 24
+    times = sum(bool(cell and re.fullmatch(CLOCK, f" {cell}", re.ASCII | re.IGNORECASE)) for cell in cells)
+    return times >= 0.9 * len(cells)  # the others are refused as dates
+
+
 def with_clock(table: Table, date: str, taken: Collection[str]) -> tuple[str, list[str]]:
     """A column, or where one of times stands beside it, both together: what they are called, and their cells."""
-    clocks = [name for name in table.names if name not in (date, *taken) and TIME.search(name)]
+    clocks = [name for name in table.names if name not in (date, *taken) and holds_times(table, name)]
     days = table.cells(date)
     if not clocks:
         return date, days
@@ -89,10 +110,22 @@ def with_clock(table: Table, date: str, taken: Collection[str]) -> tuple[str, li
     return f"{date} and {clocks[0]}", [f"{day} {time}" for day, time in zip(days, times, strict=True)]
 
 
-def in_order(
-    table: Table, dated: Dated, rows: Sequence[int], key: str, measured: Collection[str]
-) -> tuple[list[int], Counter]:
-    """The rows of a series in the order of their dates, rows that stand there twice only once; and what was done.
+class Ordered(NamedTuple):
+    """The places of the rows of a series in the order of their dates, and what was done to put them there."""
+
+    rows: list[int]
+    repeated: int
+    """How many rows are left out, since another is the same."""
+    twice: int
+    """How many dates stand in two rows, both of which are read, as when clocks are set back."""
+    turned: bool = False
+    """Whether the newest row came first."""
+    sorted: bool = False
+    """Whether there was no order."""
+
+
+def in_order(table: Table, dated: Dated, rows: Sequence[int], key: str, measured: Collection[str]) -> Ordered:
+    """Puts the rows of a series in the order of their dates; of rows that are the same only the first is kept.
 
     Args:
         table: of all rows.
@@ -112,38 +145,36 @@ def in_order(
         again = [date for date, count in Counter(dates[at] for at in kept).items() if count > 1]
     if again and not clocks_set_back(again, steps.count(0), [dates[at] for at in rows]):
         listed = ", ".join(str(at + 1) for at in [at for at in kept if dates[at] == again[0]][:SHOWN])
+        stand = "stands" if len(again) == 1 else "stand"
         more = telling_apart(table, dates, {dated.where, *measured})
         mend = f"type --data.by {' '.join(more)}" if more else "name the column that tells them apart with --data.by"
         raise UserError(
-            f"{len(again)} dates in the column {dated.where} of {table.path} stand in several rows"
+            f"{some(len(again), 'date')} in the column {dated.where} of {table.path} {stand} in several rows"
             f"{f' of the series {key}' * bool(key)}, the first, "
             f"{again[0].isoformat(' ').removesuffix(' 00:00:00')}, in the rows {listed} below the names: a series has "
             f"one row for each date, so if these are several series, {mend}, or else keep one of them"
         )
-    done = Counter(repeated=len(rows) - len(kept), twice=len(again))
-    back = steps.count(-1)
+    done, back = (len(rows) - len(kept), len(again)), steps.count(-1)
     if back and 1 not in steps:
-        return kept[::-1], done + Counter(turned=1)
-    if back:
-        kept.sort(key=lambda at: dates[at])
-        done["sorted"] = 1
-    return kept, done
+        return Ordered(kept[::-1], *done, turned=True)
+    return Ordered(sorted(kept, key=lambda at: dates[at]) if back else kept, *done, sorted=back > 0)
 
 
-def put_in_order(done: Counter, where: str, several: bool) -> list[str]:
-    """What `in_order` did, a sentence each."""
+def order_in_words(found: Sequence[Ordered], where: str, several: bool) -> list[str]:
+    """What was done to put one series or several in the order of the column `where`, a sentence each."""
     said = []
-    if done["repeated"]:
-        said.append(f"{done['repeated']} rows repeat another word for word and are left out")
-    if done["twice"]:
-        said.append(f"{done['twice']} times stand there twice, as when clocks are set back: both rows are read")
-    for what, how, mend in (
-        ("turned", "the newest row comes first, by the column", "turned round"),
-        ("sorted", "the rows are not in the order of the column", "put in order"),
+    if repeated := sum(one.repeated for one in found):
+        verb = "repeats" if repeated == 1 else "repeat"
+        said.append(f"{some(repeated, 'row')} {verb} another word for word and {are(repeated)} left out")
+    if twice := sum(one.twice for one in found):
+        verb = "stands" if twice == 1 else "stand"
+        said.append(f"{some(twice, 'time')} {verb} there twice, as when clocks are set back: both rows are read")
+    for count, how, mend in (
+        (sum(one.turned for one in found), "the newest row comes first, by the column", "turned round"),
+        (sum(one.sorted for one in found), "the rows are not in the order of the column", "put in order"),
     ):
-        if done[what]:
-            of = f" of {done[what]:,} series" * several
-            said.append(f"{how} {where}: the rows{of} were {mend}")
+        if count:
+            said.append(f"{how} {where}: the rows{f' of {count:,} series' * several} were {mend}")
     return said
 
 
@@ -159,7 +190,7 @@ def clocks_set_back(again: list[Date], beside: int, dates: list[Date]) -> bool:
     )
 
 
-def in_words(lines: Sequence[Timeline], dated: Dated) -> str:
+def dates_in_words(lines: Sequence[Timeline], dated: Dated) -> str:
     """What was understood of the dates of one series or several, in a sentence."""
     line = min(lines, key=lambda line: line.dates[0])
     last = max(lines, key=lambda line: line.dates[-1])
@@ -175,5 +206,5 @@ def in_words(lines: Sequence[Timeline], dated: Dated) -> str:
         unit = f"{step.unit if not also else 'step'}{'s are' if gone > 1 else ' is'}"
         said += f"; {gone:,} {unit} missing, whose neighbours are taken to follow each other"
     if odd:
-        said += f"; {odd:,} steps are longer or shorter, and are taken to be the same"
+        said += f"; {some(odd, 'step')} {are(odd)} longer or shorter, and {are(odd)} taken to be the same"
     return said

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import unicodedata
 from collections.abc import Collection, Sequence
 from itertools import combinations, pairwise
 
@@ -12,11 +14,25 @@ from zoo.data.table import Table, is_number
 from zoo.data.timeline import Date
 from zoo.errors import UserError
 
-CALENDAR = re.compile(  # texts that take turns in a single series: days of the week, months and quarters
-    r"mon|tue|wed|thu|fri|sat|sun|mo|di|mi|do|fr|sa|so|lun|mar|mer|jeu|ven|sam|dim|mi\u00e9|jue|vie|s\u00e1b|dom|jan|feb|apr|may|"
-    r"jun|jul|aug|sep|oct|nov|dec|q[1-4]|quarter",
-    re.IGNORECASE,
+# Texts that take turns in a single series: days of the week, months and quarters in English, German, French, Spanish
+# and Italian, without accents.
+CALENDAR = re.compile(
+    "mon(day)?|tue(s(day)?)?|wed(nesday)?|thu(rs?(day)?)?|fri(day)?|sat(urday)?|sun(day)?|mo(ntag)?|di(enstag)?|"
+    "mi(ttwoch)?|do(nnerstag)?|fr(eitag)?|sa(mstag)?|sonnabend|so(nntag)?|lun(di|es|edi)?|mar(di|tes|tedi)?|"
+    "mer(credi|coledi)?|mie(rcoles)?|jeu(di)?|jue(ves)?|gio(vedi)?|ven(dredi|erdi)?|vie(rnes)?|sam(edi)?|sab(ado|ato)?|"
+    "dim(anche)?|dom(ingo|enica)?|"
+    "jan(uary?|ner|v|vier)?|feb(ruary?|rero|braio)?|mar(ch|s|zo?)?|apr(ile?)?|may|jun[ei]?|jul[iy]?|aug(ust)?|"
+    "sept?(ember)?|oct(ober)?|nov(ember)?|dec(ember)?|mrz|mai|okt(ober)?|dez(ember)?|fevr?(ier)?|avr(il)?|juin|"
+    "juil(let)?|aout?|septembre|octobre|novembre|decembre|ene(ro)?|abr(il)?|mayo|junio|julio|ago(sto)?|sep?tiembre|"
+    "octubre|noviembre|dic(iembre|embre)?|gen(naio)?|mag(gio)?|giu(gno)?|lug(lio)?|set(tembre)?|ott(obre)?|"
+    r"[qt] ?[1-4]|[1-4]\.? ?[qt]|(quarter|quartal|trimestre)[ -]?[1-4]|[1-4]\. ?quartal"
 )
+
+
+def of_calendar(text: str) -> bool:
+    """Whether a text is the name of a day of the week, of a month or of a quarter, whole or as it is abbreviated."""
+    plain = unicodedata.normalize("NFKD", text.casefold().removesuffix("."))
+    return CALENDAR.fullmatch("".join(letter for letter in plain if not unicodedata.combining(letter))) is not None
 
 
 def grouped(table: Table, by: Sequence[str]) -> dict[str, list[int]]:
@@ -34,8 +50,21 @@ def grouped(table: Table, by: Sequence[str]) -> dict[str, list[int]]:
                 f"{table.place(at)} in {table.path} has nothing in the column {by[cells.index('')]}, by "
                 "which series are told apart: fill or remove the row"
             )
-        groups.setdefault(" / ".join(cells), []).append(at)
+        groups.setdefault(name_of(cells), []).append(at)
     return groups
+
+
+def name_of(cells: Sequence[str]) -> str:
+    """The name of a series by its cells in the columns that tell series apart, another one for other cells.
+
+    Only of several cells is one quoted, if what stands between them is also within it.
+    """
+    if len(cells) == 1:
+        return cells[0]
+    unclear = (" / " in cell or cell.startswith('"') or cell.endswith(" /") for cell in cells)
+    return " / ".join(
+        json.dumps(cell, ensure_ascii=False) if quoted else cell for cell, quoted in zip(cells, unclear, strict=True)
+    )
 
 
 def hints_of_several(table: Table, used: Collection[str], where: str | None) -> list[str]:
@@ -50,7 +79,7 @@ def hints_of_several(table: Table, used: Collection[str], where: str | None) -> 
         values = list(dict.fromkeys(cells))
         if name in used or (name == where) or not 1 < len(values) <= len(cells) // 3 or "" in values:
             continue
-        if all(CALENDAR.match(value) for value in values):
+        if all(map(of_calendar, values)):
             continue
         text = not any(map(is_number, values))
         below = sum(first != last for first, last in pairwise(cells)) == len(values) - 1

@@ -285,12 +285,16 @@ class Series(Source):
 
         Args:
             numbers: of any shape; with `moments` (series, horizon).
-            moments: (series, 2), mean and deviation of each; those of an only series need not be given, and where there
-                are several the numbers stay in deviations from their means without them.
+            moments: (series, 2), mean and deviation of each; those of an only series need not be given.
+
+        Raises:
+            ValueError: there are several series, and it is not said which.
         """
+        if moments is None and self.by:
+            raise ValueError("of several series, whose scales differ, the moments are needed: see moments_at")
         if moments is None:
-            moments = np.array([[0.0, 1.0]] if self.by else [self.moments])
-            return np.float64(numbers) * moments[0, 1] + moments[0, 0]
+            mean, deviation = self.moments
+            return np.float64(numbers) * deviation + mean
         return np.float64(numbers) * moments[:, 1:] + moments[:, :1]
 
     @cached_property
@@ -395,8 +399,12 @@ class Series(Source):
 
         Raises:
             OSError: the file cannot be read; the message says why.
-            UserError: the run has lost its scale.
+            UserError: the run has lost its scale, or was trained on several series.
         """
+        if self.by:
+            raise UserError(
+                f"{given} may hold several series, told apart by {' and '.join(self.by)}: ask for each of them"
+            )
         ((value, more),) = self.each(given, spec)
         if "error" in more:
             raise OSError(more["error"])

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from zoo.data.dated import dates_of, in_order, in_words, put_in_order
+from zoo.data.dated import dates_in_words, dates_of, in_order, order_in_words
 from zoo.data.keys import grouped, hints_of_several
 from zoo.data.numbers import outsiders
 from zoo.data.table import Table, read_table
@@ -74,7 +73,7 @@ def read_series(
     for flag, names in (("by", by), ("inputs", inputs)):
         for given in names:
             table.find(given, flag)
-    name = target_of(table, column, {*by, *inputs}, date, date_order)
+    name = target_of(table, column, by=by, inputs=inputs, date=date, order=date_order)
     twice = next((one for one in (*by, *inputs) if (name, *by, *inputs).count(one) > 1), None)
     if twice is not None:
         raise UserError(
@@ -93,7 +92,7 @@ def read_series(
                 "those rows, since it is learned as a number"
             )
     values = np.stack(columns, axis=1)
-    dated = dates_of(table, date, date_order, {name, *by})
+    dated = dates_of(table, date, date_order, {name, *by}, inputs)
     groups = grouped(table, by)
     if not by:
         said += hints_of_several(table, {name, *inputs}, dated and dated.where)
@@ -102,33 +101,41 @@ def read_series(
         if not by and (counter := counting_down(table, name)):
             order += f", though {counter} counts down (if the newest row comes first, turn the rows round)"
         return SeriesTable(name, {key: OneSeries(values[rows]) for key, rows in groups.items()}, (*said, order))
-    members, done = {}, Counter()
+    members, done = {}, []
     for key, rows in groups.items():
-        kept, changed = in_order(table, dated, rows, key, {name, *inputs})
-        done += changed
-        line = timeline([dated.dates[at] for at in kept], dated.form)
-        if dated.form in ("day first", "month first") and changed["sorted"] and line.missing[0] > len(kept):
+        ordered = in_order(table, dated, rows, key, {name, *inputs})
+        done.append(ordered)
+        line = timeline([dated.dates[at] for at in ordered.rows], dated.form)
+        if dated.form in ("day first", "month first") and ordered.sorted and line.missing[0] > len(ordered.rows):
             raise UserError(
                 f"the dates in the column {dated.where} of {path}, read with the {dated.form}, are not in order and "
                 f"leave out {line.missing[0]} steps: where some rows have the day first and others the month, write "
                 "all as 2024-12-31"
             )
-        members[key] = OneSeries(values[kept], line)
-    said += put_in_order(done, dated.where, bool(by))
-    return SeriesTable(name, members, (*said, in_words([one.timeline for one in members.values()], dated)))
+        members[key] = OneSeries(values[ordered.rows], line)
+    said += order_in_words(done, dated.where, bool(by))
+    return SeriesTable(name, members, (*said, dates_in_words([one.timeline for one in members.values()], dated)))
 
 
-def target_of(table: Table, column: str | None, taken: Collection[str], date: str | None, order: str | None) -> str:
+def target_of(
+    table: Table,
+    column: str | None,
+    *,
+    by: Collection[str],
+    inputs: Collection[str],
+    date: str | None,
+    order: str | None,
+) -> str:
     """The name of the column to forecast.
 
     Raises:
         UserError: there are several, or it is not there.
     """
-    rest = [name for name in table.names if name not in taken]
+    rest = [name for name in table.names if name not in (*by, *inputs)]
     if len(table.names) == 1 or (column is None and len(rest) == 1):
         column = rest[0] if rest else None
     elif column is None and len(rest) == 2:
-        dated = dates_of(table, date, order, taken)
+        dated = dates_of(table, date, order, by, inputs)
         column = next((name for name in rest if name != dated.where), None) if dated else None
     return table.find(column)
 

@@ -35,10 +35,10 @@ FORMS = {
 }
 # Plain numbers, which are dates only in a column whose name says so.
 PLAIN = {"yyyymmdd": r"(?P<y>\d{4})(?P<m>\d\d)(?P<d>\d\d)", "yyyymm": r"(?P<y>\d{4})(?P<m>\d\d)", "year": YEAR}
+# What words of such a name are or end with: sale_date and Rechnungsdatum, but not monthly_rent.
 CALLED = re.compile(
-    r"date|datum|dat\b|fecha|data\b|time|zeit|year|jahr|ann[e\u00e9]e|a\u00f1o|anno|month|monat|mois|mes\b|day|tag\b|jour|dia\b|"
-    r"period|stamp|\u65e5\u671f|\u65f6\u95f4|\u5e74|\u6708",
-    re.IGNORECASE,
+    r"date.*|.*(date|datum|fecha|stamp|year|jahr|ann[e\u00e9]e|a\u00f1o|anno|month|monat|mois|day|jour|period)s?|yyyy.*|dat|data|time|"
+    r"zeit|mes|tag|dia|.*(\u65e5\u671f|\u65f6\u95f4|\u5e74|\u6708).*"
 )
 # The beginnings of the months' names in English, German, French, Spanish and Italian that tell them apart.
 MONTHS = (
@@ -234,7 +234,7 @@ def read_dates(cells: Sequence[str], name: str, order: str | None = None, certai
         UserError: most cells are dates and one is not, or day and month can be exchanged.
     """
     written, cells = cells, [cell.strip().lower() for cell in cells]
-    forms = FORMS | (PLAIN if certain or CALLED.search(name) else {})
+    forms = FORMS | (PLAIN if certain or any(map(CALLED.fullmatch, words_of(name))) else {})
     if all(re.fullmatch(r"\d{4}\.0", cell) for cell in cells):
         cells = [cell[:-2] for cell in cells]
     tried = {cells[0], cells[-1], cells[len(cells) // 2]}
@@ -271,6 +271,11 @@ def read_dates(cells: Sequence[str], name: str, order: str | None = None, certai
     return None
 
 
+def words_of(name: str) -> list[str]:
+    """The words in the name of a column, in small letters: those of saleDate and sale_date are sale and date."""
+    return re.findall(r"[^\W\d_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower())
+
+
 def likelier(found: dict[str, list[Date]], cells: Sequence[str], name: str) -> str:
     """Of day first and month first the one by which the steps are alike.
 
@@ -279,14 +284,15 @@ def likelier(found: dict[str, list[Date]], cells: Sequence[str], name: str) -> s
     """
     if "." in cells[0]:
         return "day first"  # nobody writes months first with points
-    alike, count = {}, 0
+    alike = {}  # shares of the steps
     for form in ("day first", "month first"):
         dates = sorted(set(found[form]))  # each comes several times where there are several series
-        step, count = timeline(dates, form).step, len(dates) - 1
-        alike[form] = sum(abs(step.between(*pair) - 1) < 0.01 for pair in pairwise(dates))
+        step = timeline(dates, form).step
+        one = [abs(step.between(*pair) - 1) < 0.01 for pair in pairwise(dates)]
+        alike[form] = sum(one) / len(one) if one else 0
     first, second = sorted(alike, key=alike.get, reverse=True)
-    whole = alike[first] == count > alike[second]
-    if not whole and (alike[first] < 0.8 * count or alike[second] > 0.8 * alike[first]):
+    whole = alike[first] == 1 > alike[second]
+    if not whole and (alike[first] < 0.8 or alike[second] > 0.8 * alike[first]):
         raise UserError(
             f"the dates in the column {name}, such as {cells[0]!r}, can be read with the day or the month first: type "
             "--data.date-order day-first or --data.date-order month-first"

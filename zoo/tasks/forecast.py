@@ -114,9 +114,10 @@ class Forecast(Task):
         """The first four windows of a training batch, each with its targets, and the first series with its splits."""
         figure = Figure(figsize=(figures.SHOWN, 3.5), dpi=80, layout="constrained")
         label = f"{figures.literal(source.variable)}{' (deviations)' * several(source)}"
+        shown = np.asarray if several(source) else source.unscaled  # a batch does not say of which series it is
         for axes, window, targets in zip(figure.subplots(2, 2).flat, *(part.numpy() for part in sample), strict=False):
-            axes.plot(range(-len(window), 0), source.unscaled(window[:, 0]), label="seen")
-            axes.plot(range(len(targets)), source.unscaled(targets), "o", label="target")
+            axes.plot(range(-len(window), 0), shown(window[:, 0]), label="seen")
+            axes.plot(range(len(targets)), shown(targets), "o", label="target")
             axes.set(xlabel="step from the forecast", ylabel=label)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         figure.axes[0].legend()
