@@ -14,7 +14,7 @@ from tensorboard.plugins.pr_curve import summary as pr_curve
 
 from zoo import metrics
 from zoo.tasks import figures
-from zoo.tasks.task import Baseline, Panel, Task, View, beside, check_inputs, check_smoothing, shapes, show
+from zoo.tasks.task import Baseline, Panel, Task, View, check_inputs, check_smoothing, compared, shapes, show
 
 BATCH = 64  # inputs per batch in `answers`
 CURVES = 20  # classes that get a precision-recall curve, at most
@@ -39,7 +39,7 @@ class Classification(Task):
     """One class per example: softmax cross entropy of float32 logits (B, classes) against one-hot labels.
 
     Of the source it wants `views(inputs)`, the inputs in a form that can be shown (pictures (N, H, W, C) in 0..255, or
-    a list of texts), and `arrays("train")`, the second part of which is the labels, for balanced weights.
+    a list of texts), and `arrays(split)`, the second part of which is the labels, (N,).
     """
 
     monitors: ClassVar[dict[str, str]] = {"val_loss": "min", "val_accuracy": "max"}
@@ -94,9 +94,9 @@ class Classification(Task):
 
     def baselines(self, source, split: str) -> list[Baseline]:
         """The most frequent class of the split as the answer to everything."""
-        counts = np.bincount(truth_of(source.load(split)), minlength=len(source.labels))
+        counts = np.bincount(source.arrays(split)[1], minlength=len(source.labels))
         always = source.labels[counts.argmax()]
-        return [Baseline(f"always {always}, the most frequent class", "accuracy", float(counts.max() / counts.sum()))]
+        return [Baseline(f"always {always} (the most frequent class)", "accuracy", counts.max() / counts.sum())]
 
     def panel(self, source, validation) -> ClassificationPanel:
         """What TensorBoard shows besides curves."""
@@ -112,7 +112,7 @@ class Classification(Task):
         truth = truth_of(data)
         logits = model.predict(data, verbose=0)
         return metrics.classification(truth, logits, source.labels) | {
-            "baselines": [vars(rival) for rival in self.baselines(source, split)],
+            "baselines": [vars(baseline) for baseline in self.baselines(source, split)],
             "tables": tables(names_of(source, split, len(truth)), truth, logits, source.labels),
         }
 
@@ -123,7 +123,7 @@ class Classification(Task):
             f"95 % interval {report['accuracy_low']:.2%} to {report['accuracy_high']:.2%}",
             f"loss               {report['loss']:.4f} nats",
             f"calibration error  {report['calibration_error']:.4f}",
-            *beside([Baseline(**rival) for rival in report["baselines"]], report, self.monitors),
+            *compared(report["baselines"], report, self.monitors),
             "",
         ]
         width = max(5, *(len(row["name"]) for row in report["classes"]))
