@@ -19,7 +19,7 @@ from zoo.tasks.task import Baseline, Panel, Task, View, check_inputs, check_smoo
 BATCH = 64  # inputs per batch in `answers`
 CURVES = 20  # classes that get a precision-recall curve, at most
 FEATURES = 1000  # examples in the projector, at most
-SHOWN = 25  # pictures in a grid, at most
+IN_GRID = 25  # pictures in a grid of TensorBoard, at most
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Classification(Task):
 
     def look(self, source, sample: tuple) -> dict[str, View]:
         """Training examples as the network sees them, each with its class, and what the augmentation makes of some."""
-        inputs, targets = (part[:SHOWN].numpy() for part in sample[:2])
+        inputs, targets = (part[:IN_GRID].numpy() for part in sample[:2])
         captions = [source.labels[label] for label in targets.argmax(-1)]
         views = {"inputs": figures.sheet(source.views(inputs), captions)}
         sheet = figures.augmentation_sheet(source)
@@ -229,7 +229,7 @@ class ClassificationPanel(Panel):
         np.add.at(confusion, (self.truth, predicted), 1)
         tf.summary.image("confusion", figures.confusion(confusion, self.labels)[None], step=step)
         wrong = np.flatnonzero(predicted != self.truth)
-        worst = wrong[np.argsort(-probabilities[wrong, predicted[wrong]], kind="stable")][:SHOWN]
+        worst = wrong[np.argsort(-probabilities[wrong, predicted[wrong]], kind="stable")][:IN_GRID]
         if len(worst):
             captions = [f"{self.labels[self.truth[i]]} as {self.labels[predicted[i]]}" for i in worst]
             show("worst_mistakes", figures.sheet(self.views(self._examples(worst)), captions), step)

@@ -119,7 +119,7 @@ class Forecast(Task):
 
     def look(self, source, sample: tuple) -> dict[str, View]:
         """The first four windows of a training batch, each with its targets, and the first series with its splits."""
-        figure = Figure(figsize=(figures.SHOWN, 3.5), dpi=80, layout="constrained")
+        figure = Figure(figsize=(figures.WIDTH, 3.5), dpi=80, layout="constrained")
         label = f"{figures.literal(source.variable)}{' (deviations)' * several(source)}"
         for axes, window, targets in zip(figure.subplots(2, 2).flat, *(part.numpy() for part in sample), strict=False):
             axes.plot(range(-len(window), 0), source.unscaled(window[:, 0]), label="seen")
@@ -286,7 +286,7 @@ class ForecastPanel(Panel):
             "season": self.source.period,
             "drawn": self.drawn | {"network": in_a_row(forecasts)},
         }
-        tf.summary.image("forecast", figures.pixels(figures.forecast(report, (figures.SHOWN, 3)))[None], step=step)
+        tf.summary.image("forecast", figures.pixels(figures.forecast(report, (figures.WIDTH, 3)))[None], step=step)
 
     def finish(self, model: keras.Model, path: Path) -> None:
         """Shows nothing more, but leaves in the run's folder how far off the network is on the validation split."""
@@ -298,7 +298,7 @@ class ForecastPanel(Panel):
 
 def whole(source) -> Figure:
     """A plot of all that is to be predicted in each split; of several series, of the first that is in all splits."""
-    figure = Figure(figsize=(figures.SHOWN, 3), dpi=80, layout="constrained")
+    figure = Figure(figsize=(figures.WIDTH, 3), dpi=80, layout="constrained")
     axes, first, name = figure.add_subplot(), 0, ""
     starts = {split: source.starts(split) for split in ("train", "validation", "test")}
     if several(source):
