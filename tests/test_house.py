@@ -20,7 +20,7 @@ ORDER = (
     ("__main__",),
     VERBS,
     ("transfer",),
-    ("command", "opened", "kept"),
+    ("command", "opened", "stored"),
     ("recipes",),
     ("training",),
     ("tasks",),

@@ -1,5 +1,6 @@
 """What is shown of data without training, and answers without a network beside those of one."""
 
+import json
 import math
 from collections import Counter
 from dataclasses import replace
@@ -14,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from zoo.data import Arrays, Images, Pairs, Series, Text
 from zoo.recipes import RECIPES
 from zoo.tasks import Classification, Forecast, LanguageModel, RowClassification, Translation
-from zoo.tasks.task import Baseline, beside
+from zoo.tasks.task import Baseline, compared
 
 LINES = "one two two three three three\n" * 40
 
@@ -94,20 +95,20 @@ def test_each_picture_has_its_own_class():
 def test_the_most_frequent_class(data_directory):
     source = Images(directory=data_directory)
     name, count = Counter(source.labels[label] for label in source.arrays("test")[1]).most_common(1)[0]
-    (rival,) = Classification().baselines(source, "test")
-    assert rival.name == f"always {name}, the most frequent class"
-    assert rival.value == pytest.approx(count / 360)
+    (baseline,) = Classification().baselines(source, "test")
+    assert baseline.name == f"always {name} (the most frequent class)"
+    assert baseline.value == pytest.approx(count / 360)
 
 
 def test_how_often_each_token_comes(text):
     source = Text(file=text, context=4, tokens="characters")
-    (rival,) = LanguageModel().baselines(source, "test")
+    (baseline,) = LanguageModel().baselines(source, "test")
     whole = source.text("train")
     letters = set(whole)
     log = {letter: math.log((whole.count(letter) + 1) / (len(whole) + source.vocabulary_size)) for letter in letters}
     test = source.text("test")[1:]
-    assert rival.metric == "loss"
-    assert rival.value == pytest.approx(-sum(log[letter] for letter in test) / len(test))
+    assert baseline.metric == "loss"
+    assert baseline.value == pytest.approx(-sum(log[letter] for letter in test) / len(test))
     # Of other data, which have no training split, the tokens themselves.
     assert LanguageModel().baselines(source, "all")[0].value < math.log(source.vocabulary_size)
 
@@ -119,16 +120,16 @@ def test_the_last_value(tmp_path):
     last, season = Forecast().baselines(source, "test")
     train = numbers[: source.starts("validation")[0]]
     starts = source.starts("test")
-    for rival, back in ((last, 1), (season, 7)):
+    for baseline, back in ((last, 1), (season, 7)):
         errors = [(numbers[at] - numbers[at - back]) ** 2 for at in starts]
-        assert rival.value == pytest.approx(np.mean(errors) / np.var(train), rel=1e-4), rival.name
+        assert baseline.value == pytest.approx(np.mean(errors) / np.var(train), rel=1e-4), baseline.name
 
 
 def test_the_most_frequent_token(tmp_path):
     source = Pairs(file=pairs(tmp_path / "own.tsv"))
-    (rival,) = Translation().baselines(source, "test")
+    (baseline,) = Translation().baselines(source, "test")
     counts = Counter(token for _, target in source.numbers("test") for token in [*target, source.eos])
-    assert rival.value == pytest.approx(max(counts.values()) / sum(counts.values()))
+    assert baseline.value == pytest.approx(max(counts.values()) / sum(counts.values()))
 
 
 def test_trees_stand_beside_a_network_of_rows():
@@ -144,15 +145,16 @@ def test_trees_stand_beside_a_network_of_rows():
 
 def test_what_is_not_better_is_said():
     monitors = {"val_accuracy": "max", "val_loss": "min"}
-    rivals = [Baseline("always a", "accuracy", 0.5), Baseline("the last value", "loss", 2.0)]
+    baselines = [vars(Baseline("always a", "accuracy", np.float32(0.5))), vars(Baseline("the last value", "loss", 2))]
+    assert json.loads(json.dumps(baselines)) == baselines
 
     def said(accuracy, loss):
-        return [line.partition("; ")[2] for line in beside(rivals, {"accuracy": accuracy, "loss": loss}, monitors)]
+        return [line.partition("; ")[2] for line in compared(baselines, {"accuracy": accuracy, "loss": loss}, monitors)]
 
     assert said(0.6, 1.0) == ["", ""]
     assert said(0.5, 2.0) == ["the network is as good"] * 2
     assert said(0.4, 3.0) == said(math.nan, math.nan) == ["the network is worse"] * 2
-    assert beside(rivals, {"accuracy": 1, "loss": 1}, monitors)[0] == "always a: accuracy 50.00%"
+    assert compared(baselines, {"accuracy": 1, "loss": 1}, monitors)[0] == "baseline, always a: accuracy 50.00%"
 
 
 @pytest.mark.usefixtures("unshown")
@@ -168,10 +170,12 @@ def test_a_network_that_has_learned_nothing_is_told_so(tmp_path, capsys):
     noise = Arrays(random.normal(size=(400, 2)).astype("float32"), labels, names=("usual", "rare"), batch=32)
     recipe = Recipe("noise", mlp, noise, Classification(), optimizer=Optimizer(rate=1e-4), epochs=1)
     run = fit(recipe, logs=tmp_path)
-    last = [line for line in summary(recipe, run).splitlines() if line.startswith("beside")]
-    assert last[0].startswith("beside: always usual, the most frequent class: accuracy 90.00%; the network is "), last
+    last = [line for line in summary(recipe, run).splitlines() if line.startswith("baseline, ")]
+    assert last[0].startswith("baseline, always usual (the most frequent class): accuracy 90.00%; the network is "), (
+        last
+    )
     report = evaluate(run, source=noise)
     assert report["baselines"] == [
-        {"name": "always usual, the most frequent class", "metric": "accuracy", "value": 0.9}
+        {"name": "always usual (the most frequent class)", "metric": "accuracy", "value": 0.9}
     ]
-    assert "the most frequent class: accuracy 90.00%; the network is" in Classification().table(report)
+    assert "(the most frequent class): accuracy 90.00%; the network is" in Classification().table(report)

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from functools import partial
 from xml.etree import ElementTree
 
 import keras
@@ -69,7 +68,7 @@ def test_minutes_that_are_none(minutes):
         replace(RECIPE, minutes=minutes)
 
 
-MORE = "; `--minutes {}` would train for so long"
+MORE = "; `--minutes {0}` trains for about {0} minutes"
 
 
 @pytest.mark.parametrize(
@@ -96,11 +95,24 @@ def test_what_is_said_of_a_long_training(steps, epochs, lines, monkeypatch, caps
 
 
 def test_what_would_be_shorter():
-    vit = replace(RECIPES["vit"], model=partial(RECIPES["vit"].model, variant="mini"))
+    vit = RECIPES["vit"]
     assert pace.shorter(vit, 299) == ""
-    assert pace.shorter(vit, 3600) == f"{MORE.format(10)}, and `--model.variant micro` is a smaller network"
-    assert pace.shorter(RECIPES["resnet20"], 3600) == MORE.format(10)  # there is none that is smaller
+    assert pace.shorter(vit, 3600) == f"{MORE.format(10)}, and a smaller `--model.variant` is quicker"
+    assert pace.shorter(RECIPE, 3600) == MORE.format(10)  # it has no variants
     assert pace.shorter(replace(vit, minutes=20.0), 3600) == ""
+
+
+def test_a_resumed_training_is_not_advised(monkeypatch, capsys):
+    clock = [0.0]
+    monkeypatch.setattr(pace.time, "monotonic", lambda: clock[0])
+    left = Left(10, replace(RECIPE, epochs=450), fresh=False)
+    left.set_params({"steps": 10})
+    for epoch in range(2):
+        left.on_epoch_begin(epoch)
+        for batch in range(10):
+            clock[0] += 0.2
+            left.on_train_batch_end(batch)
+    assert capsys.readouterr().out == "epoch 2 of 450: about 13 min left\n"
 
 
 @pytest.mark.parametrize(

@@ -215,7 +215,7 @@ def test_the_whole_path(zoo_here, tmp_path):
     assert done.returncode == 0, done.stderr
     run = done.stdout.splitlines()[-1].removeprefix("run: ")
     done = zoo_here("evaluate", run)
-    assert "boosted trees: accuracy 100.00%" in done.stdout, done.stdout
+    assert "baseline, boosted trees: accuracy 100.00%" in done.stdout, done.stdout
     assert json.loads((tmp_path / "logs" / run / "test.json").read_text())["accuracy"] == 1
     (tmp_path / "p.csv").unlink()
     (tmp_path / "new.csv").write_text("town;age\nYork;30\nParis;\nBath;old\n", encoding="utf-8")

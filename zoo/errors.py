@@ -1,4 +1,4 @@
-"""The ways in which a command ends early: the error that users see without a traceback, and stops by a signal."""
+"""What users read: the error that they see without a traceback, how a stopped command ends, and text made safe."""
 
 import dataclasses
 import difflib
@@ -36,6 +36,13 @@ def ended(number: int, frame) -> None:
 def disk_is_full(error: BaseException) -> bool:
     """Whether an error of Python, HDF5, TFDS or TensorFlow means that the disk is full; each reports it differently."""
     return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
+
+
+def spoken(seconds: float) -> str:
+    """A time as people say it."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def has_undecoded(text: str) -> bool:

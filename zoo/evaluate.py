@@ -147,7 +147,7 @@ def result(found: Opened, split: str, report: dict, source: Source | None = None
         | source.selection,
         "seed": record["recipe"]["seed"],
         "metrics": scalars,
-        "baselines": {rival["name"]: rival["value"] for rival in report.get("baselines", ())},
+        "baselines": report.get("baselines", []),
         "epochs": summary.get("epochs"),
         "steps": summary.get("steps"),
         "seconds": round(summary["seconds"], 1) if summary else None,

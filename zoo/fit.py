@@ -138,13 +138,13 @@ def go_on(argv: list[str]) -> int:
 
 def summary(recipe: Recipe, run: Run) -> str:
     """A finished run's results and the next commands, as readable text."""
-    from zoo.tasks.task import Baseline, beside
+    from zoo.tasks.task import compared
 
     end = run.summary
     best = end["best"]
     validation = {name[4:]: value for name, value in best.items() if name in recipe.task.monitors}
-    rivals = [Baseline(**rival) for rival in end.get("baselines", ()) if rival["metric"] in validation]
-    lines = "".join(f"\nbeside: {line}" for line in beside(rivals, validation, recipe.task.monitors))
+    baselines = [baseline for baseline in end.get("baselines", ()) if baseline["metric"] in validation]
+    lines = "".join(f"\n{line}" for line in compared(baselines, validation, recipe.task.monitors))
     values = ", ".join(f"{name[4:]} {value:.4f}" for name, value in best.items() if name.startswith("val_"))
     data = ", ".join(f"{run.record['data'][split]} {split}" for split in ("train", "validation", "test"))
     path = shlex.quote(str(run.path))

@@ -17,7 +17,7 @@ import tyro
 
 from zoo.command import main, read
 from zoo.errors import UserError, nearest, printable
-from zoo.kept import Kept, all_kept, flat, in_bytes, is_locked, kept, results, size
+from zoo.stored import StoredRun, all_stored, flat, in_bytes, is_locked, results, size, stored
 
 ABOUT = """usage: python -m zoo.runs [VERB] [OPTIONS]
 
@@ -79,7 +79,7 @@ class Data:
 
 def listed(options: Options) -> str:
     """The table of all runs."""
-    runs, damaged = all_kept(options.logs)
+    runs, damaged = all_stored(options.logs)
     if options.json:
         return "\n".join(json.dumps(dict(zip(HEADS, run.row, strict=True))) for run in runs)
     if not runs:
@@ -98,7 +98,7 @@ def compared(options: Compare) -> str:
     """
     if len(set(options.runs)) < 2:
         raise UserError("wanted two or more runs after compare, such as logs/cnn-1f3a9c logs/cnn-2b4d60")
-    runs = [kept(path) for path in dict.fromkeys(options.runs)]
+    runs = [stored(path) for path in dict.fromkeys(options.runs)]
     settings = [
         dict(flat("", run.record["recipe"])) | {f"version of {k}": v for k, v in run.record["versions"].items()}
         for run in runs
@@ -122,11 +122,11 @@ def ranked(options: Best) -> str:
     Raises:
         UserError: there is no run of that recipe with a finished epoch.
     """
-    runs, damaged = all_kept(options.logs)
+    runs, damaged = all_stored(options.logs)
     known = sorted({run.record["recipe"]["name"] for run in runs})
     if options.recipe is not None and options.recipe not in known:
         raise UserError(f"no run in {options.logs} is of a recipe {options.recipe!r}{nearest(options.recipe, known)}")
-    groups: dict[tuple, list[Kept]] = {}
+    groups: dict[tuple, list[StoredRun]] = {}
     for run in runs:
         if run.value is not None and options.recipe in (None, run.record["recipe"]["name"]):
             groups.setdefault((measured_on(run), run.measure), []).append(run)
@@ -139,7 +139,7 @@ def ranked(options: Best) -> str:
     return "\n".join([aligned([[*HEADS[:5], "runs"], *rows]), *damaged])
 
 
-def measured_on(run: Kept) -> tuple:
+def measured_on(run: StoredRun) -> tuple:
     """What must be equal for two runs' validation values to be compared."""
     data = run.record["data"]
     return run.record.get("title"), data.get("validation_digest"), data.get("validation")
@@ -172,7 +172,7 @@ def check_may_go(path: Path) -> None:
     """Raises UserError unless a folder is a run, and nothing else, that nobody is using."""
     if path.is_symlink():
         raise UserError(f"{path} is a link: nothing behind a link is deleted; name the run's own folder")
-    kept(path)
+    stored(path)
     here, inside = Path.cwd(), path.resolve()
     if inside == here or inside in here.parents:
         raise UserError(f"{path} is the folder that you are in, or one above it: it is not deleted")

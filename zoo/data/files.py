@@ -52,9 +52,15 @@ def entries_of(folder: Path | str) -> list[os.DirEntry]:
 
 def links_left_out(folder: Path) -> list[Path]:
     """The links below `folder` that `all_files` leaves out: to folders, which could lead in circles, and to nothing."""
-    walk = ((Path(place), [*folders, *files]) for place, folders, files in os.walk(folder))
-    inside = (place / name for place, names in walk for name in names if not name.startswith("."))
-    return sorted(path for path in inside if path.is_symlink() and not path.is_file())
+    found = []
+    for entry in entries_of(folder):
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            found += links_left_out(Path(entry.path))
+        elif entry.is_symlink() and not entry.is_file():
+            found.append(Path(entry.path))
+    return found
 
 
 def files_below(folder: Path, endings: Collection[str]) -> list[Path]:

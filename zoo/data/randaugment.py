@@ -43,7 +43,9 @@ class RandAugment(keras.Layer):
         self.strength, self.generator = strength, keras.random.SeedGenerator(0)
 
     def call(self, batch: dict, training: bool = True) -> dict:
-        """The batch, in which `images` are changed."""
+        """The batch, in which `images` are changed in training."""
+        if not training:
+            return batch
         return batch | {"images": randaugment(batch["images"], self.strength, self.generator.next())}
 
 

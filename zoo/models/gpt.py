@@ -23,7 +23,7 @@ class Variant(NamedTuple):
     heads: int
 
 
-VARIANTS = {  # the smallest first
+VARIANTS = {
     # nanoGPT's settings for a laptop and for one GPU (Karpathy 2022).
     "nano": Variant(128, 4, 4),
     "mini": Variant(384, 6, 6),

@@ -25,7 +25,7 @@ class Variant(NamedTuple):
     v2: bool = False  # pre-activation: normalisation and ReLU come before the convolutions, instead of after them
 
 
-VARIANTS = {  # the smallest first
+VARIANTS = {
     # He 2015, section 4.2: 6 n + 2 layers; 0.27, 0.46, 0.66, 0.85 and 1.7 million weights in table 6.
     "resnet20": Variant((3, 3, 3), deep=False),
     "resnet32": Variant((5, 5, 5), deep=False),

@@ -13,7 +13,7 @@ from keras import layers
 from zoo.layers import BatchNormalization, scaled
 
 # Simonyan & Zisserman 2014, table 1: convolutions in each stage.
-VARIANTS = {  # the smallest first
+VARIANTS = {
     "vgg11": (1, 1, 2, 2, 2),  # column A
     "vgg13": (2, 2, 2, 2, 2),  # column B
     "vgg16": (2, 2, 3, 3, 3),  # column D

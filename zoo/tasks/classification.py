@@ -14,12 +14,12 @@ from tensorboard.plugins.pr_curve import summary as pr_curve
 
 from zoo import metrics
 from zoo.tasks import figures
-from zoo.tasks.task import Baseline, Panel, Task, View, beside, check_inputs, check_smoothing, shapes, show
+from zoo.tasks.task import Baseline, Panel, Task, View, check_inputs, check_smoothing, compared, shapes, show
 
 BATCH = 64  # inputs per batch in `answers`
 CURVES = 20  # classes that get a precision-recall curve, at most
 FEATURES = 1000  # examples in the projector, at most
-SHOWN = 25  # pictures in a grid, at most
+IN_GRID = 25  # pictures in a grid of TensorBoard, at most
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Classification(Task):
     """One class per example: softmax cross entropy of float32 logits (B, classes) against one-hot labels.
 
     Of the source it wants `views(inputs)`, the inputs in a form that can be shown (pictures (N, H, W, C) in 0..255, or
-    a list of texts), and `arrays("train")`, the second part of which is the labels, for balanced weights.
+    a list of texts), and `arrays(split)`, the second part of which is the labels, (N,).
     """
 
     monitors: ClassVar[dict[str, str]] = {"val_loss": "min", "val_accuracy": "max"}
@@ -86,7 +86,7 @@ class Classification(Task):
 
     def look(self, source, sample: tuple) -> dict[str, View]:
         """Training examples as the network sees them, each with its class, and what the augmentation makes of some."""
-        inputs, targets = (part[:SHOWN].numpy() for part in sample[:2])
+        inputs, targets = (part[:IN_GRID].numpy() for part in sample[:2])
         captions = [source.labels[label] for label in targets.argmax(-1)]
         views = {"inputs": figures.sheet(source.views(inputs), captions)}
         sheet = figures.augmentation_sheet(source)
@@ -94,9 +94,9 @@ class Classification(Task):
 
     def baselines(self, source, split: str) -> list[Baseline]:
         """The most frequent class of the split as the answer to everything."""
-        counts = np.bincount(truth_of(source.load(split)), minlength=len(source.labels))
+        counts = np.bincount(source.arrays(split)[1], minlength=len(source.labels))
         always = source.labels[counts.argmax()]
-        return [Baseline(f"always {always}, the most frequent class", "accuracy", float(counts.max() / counts.sum()))]
+        return [Baseline(f"always {always} (the most frequent class)", "accuracy", counts.max() / counts.sum())]
 
     def panel(self, source, validation) -> ClassificationPanel:
         """What TensorBoard shows besides curves."""
@@ -112,7 +112,7 @@ class Classification(Task):
         truth = truth_of(data)
         logits = model.predict(data, verbose=0)
         return metrics.classification(truth, logits, source.labels) | {
-            "baselines": [vars(rival) for rival in self.baselines(source, split)],
+            "baselines": [vars(baseline) for baseline in self.baselines(source, split)],
             "tables": tables(names_of(source, split, len(truth)), truth, logits, source.labels),
         }
 
@@ -123,7 +123,7 @@ class Classification(Task):
             f"95 % interval {report['accuracy_low']:.2%} to {report['accuracy_high']:.2%}",
             f"loss               {report['loss']:.4f} nats",
             f"calibration error  {report['calibration_error']:.4f}",
-            *beside([Baseline(**rival) for rival in report["baselines"]], report, self.monitors),
+            *compared(report["baselines"], report, self.monitors),
             "",
         ]
         width = max(5, *(len(row["name"]) for row in report["classes"]))
@@ -229,7 +229,7 @@ class ClassificationPanel(Panel):
         np.add.at(confusion, (self.truth, predicted), 1)
         tf.summary.image("confusion", figures.confusion(confusion, self.labels)[None], step=step)
         wrong = np.flatnonzero(predicted != self.truth)
-        worst = wrong[np.argsort(-probabilities[wrong, predicted[wrong]], kind="stable")][:SHOWN]
+        worst = wrong[np.argsort(-probabilities[wrong, predicted[wrong]], kind="stable")][:IN_GRID]
         if len(worst):
             captions = [f"{self.labels[self.truth[i]]} as {self.labels[predicted[i]]}" for i in worst]
             show("worst_mistakes", figures.sheet(self.views(self._examples(worst)), captions), step)

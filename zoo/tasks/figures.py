@@ -15,7 +15,7 @@ from tensorboard.plugins import projector as plugin
 
 TILE = 72  # side in pixels of a picture in a grid
 SPRITE = 32  # side in pixels of a picture in the projector
-SHOWN = 4.375  # inches at 80 dpi: the width of 350 pixels at which TensorBoard shows a picture
+WIDTH = 4.375  # inches at 80 dpi: the width of 350 pixels at which TensorBoard shows a picture
 WRITTEN = 20  # classes up to which the counts are written into a confusion matrix
 
 
@@ -69,7 +69,7 @@ def grid(pictures: np.ndarray, captions: list[str] | None = None, columns: int |
 
 def confusion(counts: np.ndarray, labels: list[str]) -> np.ndarray:
     """A picture of the confusion matrix, with true classes in rows: uint8 (height, width, 3)."""
-    figure = Figure(figsize=(SHOWN, SHOWN), dpi=80, layout="constrained")
+    figure = Figure(figsize=(WIDTH, WIDTH), dpi=80, layout="constrained")
     draw_confusion(figure.add_subplot(), counts, labels)
     return pixels(figure)
 

@@ -46,6 +46,13 @@ def seasonal_naive(series: np.ndarray, starts: np.ndarray, horizon: int, season:
     return series[starts[:, None] + ahead - (ahead // season + 1) * season]
 
 
+def truth_and_naive(source, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What followed each of `starts`, and its naive and seasonal naive forecasts: each (starts, horizon)."""
+    series, horizon = source.series, source.horizon
+    seasonal = seasonal_naive(series, starts, horizon, source.period)
+    return series[starts[:, None] + np.arange(horizon)], naive(series, starts, horizon), seasonal
+
+
 def conformal_radius(residuals: np.ndarray, coverage: float) -> np.ndarray:
     """Half widths of split conformal intervals (Vovk 2005, "Algorithmic Learning in a Random World"; Lei 2018,
     arXiv:1604.04173, algorithm 2): of n absolute residuals the one of rank ceil((n + 1) * coverage).
@@ -112,7 +119,7 @@ class Forecast(Task):
 
     def look(self, source, sample: tuple) -> dict[str, View]:
         """The first four windows of a training batch, each with its targets, and the first series with its splits."""
-        figure = Figure(figsize=(figures.SHOWN, 3.5), dpi=80, layout="constrained")
+        figure = Figure(figsize=(figures.WIDTH, 3.5), dpi=80, layout="constrained")
         label = f"{figures.literal(source.variable)}{' (deviations)' * several(source)}"
         shown = np.asarray if several(source) else source.unscaled  # a batch does not say of which series it is
         for axes, window, targets in zip(figure.subplots(2, 2).flat, *(part.numpy() for part in sample), strict=False):
@@ -125,15 +132,14 @@ class Forecast(Task):
 
     def baselines(self, source, split: str) -> list[Baseline]:
         """The last value of each window for all steps, and the values a season before."""
-        starts, horizon = source.starts(split), source.horizon
-        truth = source.series[starts[:, None] + np.arange(horizon)]
-        scale = moments_of(source, starts)[:, 1:]
-        seasonal = seasonal_naive(source.series, starts, horizon, source.period)
-        named = {"the last value": naive(source.series, starts, horizon)}
+        starts = source.starts(split)
+        truth, last, seasonal = truth_and_naive(source, starts)
+        named = {"the last value": last}
         if source.period > 1:
             named[f"the value {source.period} steps before"] = seasonal
+        scale = moments_of(source, starts)[:, 1:]
         errors = {name: np.square((numbers - truth) / scale) for name, numbers in named.items()}
-        return [Baseline(name, "loss", float(squares.mean())) for name, squares in errors.items()]
+        return [Baseline(name, "loss", squares.mean()) for name, squares in errors.items()]
 
     def panel(self, source, validation) -> ForecastPanel:
         """What TensorBoard shows besides curves."""
@@ -156,12 +162,9 @@ class Forecast(Task):
             the row of its series that it is about, counted from 1, and by_series.
         """
         starts, horizon = source.starts(split), source.horizon
-        truth = source.series[starts[:, None] + np.arange(horizon)]
-        forecasts = {
-            "": in_unit(source, model.predict(source.load(split), verbose=0), starts),
-            "naive_": naive(source.series, starts, horizon),
-            "seasonal_": seasonal_naive(source.series, starts, horizon, source.period),
-        }
+        truth, last, seasonal = truth_and_naive(source, starts)
+        outputs = model.predict(source.load(split), verbose=0)
+        forecasts = {"": in_unit(source, outputs, starts), "naive_": last, "seasonal_": seasonal}
         unit = unit_of(source, starts)
         report = {"windows": len(starts), "horizon": horizon, "season": source.period, "variable": source.variable}
         for name, numbers in forecasts.items():
@@ -271,8 +274,7 @@ class ForecastPanel(Panel):
     def __init__(self, source, validation: tf.data.Dataset):
         self.source, self.validation = source, validation
         starts = source.starts("validation")
-        truth = source.series[starts[:, None] + np.arange(source.horizon)]
-        seasonal = seasonal_naive(source.series, starts, source.horizon, source.period)
+        truth, _, seasonal = truth_and_naive(source, starts)
         self.starts, self.truth, self.shown = starts, truth, of_the_first(source, starts)
         first = {"first": int(starts[self.shown][0])}
         self.drawn = first | {"truth": in_a_row(truth[self.shown]), "seasonal": in_a_row(seasonal[self.shown])}
@@ -285,7 +287,7 @@ class ForecastPanel(Panel):
             "season": self.source.period,
             "drawn": self.drawn | {"network": in_a_row(forecasts)},
         }
-        tf.summary.image("forecast", figures.pixels(figures.forecast(report, (figures.SHOWN, 3)))[None], step=step)
+        tf.summary.image("forecast", figures.pixels(figures.forecast(report, (figures.WIDTH, 3)))[None], step=step)
 
     def finish(self, model: keras.Model, path: Path) -> None:
         """Shows nothing more, but leaves in the run's folder how far off the network is on the validation split."""
@@ -296,15 +298,20 @@ class ForecastPanel(Panel):
 
 
 def whole(source) -> Figure:
-    """A plot of all that is to be predicted, in each split, of the first series if there are several."""
-    figure = Figure(figsize=(figures.SHOWN, 3), dpi=80, layout="constrained")
-    axes = figure.add_subplot()
-    for split in ("train", "validation", "test"):
-        starts = source.starts(split)
-        own = starts[of_the_first(source, starts)]
-        steps = np.arange(own[0], own[-1] + source.horizon)
-        axes.plot(steps, source.series[steps], label=split)
-    axes.set(xlabel="step of the series", ylabel=figures.literal(source.variable))
+    """A plot of all that is to be predicted in each split; of several series, of the first that is in all splits."""
+    figure = Figure(figsize=(figures.WIDTH, 3), dpi=80, layout="constrained")
+    axes, first, name = figure.add_subplot(), 0, ""
+    starts = {split: source.starts(split) for split in ("train", "validation", "test")}
+    if several(source):
+        which = {split: source.which(found) for split, found in starts.items()}
+        at = min(set.intersection(*map(set, which.values())), default=which["train"][0])
+        starts = {split: found[which[split] == at] for split, found in starts.items()}
+        first, name = source.firsts[at], f" of {figures.literal(source.members[at])}"
+    for split, own in starts.items():
+        if len(own):
+            steps = np.arange(own[0], own[-1] + source.horizon)
+            axes.plot(steps - first, source.series[steps], label=split)
+    axes.set(xlabel=f"step of the series{name}", ylabel=figures.literal(source.variable))
     axes.legend(fontsize="small")
     return figure
 

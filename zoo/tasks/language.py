@@ -22,7 +22,7 @@ from zoo.layers.carry import forget
 from zoo.metrics import perplexity
 from zoo.models import writer_of
 from zoo.tasks import figures
-from zoo.tasks.task import Baseline, Panel, Task, View, beside, shapes, show
+from zoo.tasks.task import Baseline, Panel, Task, View, compared, shapes, show
 
 MUCH = 0.2  # share of unknown tokens above which the figures mean little
 WIDE = 100  # characters per line in TensorBoard
@@ -80,14 +80,14 @@ class LanguageModel(Task):
         return {"inputs": [in_lines(source.decode(row)) for row in sample[0][:SHOWN].numpy()]}
 
     def baselines(self, source, split: str) -> list[Baseline]:
-        """How often each token came in training, with one more of each, whatever the tokens before.
+        """The unigram model: the frequency of each token in training, with add-one smoothing.
 
-        For other data than the run was trained on, how often each came in these.
+        For other data than the run was trained on, the frequency in these.
         """
         size = source.spec["vocabulary"]
         seen = np.bincount(source.numbers("train" if split in source.splits else split), minlength=size) + 1
         nats = -np.log(seen / seen.sum())[source.numbers(split)[1:]]
-        return [Baseline("how often each token comes", "loss", float(nats.mean()))]
+        return [Baseline("token frequencies (unigram)", "loss", nats.mean())]
 
     def panel(self, source, validation) -> LanguagePanel:
         """What TensorBoard shows besides curves."""
@@ -127,7 +127,7 @@ class LanguageModel(Task):
             "characters": characters,
             "context": source.context,
             "rows": source.spec.get("carried"),
-            "baselines": [vars(rival) for rival in self.baselines(source, split)],
+            "baselines": [vars(baseline) for baseline in self.baselines(source, split)],
             "loss_by_place": (places[0] / np.maximum(places[2], 1)).tolist(),
         }
 
@@ -140,7 +140,7 @@ class LanguageModel(Task):
             f"perplexity          {report['perplexity']:.2f}",
             f"bits per character  {'unknown: the tokens lose some of the text' if bits is None else f'{bits:.4f}'}",
             f"accuracy            {report['accuracy']:.2%} of the tokens were the likeliest",
-            *beside([Baseline(**rival) for rival in report["baselines"]], report, self.monitors),
+            *compared(report["baselines"], report, self.monitors),
         ]
         if unknown:
             means = ", so the figures above mean little" if unknown > MUCH else ""

@@ -18,8 +18,8 @@ class RowClassification(Classification):
     """One class per row: as Classification, and measured beside trees that were trained on the same rows."""
 
     def baselines(self, source, split: str) -> list[Baseline]:
-        """See `Classification.baselines`, and scikit-learn's HistGradientBoostingClassifier with its own settings,
-        trained on the training split.
+        """See `Classification.baselines`, and scikit-learn's HistGradientBoostingClassifier with its default
+        settings, trained on the training split.
         """
         rows, labels = source.arrays("train")
         # Threads that wait for each other take half a minute for a small table where other programs run.

@@ -38,6 +38,9 @@ class Baseline:
     metric: str
     value: float
 
+    def __post_init__(self):
+        object.__setattr__(self, "value", float(self.value))  # so that JSON can store it, whatever NumPy gave
+
 
 class Panel(ABC):
     """What TensorBoard shows of a training besides curves, written with `tf.summary`."""
@@ -155,22 +158,23 @@ def show(name: str, view: View, step: int) -> None:
         tf.summary.image(name, view[None], step=step)
 
 
-def beside(baselines: Sequence[Baseline], reached: Mapping[str, float], monitors: Mapping[str, str]) -> list[str]:
+def compared(baselines: Sequence[dict], reached: Mapping[str, float], monitors: Mapping[str, str]) -> list[str]:
     """A line about each baseline, which says so if the network is not better.
 
     Args:
-        baselines: of the split on which the network was measured.
+        baselines: of the split on which the network was measured, as JSON stores a `Baseline`.
         reached: the network's values by their metrics.
         monitors: see `Task`.
     """
     lines = []
-    for rival in baselines:
-        ahead = reached[rival.metric] - rival.value
-        if monitors[f"val_{rival.metric}"] == "min":
+    for baseline in baselines:
+        metric, value = baseline["metric"], baseline["value"]
+        ahead = reached[metric] - value
+        if monitors[f"val_{metric}"] == "min":
             ahead = -ahead
         said = "" if ahead > 0 else "; the network is as good" if ahead == 0 else "; the network is worse"
-        shown = f"{rival.value:.2%}" if rival.metric == "accuracy" else f"{rival.value:.4f}"
-        lines.append(f"{rival.name}: {rival.metric} {shown}{said}")
+        shown = f"{value:.2%}" if metric == "accuracy" else f"{value:.4f}"
+        lines.append(f"baseline, {baseline['name']}: {metric} {shown}{said}")
     return lines
 
 

@@ -17,7 +17,7 @@ from zoo.decoding import decode
 from zoo.metrics import perplexity
 from zoo.models import writer_of
 from zoo.tasks import figures
-from zoo.tasks.task import Baseline, Panel, Task, View, beside, check_smoothing, shapes, show
+from zoo.tasks.task import Baseline, Panel, Task, View, check_smoothing, compared, shapes, show
 
 GROUPS = 8  # groups of sentences of similar length in the picture
 EXAMPLES = 20  # translations in the report
@@ -88,7 +88,7 @@ class Translation(Task):
         counts = np.zeros(source.spec["vocabulary"], np.int64)
         for _, labels, weights in source.load(split):
             counts += np.bincount(labels.numpy()[weights.numpy() > 0], minlength=len(counts))
-        return [Baseline("always the most frequent token", "accuracy", float(counts.max() / counts.sum()))]
+        return [Baseline("always the most frequent token", "accuracy", counts.max() / counts.sum())]
 
     def panel(self, source, validation) -> TranslationPanel:
         """What TensorBoard shows besides curves."""
@@ -131,7 +131,7 @@ class Translation(Task):
             "exact": float(exact.mean()),
             "sentences": len(hypotheses),
             "beam": self.beam,
-            "baselines": [vars(rival) for rival in self.baselines(source, split)],
+            "baselines": [vars(baseline) for baseline in self.baselines(source, split)],
             "lengths": [
                 {
                     "tokens": float(lengths[group].mean()),
@@ -165,7 +165,7 @@ class Translation(Task):
             f"loss         {report['loss']:.4f} nats a token, over all {report['tokens']:,} tokens of the references",
             f"perplexity   {report['perplexity']:.2f}",
             f"accuracy     {report['accuracy']:.2%} of the tokens were the likeliest after those of the reference",
-            *beside([Baseline(**rival) for rival in report["baselines"]], report, self.monitors),
+            *compared(report["baselines"], report, self.monitors),
         ]
         for example in report["examples"][:SHOWN]:
             lines += ["", *(f"{name:11}  {text}" for name, text in example.items())]

@@ -190,10 +190,10 @@ def train(
     history = resume.state["history"]
     files.write_json(run.path / "history.json", history)
     panel.finish(run.model(), run.path)
-    rivals = [vars(rival) for rival in recipe.task.baselines(source, "validation")]
+    baselines = [vars(baseline) for baseline in recipe.task.baselines(source, "validation")]
     if recipe.loss is not None:  # the values of another loss do not compare
-        rivals = [rival for rival in rivals if rival["metric"] != "loss"]
-    files.write_json(run.path / "summary.json", summarize(recipe, resume, steps) | {"baselines": rivals})
+        baselines = [baseline for baseline in baselines if baseline["metric"] != "loss"]
+    files.write_json(run.path / "summary.json", summarize(recipe, resume, steps) | {"baselines": baselines})
     if said := pace.spared(recipe, history):
         print(said)
 

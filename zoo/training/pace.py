@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 import time
-from functools import partial
 
 import keras
 import tensorflow as tf
 
-from zoo.errors import UserError
+from zoo.errors import UserError, spoken
 from zoo.layers.carry import forget
 from zoo.training import files
 from zoo.training.recipe import Recipe, hyperparameters
@@ -23,28 +21,13 @@ TIMED = 3.0  # seconds for which steps are timed
 AROUND = 0.5  # seconds of an epoch, about, for what TensorBoard gets and for saving
 
 
-def spoken(seconds: float) -> str:
-    """A time as people say it."""
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-def smaller(builder) -> str | None:
-    """The smallest variant of a network, if it is built with another; a module's VARIANTS begin with that."""
-    variant = hyperparameters(builder).get("variant")
-    known = getattr(inspect.getmodule(builder.func), "VARIANTS", {})
-    if not isinstance(known, dict) or variant not in known:
-        return None
-    first = next(iter(known))
-    return first if variant != first else None
-
-
 def shorter(recipe: Recipe, seconds: float) -> str:
     """What would make a training of that many seconds shorter, to be added to a line; empty where it is short."""
     if seconds <= LONG or recipe.minutes is not None:
         return ""
-    said = f"; `--minutes {min(MOST, int(seconds / 120))}` would train for so long"
-    variant = smaller(recipe.model)
-    return said + (f", and `--model.variant {variant}` is a smaller network" if variant else "")
+    minutes = min(MOST, int(seconds / 120))
+    variant = ", and a smaller `--model.variant` is quicker" * ("variant" in hyperparameters(recipe.model))
+    return f"; `--minutes {minutes}` trains for about {minutes} minutes{variant}"
 
 
 class Left(keras.callbacks.Callback):
@@ -58,15 +41,15 @@ class Left(keras.callbacks.Callback):
 
     def __init__(self, steps: int, recipe: Recipe, fresh: bool = True):
         super().__init__()
-        self.steps, self.epochs = steps, recipe.epochs
-        self._shorter = partial(shorter, recipe) if fresh else lambda seconds: ""
+        self.steps, self.recipe, self.epochs = steps, recipe, recipe.epochs
+        self._advises = fresh
         self._first = self._begun = None  # when the first steps ended, which compile; when the epoch began
         self._said = time.monotonic() - WORTH
         self._estimated = False
 
     def _say(self, what: str, left: float) -> None:
-        print(f"{what}{self._shorter(left)}", flush=True)
-        self._shorter = lambda seconds: ""  # once is enough
+        print(f"{what}{shorter(self.recipe, left) if self._advises else ''}", flush=True)
+        self._advises = False  # once is enough
 
     def on_epoch_begin(self, epoch, logs=None):
         now = time.monotonic()

@@ -167,13 +167,10 @@ def is_summary(summary) -> bool:
     )
 
 
-def is_baseline(rival) -> bool:
-    """Whether `rival` is what a fit writes of a `zoo.tasks.task.Baseline`."""
-    return isinstance(rival, dict) and {name: type(value) for name, value in rival.items()} == {
-        "name": str,
-        "metric": str,
-        "value": float,
-    }
+def is_baseline(given) -> bool:
+    """Whether `given` is what a fit writes of a `zoo.tasks.task.Baseline`."""
+    kinds = {"name": str, "metric": str, "value": float}
+    return isinstance(given, dict) and {name: type(value) for name, value in given.items()} == kinds
 
 
 def is_record(record: dict) -> bool:

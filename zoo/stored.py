@@ -1,4 +1,4 @@
-"""A run as its files tell of it, read without Keras or TensorFlow, so that it is there at once."""
+"""What the files of a run say of it, and its line in the list of runs; read without Keras or TensorFlow."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pathlib import Path
 
 import filelock
 
-from zoo.errors import UserError
+from zoo.errors import UserError, spoken
 
 RECORD = {"recipe", "id", "data", "versions", "labels"}  # what the record of every run has
 
 
 @dataclass(frozen=True)
-class Kept:
+class StoredRun:
     """A run as its files tell of it.
 
     Args:
@@ -44,7 +44,7 @@ class Kept:
 
     @property
     def best(self) -> dict | None:
-        """The epoch whose weights are kept, so far; None if none was finished."""
+        """The epoch whose weights are kept, so far; None if none was finished, or it is not known which."""
         if self.summary is not None:
             return self.summary["best"]
         if not self.history:
@@ -52,8 +52,8 @@ class Kept:
         monitor = self.record["recipe"]["monitor"]
         if monitor == "last":
             return self.history[-1]
-        choose = max if monitor == "val_accuracy" else min
-        return choose(self.history, key=lambda epoch: epoch[monitor])
+        choose = {"val_loss": min, "val_accuracy": max}.get(monitor)  # of others the files do not say which way
+        return None if choose is None else choose(self.history, key=lambda epoch: epoch[monitor])
 
     @property
     def value(self) -> float | None:
@@ -78,13 +78,13 @@ class Kept:
         """A line of the list."""
         data = self.record.get("title") or "?"
         shown = "-" if self.value is None else f"{self.measure[0][4:]} {self.value:.4f}"
-        took = "-" if self.summary is None else duration(self.summary["seconds"])
+        took = "-" if self.summary is None else spoken(self.summary["seconds"])
         began = time.strftime("%Y-%m-%d %H:%M", time.localtime(self.began))
         room = in_bytes(size(self.path))
         return [str(self.path), data, f"{len(self.history)} of {self.wanted}", shown, self.state, took, began, room]
 
 
-def kept(path: Path) -> Kept:
+def stored(path: Path) -> StoredRun:
     """The run in that folder.
 
     Raises:
@@ -99,14 +99,14 @@ def kept(path: Path) -> Kept:
         )
         if not record.keys() >= RECORD:
             raise ValueError(f"it lacks {', '.join(sorted(RECORD - record.keys()))}")
-        run = Kept(path, record, others[0], others[1] or [], (path / "run.json").stat().st_mtime)
+        run = StoredRun(path, record, others[0], others[1] or [], (path / "run.json").stat().st_mtime)
         _ = (run.row, list(results(run)), dict(flat("", record["recipe"])))  # whatever is shown can be shown
         return run
     except (OSError, ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
         raise UserError(f"{path} is damaged, or was made by another version of zoo ({error!r:.100})") from error
 
 
-def all_kept(logs: Path) -> tuple[list[Kept], list[str]]:
+def all_stored(logs: Path) -> tuple[list[StoredRun], list[str]]:
     """The runs in a folder, the newest first, and a line about each folder that is damaged.
 
     Raises:
@@ -119,13 +119,13 @@ def all_kept(logs: Path) -> tuple[list[Kept], list[str]]:
     found, damaged = [], []
     for file in sorted(logs.glob("*/run.json")):
         try:
-            found.append(kept(file.parent))
+            found.append(stored(file.parent))
         except UserError as error:
             damaged.append(str(error))
     return sorted(found, key=lambda run: run.began, reverse=True), damaged
 
 
-def results(run: Kept) -> Iterator[tuple[str, str]]:
+def results(run: StoredRun) -> Iterator[tuple[str, str]]:
     """What a run reached, by name: of the epoch that is kept, of the whole training, of the test split if measured."""
     yield "state", run.state
     yield "epochs", str(len(run.history))
@@ -136,7 +136,7 @@ def results(run: Kept) -> Iterator[tuple[str, str]]:
                 yield f"validation {name[4:]}", f"{value:.4f}"
     if run.summary is not None:
         yield "steps", f"{run.summary['steps']:,}"
-        yield "took", duration(run.summary["seconds"])
+        yield "took", spoken(run.summary["seconds"])
     if (run.path / "test.json").exists():
         for name, value in json.loads((run.path / "test.json").read_text(encoding="utf-8")).items():
             if isinstance(value, float):
@@ -185,10 +185,3 @@ def in_bytes(count: int) -> str:
         if count >= 1e5
         else f"{count / 1e3:.1f} kB"
     )
-
-
-def duration(seconds: float) -> str:
-    """A time for people to read."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
