@@ -218,6 +218,15 @@ def test_table_of_files(tmp_path, columns):
     assert "left out: 1 file of labels.csv that is not there, such as gone.png" in layout.said
 
 
+@pytest.mark.parametrize("groups", ["(", "person"])
+def test_groups_of_a_table_that_are_neither_a_column_nor_a_pattern(groups, tmp_path):
+    folder_of(tmp_path, "*.png")
+    rows = "".join(f"{number}.png,{number % 2}\n" for number in range(5))
+    (tmp_path / "labels.csv").write_text(f"file,label\n{rows}", encoding="utf-8")
+    with pytest.raises(UserError, match=r"--data.groups came as .*; or the name of a column of .*: file, label"):
+        layout_of_table(tmp_path / "labels.csv", None, None, "picture", groups)
+
+
 def test_table_with_parts_and_groups(tmp_path):
     folder_of(tmp_path, "*.png", "x*.png")
     rows = [f"{k}{n}.png,{k or 'y'},{'Test' if n == 4 else 'Train'},p{n}" for k in ("", "x") for n in range(5)]

@@ -238,3 +238,15 @@ def test_the_network_of_scikit_learn():
     np.testing.assert_allclose(ours, theirs.predict_proba(inputs), atol=1e-5)
     assert mlp((30,), 2).count_params() == 6274
     assert partial(mlp, units=())((4,), 3).count_params() == 15
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"name": 5}, {"kind": "../other"}, {"gaps": -1}, {"deviation": "1"}, {"deviation": 0}, {"mean": float("nan")},
+     {"decimal": []}, {"thousands": True}, {"values": [1]}, {"more": 1}],
+)  # fmt: skip
+def test_columns_of_a_run_that_are_damaged(change, tmp_path):
+    column = {"name": "age", "kind": "number", "gaps": False}
+    (tmp_path / "columns.json").write_text(json.dumps([column | {"values": []} | change]), encoding="utf-8")
+    with pytest.raises(UserError, match="is missing or does not hold columns"):
+        _ = Rows(form=tmp_path / "columns.json").columns

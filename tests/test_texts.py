@@ -214,3 +214,12 @@ def test_whole_path_with_ones_own(tmp_path):
     assert evaluate(run)["examples"] == 6
     (answer,) = predict(run, ["win 5 prizes"])
     assert answer["top"][0]["label"] in ("ham", "spam")
+
+
+def test_half_of_a_letter_is_named(tmp_path):
+    lines = [f'{{"text": "it was {number}", "label": "{"ab"[number % 2]}"}}\n' for number in range(20)]
+    lines[3] = '{"text": "it was \\ud83d", "label": "a"}\n'
+    lines[4] = '{"text": "it was \\ud83d\\ude00", "label": "a"}\n'  # two halves
+    (tmp_path / "my.jsonl").write_text("".join(lines), encoding="utf-8")
+    with pytest.raises(UserError, match=r"line 4 of .* has half of a letter"):
+        _ = Texts(file=tmp_path / "my.jsonl").labels

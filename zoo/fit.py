@@ -149,7 +149,7 @@ def summary(recipe: Recipe, run: Run) -> str:
     data = ", ".join(f"{run.record['data'][split]} {split}" for split in ("train", "validation", "test"))
     path = shlex.quote(str(run.path))
     return f"""
-{run.record["title"]}: {data}, {run.record["summary"]}
+{run.record.get("title")}: {data}, {run.record.get("summary")}
 {end["epochs"]} epoch{"s" * (end["epochs"] > 1)} in {end["seconds"]:.0f} s
 {"last" if recipe.monitor == "last" else "best"}: epoch {best["epoch"]}, validation {values}{lines}
 next:

@@ -76,7 +76,7 @@ class StoredRun:
     @cached_property
     def row(self) -> list[str]:
         """A line of the list."""
-        data = self.record.get("title") or "?"
+        data = str(self.record.get("title") or "?")
         shown = "-" if self.value is None else f"{self.measure[0][4:]} {self.value:.4f}"
         took = "-" if self.summary is None else spoken(self.summary["seconds"])
         began = time.strftime("%Y-%m-%d %H:%M", time.localtime(self.began))

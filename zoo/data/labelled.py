@@ -10,7 +10,7 @@ from zoo.data.files import files_below
 from zoo.data.given import part_of
 from zoo.data.plain import ENDS, MARK, read_text
 from zoo.data.table import read_table
-from zoo.errors import UserError
+from zoo.errors import UserError, has_undecoded
 
 TEXT_NAMES = ("text", "body", "content", "message", "review", "sentence", "comment", "description", "title")
 LABEL_NAMES = ("label", "class", "category", "kind", "sentiment", "topic", "tag", "target", "language", "type")
@@ -220,6 +220,10 @@ def of_json(path: Path) -> tuple[dict[str, list[str]], tuple[str, ...]]:
             if not isinstance(rows[-1], dict):
                 raise UserError(
                     f'line {number} of {path} is no object: write one, such as {{"text": ..., "label": ...}}'
+                )
+            if r"\ud" in line.lower() and has_undecoded(json.dumps(rows[-1], ensure_ascii=False)):
+                raise UserError(
+                    f"line {number} of {path} has half of a letter, \\ud800 to \\udfff alone: mend or remove it"
                 )
     names = dict.fromkeys(name for row in rows[:1000] for name in row)
     return {

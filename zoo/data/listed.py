@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from zoo.data.files import all_files
 from zoo.data.given import cut_from_train, part_of
-from zoo.data.layout import NAMED, Example, Layout, are, check, group_of, some
+from zoo.data.layout import NAMED, Example, Layout, are, check, check_groups, group_of, some
 from zoo.data.table import Table, read_table
 from zoo.errors import UserError
 
@@ -43,6 +43,11 @@ def layout_of_table(
     file_at, label_at = (column(read, wanted, what) for wanted, what in columns_of(columns))
     part_at = part_column(read, {file_at, label_at})
     group_at = names.index(read.find(groups)) if groups in names else None
+    if group_at is None:
+        try:
+            check_groups(groups)
+        except ValueError as error:
+            raise UserError(f"{error}; or the name of a column of {table}: {', '.join(names)}") from error
     examples, missing, bare, found_in = {}, [], 0, finder(base)
     for row in rows:
         given, label = row[file_at].replace("\\", "/"), row[label_at]

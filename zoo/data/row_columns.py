@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -20,8 +21,7 @@ class RowColumn:
     """A column that the network sees, with what was learned about it from the training split."""
 
     name: str
-    kind: str
-    """number or category."""
+    kind: Literal["number", "category"]
     gaps: bool
     """Whether cells are missing in the training split; then a further input is 1 where one is."""
     mean: float = 0.0

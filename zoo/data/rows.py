@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import re
+import typing
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +19,7 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 import sklearn.datasets
 import tensorflow as tf
+import typeguard
 import tyro
 
 from zoo.data.cells import Cells, packed
@@ -34,6 +37,7 @@ FORM = "columns.json"  # file in a run's folder that holds what its columns are
 FEWEST = 3  # rows of a class
 CLASSES = 100  # more different labels than this are taken for numbers or names
 SPLITS = ("train", "validation", "test")
+EACH = typeguard.CollectionCheckStrategy.ALL_ITEMS
 NUMBER = Notation(".,")  # of labels, with either decimal mark
 
 
@@ -442,6 +446,13 @@ def read_form(path: Path) -> list[RowColumn]:
     """
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
-        return [RowColumn(**column | {"values": tuple(column["values"])}) for column in kept]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        columns = [RowColumn(**column | {"values": tuple(column["values"])}) for column in kept]
+        hints = typing.get_type_hints(RowColumn)
+        for column in columns:
+            for name, value in vars(column).items():
+                typeguard.check_type(value, hints[name], collection_check_strategy=EACH)
+            if not (math.isfinite(column.mean) and 0 < column.deviation < math.inf):
+                raise ValueError(f"{column.name} has a mean of {column.mean} and a deviation of {column.deviation}")
+        return columns
+    except (OSError, ValueError, KeyError, TypeError, typeguard.TypeCheckError) as error:
         raise UserError(f"{path} is missing or does not hold columns ({error}): give the file of a run") from error

@@ -163,7 +163,8 @@ def is_summary(summary) -> bool:
         and summary.keys() >= SUMMARY
         and all(is_number(summary[part]) for part in SUMMARY - {"best"})
         and is_epoch(summary["best"])
-        and all(map(is_baseline, summary.get("baselines", [])))  # a run of an earlier version has none
+        and isinstance(summary.get("baselines", []), list)  # a run of an earlier version has none
+        and all(map(is_baseline, summary.get("baselines", [])))
     )
 
 
