@@ -268,7 +268,7 @@ def test_tables_that_say_nothing(tmp_path, text, words):
         (lambda text: text.replace("more", '"more').replace("png,dog", 'png","dog"'), ()),
         (lambda text: text + "file,label\n", ("1 row that repeats the names", "(the first in line 12)")),
         (lambda text: text + "Total,10\n", ("left out: 1 file of t.csv that is not there, such as Total",)),
-        (lambda text: text + "Total\n", ("1 rows with fewer cells", "left out: 1 row without a file or a class")),
+        (lambda text: text + "Total\n", ("1 row with fewer cells", "left out: 1 row without a file or a class")),
     ],
 )
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])

@@ -186,6 +186,8 @@ def test_output_that_cannot_be_written(words, run, data_directory):
     ("file", "text"),
     [
         ("summary.json", '{"epochs": 2, "steps": 1, "seconds": 1, "best": {}}'),
+        ("summary.json", '{"epochs": 2, "steps": 1, "seconds": 1, "best": {"epoch": 1}, "baselines": 1}'),
+        ("summary.json", '{"epochs": 2, "steps": 1, "seconds": 1, "best": {"epoch": 1}, "baselines": [{"name": 1}]}'),
         ("summary.json", '{"epochs": "x", "steps": 1, "seconds": 1, "best": {"epoch": 1}}'),
         ("run.json", "{}"),
         ("history.json", "null"),

@@ -165,7 +165,7 @@ def test_what_is_said_of_a_table(tmp_path):
         (lambda text: "# exported\n\n" + text.replace(",", "|"), ()),
         (lambda text: text.replace("\r\n", ",,\r\n"), ()),
         (lambda text: text + "id,body,kind\r\n", ("1 row that repeats the names", "(the first in line 62)")),
-        (lambda text: text + "Total,60\r\n", ("1 rows with fewer cells", "left out, without label: 1")),
+        (lambda text: text + "Total,60\r\n", ("1 row with fewer cells", "left out, without label: 1")),
         (lambda text: text.replace("win 1 prizes now", '"win\r\n1; prizes, now"'), ()),
     ],
 )

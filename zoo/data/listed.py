@@ -42,12 +42,7 @@ def layout_of_table(
         raise UserError(f"--data.folder came as {base}, which is not a folder: give the one that {table.name} is about")
     file_at, label_at = (column(read, wanted, what) for wanted, what in columns_of(columns))
     part_at = part_column(read, {file_at, label_at})
-    group_at = names.index(read.find(groups)) if groups in names else None
-    if group_at is None:
-        try:
-            check_groups(groups)
-        except ValueError as error:
-            raise UserError(f"{error}; or the name of a column of {table}: {', '.join(names)}") from error
+    group_at = group_column(read, groups)
     examples, missing, bare, found_in = {}, [], 0, finder(base)
     for row in rows:
         given, label = row[file_at].replace("\\", "/"), row[label_at]
@@ -91,6 +86,21 @@ def layout_of_table(
         raise UserError(f"{table} has one class, {layout.labels[0]}: a classifier needs 2 or more")
     check(layout, layout.labels, kind)
     return layout
+
+
+def group_column(table: Table, groups: str | None) -> int | None:
+    """The number of the column of groups; None if they are in no column, but in the paths.
+
+    Raises:
+        UserError: they are neither.
+    """
+    if groups in table.names:
+        return table.names.index(table.find(groups))
+    try:
+        check_groups(groups)
+    except ValueError as error:
+        raise UserError(f"{error}; or the name of a column of {table.path}: {', '.join(table.names)}") from error
+    return None
 
 
 def part_column(table: Table, taken: set[int]) -> int | None:
