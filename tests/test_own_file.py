@@ -52,7 +52,7 @@ def test_goes_through_the_commands(zoo_here, mine, tmp_path):
     assert '"examples": 6' in done.stdout
     assert zoo_here("predict", run, tmp_path, "--recipe", f"{mine}:recipe").returncode == 1  # no .npy there
     assert_complaint(zoo_here("evaluate", run), "my_recipe.Focal", "--recipe FILE.py:NAME")
-    help_of = zoo_here("fit", f"{mine}:recipe", "--help")
+    help_of = zoo_here("fit", f"{mine}:recipe", "--help-all")
     assert "--model.units" in help_of.stdout
     assert "--epochs" in help_of.stdout
 
