@@ -295,3 +295,21 @@ def test_table_is_a_source(tmp_path, data_directory):
     for split in source.splits:
         pixels, labels = source.arrays(split)
         np.testing.assert_array_equal(labels, pixels[:, 0, 0, 0] // 20 % 2)
+
+
+@pytest.mark.parametrize(
+    ("groups", "words"), [("folder", "in a sub-folder of its class"), (r"zzz(\d)", "has it in its path")]
+)
+def test_groups_that_match_nothing(groups, words, tmp_path):
+    with pytest.raises(UserError, match=rf"none of the 10 files {words}"):
+        laid_out(folder_of(tmp_path, "a/*.png", "b/*.png"), groups=groups)
+    with pytest.raises(ValueError, match=r"--data.groups came as folder, but needs --data.folder"):
+        Images(groups="folder")
+
+
+def test_a_column_of_splits_with_another_word(tmp_path):
+    folder_of(tmp_path, "*.png")
+    rows = "".join(f"{number}.png,{number % 2},{'tset' if number == 3 else 'train'}\n" for number in range(5))
+    (tmp_path / "labels.csv").write_text(f"file,label,split\n{rows}", encoding="utf-8")
+    with pytest.raises(UserError, match=r"the column split holds splits, but 'tset' in row 4"):
+        layout_of_table(tmp_path / "labels.csv", None, None, "picture")

@@ -165,6 +165,25 @@ def test_other_data_are_measured_as_a_whole(moved, zoo_here, tmp_path):
     assert "--data.folder" in zoo_here("evaluate", moved, "--help").stdout
 
 
+@pytest.mark.usefixtures("unshown")
+def test_given_parts_that_moved(tiny, data_directory, tmp_path):
+    """They are the same data at a new place; other data in parts are measured whole."""
+    for label in ("class0", "class1"):
+        for part, numbers in (("train", range(10)), ("val", range(10, 15)), ("test", range(15, 20))):
+            (tmp_path / "there" / part / label).mkdir(parents=True)
+            for number in numbers:
+                shutil.copy(tiny / label / f"{number}.png", tmp_path / "there" / part / label)
+    recipe = replace(RECIPES["cnn"], data=Images(folder=tmp_path / "there", directory=data_directory), epochs=1)
+    run = fit(recipe, logs=tmp_path / "logs")
+    before = evaluate(run)
+    (tmp_path / "there").rename(tmp_path / "here")
+    with pytest.raises(UserError, match=r"which is not there: give their new place with --data.folder NEW"):
+        evaluate(run)
+    assert evaluate(run, folder=tmp_path / "here") == before
+    shutil.copy(tiny / "class0" / "0.png", tmp_path / "here" / "train" / "class1" / "another.png")
+    assert evaluate(run, folder=tmp_path / "here")["examples"] == 41
+
+
 def test_one_class_of_other_data_is_enough(moved, tmp_path):
     draw(tmp_path / "other", "dark", count=1)
     assert evaluate(moved, folder=tmp_path / "other")["examples"] == 1

@@ -250,3 +250,20 @@ def test_columns_of_a_run_that_are_damaged(change, tmp_path):
     (tmp_path / "columns.json").write_text(json.dumps([column | {"values": []} | change]), encoding="utf-8")
     with pytest.raises(UserError, match="is missing or does not hold columns"):
         _ = Rows(form=tmp_path / "columns.json").columns
+
+
+def test_a_mark_or_nothing_is_a_category(tmp_path):
+    rows = "".join(f"{n % 7},{'x' * (n % 2)},{'ab'[n % 2]}\n" for n in range(60))
+    (tmp_path / "r.csv").write_text(f"size,smoker,y\n{rows}", encoding="utf-8")
+    source = Rows(csv=tmp_path / "r.csv", label="y")
+    assert [(column.name, column.kind) for column in source.columns] == [("size", "number"), ("smoker", "category")]
+    names = source.names("test")
+    assert len(set(names)) == source.count("test")
+    assert all(name.startswith("r.csv:") and 2 <= int(name[6:]) <= 61 for name in names)
+
+
+def test_text_in_a_column_of_numbers(tmp_path):
+    rows = "".join(f"{'unknown' if n % 9 == 0 else n % 5},{'ab'[n % 2]}\n" for n in range(60))
+    (tmp_path / "r.csv").write_text(f"size,y\n{rows}", encoding="utf-8")
+    with pytest.raises(UserError, match=r"--data.number came with size, but 'unknown' in row 1 below the names is no"):
+        _ = Rows(csv=tmp_path / "r.csv", label="y", number=("size",)).columns

@@ -296,3 +296,16 @@ def test_what_fits():
         9,
         1,
     ]
+
+
+def test_dates_with_blank_cells_are_asked_about(read):
+    lines = [f"{'' if at % 5 == 0 else day},{at}" for at, day in enumerate(DAYS)]
+    with pytest.raises(UserError, match=r"row 1 below the names has '' in the column date, whose other rows are dates"):
+        read("date,x\n" + "\n".join(lines))
+
+
+def test_an_order_of_dates_that_does_not_fit_is_said(read):
+    text = dated("%d/%m/%Y", DAYS)
+    with pytest.raises(UserError, match=r"--data.date-order came as month-first, but some dates in the column date"):
+        read(text, "sales", date_order="month-first")
+    assert read(text, "sales", date_order="day-first").timeline.dates[0].day == 1

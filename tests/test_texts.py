@@ -223,3 +223,12 @@ def test_half_of_a_letter_is_named(tmp_path):
     (tmp_path / "my.jsonl").write_text("".join(lines), encoding="utf-8")
     with pytest.raises(UserError, match=r"line 4 of .* has half of a letter"):
         _ = Texts(file=tmp_path / "my.jsonl").labels
+
+
+def test_a_split_that_is_none_is_named(tmp_path):
+    rows = "".join(
+        f"it was {n},{'ab'[n % 2]},{'tset' if n == 7 else 'train' if n < 30 else 'test'}\n" for n in range(40)
+    )
+    (tmp_path / "my.csv").write_text(f"text,label,split\n{rows}", encoding="utf-8")
+    with pytest.raises(UserError, match=r"the column split holds splits, but 'tset' in row 8"):
+        read_labelled(tmp_path / "my.csv", None, None)

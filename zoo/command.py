@@ -37,6 +37,7 @@ USED = (  # those that it shows, of which few recipes have all
     *("data.size", "data.batch", "epochs", "minutes", "model.variant", "optimizer.rate", "patience"),
     *("fresh", "logs", "seed"),
 )
+LONGEST = 2000  # characters of a message
 # Errors that the system and not this package causes: permissions, file names, limits, a failing device.
 OF_THE_MACHINE = {
     errno.EROFS,
@@ -253,7 +254,8 @@ def drop_what_cannot_be_written() -> None:
 def in_a_line(error: Exception) -> str | None:
     """The message for an error that the user or the machine caused; None for a bug of this package."""
     if isinstance(error, UserError):
-        return " ".join(str(error).split())
+        text = " ".join(str(error).split())
+        return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} ... {text[-LONGEST // 2 :]}"
     if disk_is_full(error):
         return "the disk is full; what was saved is intact: make room and type the same command again, without --fresh"
     if isinstance(error, OSError):

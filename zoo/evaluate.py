@@ -112,7 +112,14 @@ def data_of(found: Opened, split: str, places: Mapping[str, Path | str]) -> tupl
     other = getattr(source, "other", None)  # no part of the contract: a person's own source may lack it
     other = other and other(found.spec, run.record["data"])
     if other is None:
-        runs.check_data(run, runs.data_facts(source))
+        try:
+            runs.check_data(run, runs.data_facts(source))
+        except UserError as error:
+            raise UserError(
+                f"the data in {', '.join(map(str, places.values()))} are not those of {run.path}; other data are "
+                "measured if they are a folder with a class in each sub-folder, a text, pairs of sentences or a single "
+                "series, and `predict` answers about any"
+            ) from error
         return source, split, f"the data of {run.path} have moved, and are the same"
     if split != "test":
         raise UserError(f"--split came as {split}, but data that the run was not trained on are measured as a whole")

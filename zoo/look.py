@@ -64,6 +64,8 @@ def written(name: str, view: View, folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
         raise UserError(f"--out came as {folder}, which is a file: give a folder") from error
+    except FileNotFoundError as error:
+        raise UserError(f"--out came as {folder}, which cannot be made there: give another folder") from error
     path = folder / f"{name}.png"
     with files.replacing(path) as part:
         Image.fromarray(view).save(part, "PNG")

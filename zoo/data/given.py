@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from zoo.data.files import entries_of
@@ -43,6 +43,22 @@ def part_of(name: str) -> str | None:
     words = re.findall(r"[^\W\d_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name))
     found = {PARTS[word.lower()] for word in words if word.lower() in PARTS}
     return found.pop() if len(found) == 1 else None
+
+
+def is_of_parts(name: str, cells: Sequence[str], place: Callable[[int], str]) -> bool:
+    """Whether the cells of a column name splits; `place` says where the row with an index stands.
+
+    Raises:
+        UserError: most of them do, and one does not.
+    """
+    known = [part_of(cell) is not None for cell in cells]
+    if not all(known) and sum(known) > len(known) / 2:
+        row = known.index(False)
+        raise UserError(
+            f"the column {name} holds splits, but {cells[row]!r} in {place(row)}: write train, validation or test "
+            "there, or call the column otherwise"
+        )
+    return bool(known) and all(known)
 
 
 def parts_in(folder: Path, find: Callable[[Path], list[Path]]) -> tuple[dict[str, Path], list[Path]]:

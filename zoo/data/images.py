@@ -81,6 +81,8 @@ class Images(Source):
             raise ValueError(f"--data.size came as {self.size}, but must be two sides of at least 1 pixel")
         if self.columns and not self.file:
             raise ValueError("--data.columns came without --data.file, whose columns it names")
+        if self.groups is not None and not self.own:
+            raise ValueError(f"--data.groups came as {self.groups}, but needs --data.folder or --data.file")
         if not self.file:
             check_groups(self.groups)
 

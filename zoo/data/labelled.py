@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from zoo.data.files import files_below
-from zoo.data.given import part_of
+from zoo.data.given import is_of_parts, part_of
 from zoo.data.plain import ENDS, MARK, read_text
 from zoo.data.table import read_table
 from zoo.errors import UserError, has_undecoded
@@ -167,10 +167,9 @@ def of_table(path: Path, text: str | None, label: str | None) -> tuple[Rows, lis
         f"texts from the column {columns[0]}, labels from {columns[1]}; first: {rows[0][0][:60]!r}, {rows[0][1]}",
     ]
     part = next((name for name in names if name.casefold() == "split" and name not in columns), None)
-    given = [part_of(cell) for cell in kept[part]] if part else []
-    if given and all(given):
+    if part and is_of_parts(part, kept[part], lambda row: f"row {row + 1}"):
         notes.append(f"splits from the column {part}")
-        return [(*row, where) for row, where in zip(rows, given, strict=True)], notes
+        return [(*row, part_of(cell)) for row, cell in zip(rows, kept[part], strict=True)], notes
     return [(*row, None) for row in rows], notes
 
 

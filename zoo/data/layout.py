@@ -110,6 +110,7 @@ def layout_of(
     said += said_of_left_out(left_out, kind)
     if links:
         said.append(f"left out: {some(len(links), 'link')} to a folder or to nothing, such as {links[0]}")
+    refuse_no_groups(examples, groups)
     layout = Layout(folder, examples, said)
     check(layout, classes, kind)
     return layout
@@ -202,6 +203,16 @@ def group_of(below: str, groups: str | None) -> str | None:
         return below.partition("/")[0] if "/" in below else None
     found = re.search(groups, below)
     return found[1] if found else None
+
+
+def refuse_no_groups(examples: Sequence[Example], groups: str | None) -> None:
+    """Raises UserError if what must be kept together was said, and no file is of any group."""
+    if groups is not None and not any(example.group for example in examples):
+        what = "in a sub-folder of its class" if groups == "folder" else "has it in its path below the class"
+        raise UserError(
+            f"--data.groups came as {groups}, but none of the {some(len(examples), 'file')} {what}, such as "
+            f"{examples[0].below}"
+        )
 
 
 def check_groups(groups: str | None) -> None:

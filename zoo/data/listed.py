@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from zoo.data.files import all_files
-from zoo.data.given import cut_from_train, part_of
-from zoo.data.layout import NAMED, Example, Layout, are, check, check_groups, group_of, some
+from zoo.data.given import cut_from_train, is_of_parts, part_of
+from zoo.data.layout import NAMED, Example, Layout, are, check, check_groups, group_of, refuse_no_groups, some
 from zoo.data.table import Table, read_table
 from zoo.errors import UserError
 
@@ -66,6 +66,7 @@ def layout_of_table(
             if missing
             else f"{table} has no row with both {names[file_at]} and {names[label_at]}"
         )
+    refuse_no_groups(unique, groups)
     said = [*read.said, f"files are in the column {names[file_at]}, classes in {names[label_at]}"]
     if missing:
         listed = ", ".join(missing[:NAMED]) + ", ..." * (len(missing) > NAMED)
@@ -106,7 +107,7 @@ def group_column(table: Table, groups: str | None) -> int | None:
 def part_column(table: Table, taken: set[int]) -> int | None:
     """The index of the column that says for every row in which split it is; None: there is none."""
     for at, (name, cells) in enumerate(zip(table.names, table.columns, strict=True)):
-        if squeezed(name) in SPLITS and at not in taken and all(map(part_of, cells)):
+        if squeezed(name) in SPLITS and at not in taken and is_of_parts(name, cells, table.place):
             return at
     return None
 

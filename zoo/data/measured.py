@@ -12,6 +12,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from zoo.data.given import folders_in, inmost, parts_in
 from zoo.data.pipeline import single_pass
 from zoo.data.source import OTHER
 from zoo.errors import UserError
@@ -122,8 +123,11 @@ class Labelled:
             raise UserError(
                 f"--data.folder came as {folder}, which is not a folder: give one with a sub-folder per class"
             )
-        names = sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-        return {name: self.source.find(folder / name) for name in names}
+        places = list(parts_in(inmost(folder, self.source.find), self.source.find)[0].values()) or [folder]
+        files: dict[str, list[Path]] = {}
+        for sub in (sub for place in places for sub in folders_in(place)):
+            files.setdefault(sub.name, []).extend(self.source.find(sub))
+        return dict(sorted(files.items()))
 
     @cached_property
     def _examples(self) -> Examples:

@@ -137,6 +137,8 @@ def kind_of(name: str, cells: Sequence[str], written: Notation, place: Callable[
     """
     there = Cells(cell for cell in cells if not is_gap(cell))
     different = len(np.unique(np.fromiter(map(hash, there), np.int64)))
+    if different == 1 and len(there) < len(cells):
+        return "category"  # such as x in some rows and nothing in others
     if different < 2:
         return "left out: the same in all rows"
     numbers = written.read(there)

@@ -283,6 +283,11 @@ class Rows(Source):
         cells = {column.name: [given[column.name]] for column in self.columns}
         return self._encoded(cells)[0], {"strange": strange} if strange else {}
 
+    def names(self, split: str) -> list[str]:
+        """What each row of a split is called: by its line in the file, or its number in a set from 1."""
+        lines = self._table[0].lines
+        return [f"{self.title}:{row + 1 if lines is None else lines[row]}" for row in self._parts[split].tolist()]
+
     def views(self, inputs: np.ndarray) -> list[str]:
         """The inputs (N, features) in the form in which they are shown: as texts."""
         ends = np.cumsum([column.width for column in self.columns])
@@ -315,6 +320,11 @@ class Rows(Source):
                 continue
             cells = table.cells(name)
             written = written_in(name, cells, table.delimiter)
+            if name in self.number and written.strange is not None:
+                raise UserError(
+                    f"--data.number came with {name}, but {cells[written.strange]!r} in {table.place(written.strange)} "
+                    "is no number: correct it, or leave the cell empty"
+                )
             kinds[name] = ("number" if name in self.number else kind_of(name, cells, written, table.place), written)
         if not {kind for kind, _ in kinds.values()} & {"number", "category"}:
             said = "; ".join(f"{name} is {kind}" for name, (kind, _) in kinds.items()) or f"there is only {label}"

@@ -91,6 +91,8 @@ def read_more(path: Path) -> tuple[int, np.ndarray]:
     Raises:
         OSError: it cannot read the file, or the file ends early.
     """
+    if path.suffix.lower() not in MORE:
+        raise OSError(f"{path.suffix or 'a file without an ending'} is no sound that is read")
     if soundfile is None:
         raise OSError(f"{path.suffix} needs a library: pip install soundfile")
     try:

@@ -237,7 +237,8 @@ def read_dates(cells: Sequence[str], name: str, order: str | None = None, certai
     forms = FORMS | (PLAIN if certain or any(map(CALLED.fullmatch, words_of(name))) else {})
     if all(re.fullmatch(r"\d{4}\.0", cell) for cell in cells):
         cells = [cell[:-2] for cell in cells]
-    tried = {cells[0], cells[-1], cells[len(cells) // 2]}
+    there = [cell for cell in cells if cell] or [""]
+    tried = {there[0], there[-1], there[len(there) // 2]}
     found: dict[str, list[Date | None]] = {}
     for form, pattern in forms.items():
         wanted = re.compile(pattern, re.ASCII | re.IGNORECASE)
@@ -248,7 +249,9 @@ def read_dates(cells: Sequence[str], name: str, order: str | None = None, certai
         if form in PLAIN and None in found[form]:
             del found[form]
     if order:
-        found.pop({"day-first": "month first", "month-first": "day first"}[order], None)
+        other = found.pop({"day-first": "month first", "month-first": "day first"}[order], [None])
+        if None not in other and all(None in dates for dates in found.values()):
+            raise UserError(f"--data.date-order came as {order}, but some dates in the column {name} are none that way")
     whole = {form: dates for form, dates in found.items() if None not in dates}
     if {"day first", "month first"} <= whole.keys() and whole["day first"] != whole["month first"]:
         form = likelier(whole, cells, name)
@@ -256,8 +259,9 @@ def read_dates(cells: Sequence[str], name: str, order: str | None = None, certai
     if whole:
         return next((dates, form) for form, dates in whole.items())
     for form, dates in found.items():
-        if sum(date is None for date in dates) <= len(dates) // 10:
-            row = dates.index(None)
+        none = [row for row, date in enumerate(dates) if date is None]
+        if len(none) <= len(dates) // 10 or (len(none) < len(dates) / 2 and not any(cells[row] for row in none)):
+            row = none[0]
             raise UserError(
                 f"row {row + 1} below the names has {written[row]!r} in the column {name}, whose other rows are dates "
                 f"({form}): correct or remove the row"

@@ -8,6 +8,7 @@ Verbs call the task and never check which one it is. Of all tasks, training impo
 from __future__ import annotations
 
 import inspect
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -172,7 +173,8 @@ def compared(baselines: Sequence[dict], reached: Mapping[str, float], monitors: 
         ahead = reached[metric] - value
         if monitors[f"val_{metric}"] == "min":
             ahead = -ahead
-        said = "" if ahead > 0 else "; the network is as good" if ahead == 0 else "; the network is worse"
+        equal = math.isclose(reached[metric], value, rel_tol=1e-5)  # one is of float32
+        said = "; the network is as good" if equal else "" if ahead > 0 else "; the network is worse"
         shown = f"{value:.2%}" if metric == "accuracy" else f"{value:.4f}"
         lines.append(f"baseline, {baseline['name']}: {metric} {shown}{said}")
     return lines

@@ -154,7 +154,7 @@ def train(
     panel = recipe.task.panel(source, validation)
     board = Board(
         run.path,
-        recipe=recipe.leaves(),
+        recipe=named_by(source, recipe.leaves()),
         panel=panel,
         views=recipe.task.look(source, sample) if resume.step == 0 else {},
         sample=sample,
@@ -196,6 +196,11 @@ def train(
     files.write_json(run.path / "summary.json", summarize(recipe, resume, steps) | {"baselines": baselines})
     if said := pace.spared(recipe, history):
         print(said)
+
+
+def named_by(source: Source, leaves: dict) -> dict:
+    """The settings of a recipe, in which a user's own data have their name instead of that of a default set."""
+    return leaves | {"data.name": source.title} if "data.name" in leaves else leaves
 
 
 def describe(recipe: Recipe, precision: str, command: str | None, logs: Path) -> dict:
