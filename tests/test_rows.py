@@ -267,3 +267,17 @@ def test_text_in_a_column_of_numbers(tmp_path):
     (tmp_path / "r.csv").write_text(f"size,y\n{rows}", encoding="utf-8")
     with pytest.raises(UserError, match=r"--data.number came with size, but 'unknown' in row 1 below the names is no"):
         _ = Rows(csv=tmp_path / "r.csv", label="y", number=("size",)).columns
+
+
+def test_numbers_that_no_network_computes_with(tmp_path):
+    rows = "".join(f"{'1e400' if n == 9 else n % 5},{'ab'[n % 2]}\n" for n in range(60))
+    (tmp_path / "r.csv").write_text(f"size,y\n{rows}", encoding="utf-8")
+    with pytest.raises(UserError, match="the column size holds a number of more than 38 digits"):
+        _ = Rows(csv=tmp_path / "r.csv", label="y").columns
+
+
+@pytest.mark.parametrize("labels", [("+", "-"), ("none", "some")])
+def test_labels_that_would_be_gaps_elsewhere(labels, tmp_path):
+    rows = "".join(f"{n % 7},{labels[n % 2]}\n" for n in range(60))
+    (tmp_path / "r.csv").write_text(f"size,y\n{rows}", encoding="utf-8")
+    assert list(Rows(csv=tmp_path / "r.csv", label="y").labels) == sorted(labels)

@@ -309,3 +309,16 @@ def test_an_order_of_dates_that_does_not_fit_is_said(read):
     with pytest.raises(UserError, match=r"--data.date-order came as month-first, but some dates in the column date"):
         read(text, "sales", date_order="month-first")
     assert read(text, "sales", date_order="day-first").timeline.dates[0].day == 1
+
+
+def test_names_that_are_mostly_numbers(read):
+    with pytest.raises(UserError, match=r"holds numbers, 5.1, 3.5, setosa: wanted the names of the columns"):
+        read("5.1,3.5,setosa\n4.9,3.0,setosa\n", "5.1")
+    assert len(read("2019,2020,country\n1,2,a\n2,3,b\n", "2019").values) == 2  # years are names
+
+
+def test_a_cell_of_many_lines_is_said(read):
+    rows = [f"{at},{at}" for at in range(40)]
+    rows[5], rows[25] = '5,"5', '25,25"'
+    text = "x,note\n" + "\n".join(rows)
+    assert "one cell goes over 21 lines, from line 7 on" in " ".join(read(text, "x").said)

@@ -30,6 +30,7 @@ from zoo.data.prepare import alone, builder_of, examples, known_builder, place_o
 from zoo.data.source import Source, as_paths, counted, knowing
 from zoo.errors import UserError
 
+LARGEST = 10_000  # pixels of a side
 EVALUATED = 250  # pictures per batch of validation and test
 IN_MEMORY = 2 * 2**30  # bytes of pixels; a larger split stays on disk and is read as needed
 SCALE = "pixels.json"  # the file of a run that says what was black and white in pictures of more than 8 bits
@@ -77,8 +78,8 @@ class Images(Source):
             raise ValueError(f"--data.batch came as {self.batch}, but must be at least 1")
         if self.limit is not None and self.limit < 1:
             raise ValueError(f"--data.limit came as {self.limit}, but must be at least 1")
-        if self.size is not None and (len(self.size) != 2 or min(self.size) < 1):
-            raise ValueError(f"--data.size came as {self.size}, but must be two sides of at least 1 pixel")
+        if self.size is not None and (len(self.size) != 2 or min(self.size) < 1 or max(self.size) > LARGEST):
+            raise ValueError(f"--data.size came as {self.size}, but must be two sides of 1 to {LARGEST:,} pixels")
         if self.columns and not self.file:
             raise ValueError("--data.columns came without --data.file, whose columns it names")
         if self.groups is not None and not self.own:

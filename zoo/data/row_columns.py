@@ -142,6 +142,10 @@ def kind_of(name: str, cells: Sequence[str], written: Notation, place: Callable[
     if different < 2:
         return "left out: the same in all rows"
     numbers = written.read(there)
+    if (np.abs(numbers[~np.isnan(numbers)]) > np.finfo(np.float32).max).any():
+        raise UserError(
+            f"the column {name} holds a number of more than 38 digits: correct it, leave it empty, or give --data.drop"
+        )
     if written.strange is None:
         steps = np.unique(np.diff(numbers)).tolist()
         return "left out: it numbers the rows" if steps in ([1.0], [-1.0]) and len(there) == len(cells) else "number"

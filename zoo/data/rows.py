@@ -35,6 +35,7 @@ from zoo.errors import UserError
 EVALUATED = 1024  # rows per batch of validation and test
 FORM = "columns.json"  # file in a run's folder that holds what its columns are
 FEWEST = 3  # rows of a class
+CLASS = ("-", "none")  # classes, although in other columns they stand for a gap
 CLASSES = 100  # more different labels than this are taken for numbers or names
 SPLITS = ("train", "validation", "test")
 EACH = typeguard.CollectionCheckStrategy.ALL_ITEMS
@@ -82,6 +83,8 @@ def read_rows(source: Rows, path: Path) -> Iterator[Read]:
         missing = [column.name for column in source.columns if column.name not in table.names]
         if missing:
             raise UserError(f"{path} has no column {', '.join(missing)}: it has {', '.join(table.names)}")
+        for column in source.columns:
+            table.find(column.name)  # which refuses two of that name
     except UserError as error:
         yield {"file": str(path), "error": f"cannot be read: {error}"}, None
         return
@@ -347,7 +350,7 @@ class Rows(Source):
         if double:
             raise UserError(f"{table.path} has {double[0]!r} twice among its columns: rename one")
         table.refuse_totals()
-        known = np.fromiter((not is_gap(cell) for cell in table.cells(label)), bool)
+        known = np.fromiter((not is_gap(cell) or cell.casefold() in CLASS for cell in table.cells(label)), bool)
         if not known.any():
             raise UserError(f"the column {label} of {table.path} is empty: wanted a class for each row")
         count = int((~known).sum())

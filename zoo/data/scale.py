@@ -120,7 +120,10 @@ def read_radius(path: Path) -> tuple[float, list[float]] | None:
         return None
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
-        return float(kept["coverage"]), [float(number) for number in kept["radius"]]
+        radius = [float(number) for number in kept["radius"]]
+        if not all(0 <= number < math.inf for number in radius):
+            raise ValueError(f"radius {radius}")
+        return float(kept["coverage"]), radius
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(f"{path} does not hold a run's intervals ({error}): delete it, or restore it") from error
 

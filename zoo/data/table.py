@@ -29,6 +29,7 @@ DELIMITERS = ",;\t|"
 HEAD, LOOKED_AT = 100_000, 20  # characters and lines by which the delimiter is found
 QUOTED = re.compile(r'"(?:[^"]|"")*(?:"|\Z)')
 EXCEL = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # how Excel is told the delimiter
+YEAR = re.compile("(1[6-9]|20|21)\\d\\d")  # columns are called so, a year each
 DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ].*)?")
 MARKS = {b"\xff\xfe\0\0": "utf-32", b"\0\0\xfe\xff": "utf-32", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 CELL = 2**24  # largest number of characters of a cell; the csv module's own limit is too small for long texts
@@ -38,6 +39,7 @@ TOTAL = re.compile(
     "suma|promedio",
     re.IGNORECASE,
 )  # what stands in rows that sum up those above, in English, German, French and Spanish
+TALL = 10  # lines of a cell from which on it is said
 SHOWN, NAMED = 30, 8  # characters of a cell and cells of a row that an error shows
 
 
@@ -181,7 +183,8 @@ def parsed(file: TextIO, path: Path) -> Table:
     if len(named) == len(names) and any(map(is_number, names)):  # the names stand in the last comment
         rows, names = chain([(line, names)], rows), [named[0].lstrip("# ") or "#", *named[1:]]
     names = tuple(name.strip() for name in names)
-    if all(is_number(name) or DATE.fullmatch(name) for name in names):
+    numeric = sum(bool(name) and is_number(name) and not YEAR.fullmatch(name) for name in names)
+    if numeric > len(names) / 2 or all(is_number(name) or DATE.fullmatch(name) for name in names):
         raise UserError(f"the first line of {path} holds numbers, {', '.join(names)}: wanted the names of the columns")
     lines, said = array("I"), []
     table = Table(path, names, (), delimiter)
@@ -220,8 +223,10 @@ def whole(rows: Iterator, table: Table, lines: array, said: list[str]) -> Iterat
     names = table.names
     needed = max((at for at, name in enumerate(names, 1) if name), default=len(names))
     several = sum(map(bool, names)) > 1
-    blank, again, short = [], [], []  # lines
+    blank, again, short, tall = [], [], [], (0, 0)  # lines; the tallest row and its line
     for line, written in rows:
+        if any("\n" in cell for cell in written):
+            tall = max(tall, (1 + max(cell.count("\n") for cell in written), line))
         cells = [cell.strip() for cell in written]
         if not any(cells):
             if len(cells) > 1 or not several:
@@ -255,6 +260,11 @@ def whole(rows: Iterator, table: Table, lines: array, said: list[str]) -> Iterat
         said.append(
             f"{some(len(again), 'row')} {repeat} the names of the columns, as where files were joined, "
             f"{are(len(again))} left out (the first in line {again[0]})"
+        )
+    if tall[0] > TALL:
+        said.append(
+            f"one cell goes over {tall[0]} lines, from line {tall[1]} on: if that is not meant, a quotation mark is "
+            "missing"
         )
     if short:
         said.append(
