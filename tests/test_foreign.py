@@ -92,6 +92,15 @@ def test_a_record_that_does_not_go_with_its_network(spec, copy, zoo_here):
     assert_complaint(zoo_here("predict", copy, copy / "test.png", copy / "run.json"), "does not go with its run.json")
 
 
+def test_parts_of_a_record_of_the_wrong_type(copy, zoo_here):
+    record = json.loads((copy / "run.json").read_text())
+    (copy / "run.json").write_text(json.dumps(record | {"spec": {"input_shape": [8, True, 1], "classes": 10}}))
+    assert_complaint(zoo_here("evaluate", copy), "is damaged")
+    lacking = {name: value for name, value in record.items() if name != "summary"}
+    (copy / "run.json").write_text(json.dumps(lacking | {"title": -1}))
+    assert zoo_here("runs", "--logs", copy.parent).returncode == 0
+
+
 def test_what_is_passed_from_python(run):
     picture = f"{run[0]}/features/sprites.png"
     (one,), (same,) = predict(run[0], picture), predict(run[0], [Path(picture)])

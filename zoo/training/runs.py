@@ -185,6 +185,7 @@ def is_record(record: dict) -> bool:
         and data.keys() >= DATA
         and isinstance(record["command"], str | None)
         and isinstance(record["id"], str)
+        and not any(isinstance(side, bool) for side in spec.get("input_shape") or ())  # which passes for a 1
         and isinstance(labels, list)
         and all(isinstance(label, str) for label in labels)
     )
