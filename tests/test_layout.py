@@ -298,7 +298,7 @@ def test_table_is_a_source(tmp_path, data_directory):
 
 
 @pytest.mark.parametrize(
-    ("groups", "words"), [("folder", "in a sub-folder of its class"), (r"zzz(\d)", "has it in its path")]
+    ("groups", "words"), [("folder", "is in a sub-folder of its class"), (r"zzz(\d)", "has it in its path")]
 )
 def test_groups_that_match_nothing(groups, words, tmp_path):
     with pytest.raises(UserError, match=rf"none of the 10 files {words}"):

@@ -1,4 +1,4 @@
-"""The cells of a column in little memory: a million short texts take 60 bytes each in a list, and a few here."""
+"""The cells of a column, stored compactly: in a list each would be an object of Python, many times its length."""
 
 from __future__ import annotations
 

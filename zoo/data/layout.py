@@ -208,7 +208,7 @@ def group_of(below: str, groups: str | None) -> str | None:
 def refuse_no_groups(examples: Sequence[Example], groups: str | None) -> None:
     """Raises UserError if what must be kept together was said, and no file is of any group."""
     if groups is not None and not any(example.group for example in examples):
-        what = "in a sub-folder of its class" if groups == "folder" else "has it in its path below the class"
+        what = "is in a sub-folder of its class" if groups == "folder" else "has it in its path below the class"
         raise UserError(
             f"--data.groups came as {groups}, but none of the {some(len(examples), 'file')} {what}, such as "
             f"{examples[0].below}"

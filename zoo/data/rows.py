@@ -35,7 +35,7 @@ from zoo.errors import UserError
 EVALUATED = 1024  # rows per batch of validation and test
 FORM = "columns.json"  # file in a run's folder that holds what its columns are
 FEWEST = 3  # rows of a class
-CLASS = ("-", "none")  # classes, although in other columns they stand for a gap
+NO_GAPS = ("-", "none")  # as labels they are classes, although in other columns they stand for a gap
 CLASSES = 100  # more different labels than this are taken for numbers or names
 SPLITS = ("train", "validation", "test")
 EACH = typeguard.CollectionCheckStrategy.ALL_ITEMS
@@ -289,7 +289,9 @@ class Rows(Source):
     def names(self, split: str) -> list[str]:
         """What each row of a split is called: by its line in the file, or its number in a set from 1."""
         lines = self._table[0].lines
-        return [f"{self.title}:{row + 1 if lines is None else lines[row]}" for row in self._parts[split].tolist()]
+        if lines is None:
+            return [f"{self.title}, row {row + 1}" for row in self._parts[split].tolist()]
+        return [f"{self.title}, line {line}" for line in lines[self._parts[split]].tolist()]
 
     def views(self, inputs: np.ndarray) -> list[str]:
         """The inputs (N, features) in the form in which they are shown: as texts."""
@@ -350,7 +352,7 @@ class Rows(Source):
         if double:
             raise UserError(f"{table.path} has {double[0]!r} twice among its columns: rename one")
         table.refuse_totals()
-        known = np.fromiter((not is_gap(cell) or cell.casefold() in CLASS for cell in table.cells(label)), bool)
+        known = np.fromiter((not is_gap(cell) or cell.casefold() in NO_GAPS for cell in table.cells(label)), bool)
         if not known.any():
             raise UserError(f"the column {label} of {table.path} is empty: wanted a class for each row")
         count = int((~known).sum())

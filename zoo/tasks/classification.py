@@ -39,7 +39,7 @@ class Classification(Task):
     """One class per example: softmax cross entropy of float32 logits (B, classes) against one-hot labels.
 
     Of the source it wants `views(inputs)`, the inputs in a form that can be shown (pictures (N, H, W, C) in 0..255, or
-    a list of texts), and `arrays(split)`, the second part of which is the labels, (N,).
+    a list of texts), and `arrays(split)`, the second part of which is the labels, (N,). It may have `augmented`.
     """
 
     monitors: ClassVar[dict[str, str]] = {"val_loss": "min", "val_accuracy": "max"}
@@ -210,10 +210,10 @@ def tables(names: list[str], truth: np.ndarray, logits: np.ndarray, labels: Sequ
 
 
 class ClassificationPanel(Panel):
-    """Shows inputs, confusion matrix, worst mistakes, precision-recall curves, and features in the projector.
+    """Shows confusion matrix, worst mistakes, precision-recall curves, and features in the projector.
 
     Args:
-        source: has `labels`, the names of the classes, and `views`; it may have `augmented`.
+        source: has `labels`, the names of the classes, and `views`.
         validation: batches of (inputs, one-hot labels); read once more per epoch.
     """
 

@@ -22,7 +22,7 @@ class RowClassification(Classification):
         settings, trained on the training split.
         """
         rows, labels = source.arrays("train")
-        # Threads that wait for each other take half a minute for a small table where other programs run.
+        # Threads that wait for each other take many times as long for a small table where other programs run.
         with threadpool_limits(1 if len(rows) < FEW else None, "openmp"):
             trees = HistGradientBoostingClassifier(random_state=0).fit(rows, labels)
             accuracy = trees.score(*source.arrays(split))
