@@ -52,3 +52,15 @@ class Writer(ABC):
 
         What came from the source stays where it is: a row goes on only from a row of the same source.
         """
+
+    def attention_weights(self, source, target) -> list:
+        """Where the network looks at in a source while it writes; empty if it does not choose.
+
+        Args:
+            source: (B, S) int32 tokens.
+            target: (B, T) int32 tokens, starting with the one that starts a text.
+
+        Returns:
+            For each layer that looks at the source float32 (B, heads, T, S), whose rows sum to 1.
+        """
+        return []

@@ -104,6 +104,8 @@ TABLES: dict[Callable[[], tuple[Recipe, ...]], dict[str, str]] = {
     translation: {
         "transformer": "dates; the Transformer (Vaswani 2017) turns dates into ISO 8601",
         "transformer-multi30k": "multi30k; the same translates captions from English to German",
+        "seq2seq": "dates; recurrent encoder and decoder with attention (Bahdanau 2014)",
+        "seq2seq-multi30k": "multi30k; the same translates captions from English to German",
     },
 }
 SUMMARIES = {name: line for lines in TABLES.values() for name, line in lines.items()}

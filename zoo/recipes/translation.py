@@ -3,7 +3,7 @@
 from functools import partial
 
 from zoo.data import Pairs
-from zoo.models import transformer
+from zoo.models import seq2seq, transformer
 from zoo.tasks import Translation
 from zoo.training import Optimizer, Recipe
 
@@ -37,5 +37,27 @@ TRANSLATION = (
         # Faster on a processor with bfloat16 instructions; for others, use --precision float32. XLA is left off, as it
         # would compile each of the lengths separately.
         precision="mixed_bfloat16",
+    ),
+    # python -m zoo.fit seq2seq                  (dates, no network)
+    # python -m zoo.fit seq2seq --model.variant sutskever
+    Recipe(
+        name="seq2seq",
+        model=partial(seq2seq, width=64, units=128, dropout=0.05),
+        data=Pairs("dates"),
+        task=Translation(label_smoothing=0.0),
+        optimizer=Optimizer("adamw", rate=4e-3, warmup=0.1, weight_decay=0.01, clip=1.0),
+        epochs=5,
+        monitor="last",
+    ),
+    # python -m zoo.fit seq2seq-multi30k
+    # python -m zoo.fit seq2seq-multi30k --model.variant sutskever
+    Recipe(
+        name="seq2seq-multi30k",
+        model=partial(seq2seq, dropout=0.4),
+        data=Pairs("multi30k", source="en", target="de", tokens="bpe", vocabulary=8000, batch=128, limit=64),
+        task=Translation(beam=4),
+        optimizer=Optimizer("adamw", rate=2e-3, warmup=0.05, weight_decay=0.05, clip=1.0),
+        epochs=15,
+        monitor="val_accuracy",
     ),
 )

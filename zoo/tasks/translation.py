@@ -216,6 +216,8 @@ class TranslationPanel(Panel):
         show("translations", rows, step)
         for number, (tokens, written) in enumerate(zip(numbers[:MAPPED], outputs[:MAPPED], strict=True), 1):
             weights = attention_map(model, tokens, written, bos=source.bos)
+            if weights is None:  # the network does not choose where it looks
+                break
             across, down = ([source.decode([token]) for token in side] for side in (tokens, written))
             picture = figures.attention(weights, across, [*down, "(end)"])
             tf.summary.image(f"attention/{number}", picture[None], step=step)
@@ -245,8 +247,8 @@ def translated(model: keras.Model, source, numbers: list[list[int]], beam: int =
     return decode(model, table, bos=source.bos, eos=source.eos, limit=source.limit + 1, beam=beam)
 
 
-def attention_map(model: keras.Model, source: list[int], translation: list[int], *, bos: int) -> np.ndarray:
-    """The decoder's attention to the source: the mean over the heads of its last block.
+def attention_map(model: keras.Model, source: list[int], translation: list[int], *, bos: int) -> np.ndarray | None:
+    """The decoder's attention to the source: the mean over the heads of its last block; None if it has none.
 
     Args:
         model: as for `translations`.
@@ -259,7 +261,7 @@ def attention_map(model: keras.Model, source: list[int], translation: list[int],
         to 1.
     """
     weights = writer_of(model).attention_weights(tf.constant([source]), tf.constant([[bos, *translation]]))
-    return ops.convert_to_numpy(weights[-1][0]).mean(0)
+    return ops.convert_to_numpy(weights[-1][0]).mean(0) if weights else None
 
 
 def in_rows(*texts: str) -> str:
