@@ -29,6 +29,7 @@ from zoo.models import (
     recurrent,
     resnet,
     rnn,
+    seq2seq,
     transformer,
     transformer_classifier,
     vgg,
@@ -112,6 +113,7 @@ both_ways = partial(recurrent, STEPS, 3, units=(6, 4), bidirectional=True, every
 stack = partial(recurrent, STEPS, 3, units=(6, 4), dropout=0.1)
 windows = partial(lm, VOCABULARY, 5, 4, embedding=6)
 translate = partial(transformer, VOCABULARY, **SMALL)
+recurrently = partial(seq2seq, VOCABULARY, width=6, units=8)
 classify = partial(transformer_classifier, VOCABULARY, 3, **SMALL)
 IMAGES = {
     "cnn": of_images(cnn, (28, 28, 1), 10),
@@ -153,13 +155,16 @@ SEQUENCES = {
     "transformer-post": Case(translate, pairs, (5, VOCABULARY)),
     "transformer-pre": Case(partial(translate, norm="pre", activation="gelu", decoder_depth=1), pairs, (5, VOCABULARY)),
     "transformer-untied": Case(partial(translate, depth=1, tied=False), pairs, (5, VOCABULARY)),
+    "seq2seq-sutskever": Case(partial(recurrently, variant="sutskever"), pairs, (5, VOCABULARY)),
+    "seq2seq-cho": Case(partial(recurrently, variant="cho"), pairs, (5, VOCABULARY)),
+    "seq2seq-bahdanau": Case(recurrently, pairs, (5, VOCABULARY)),
     "classifier": Case(classify, partial(sentences, length=7), (3,)),
     "classifier-post": Case(partial(classify, depth=1, norm="post"), partial(sentences, length=7), (3,)),
 }
 BUILDERS = IMAGES | SEQUENCES
 # Each has only layers and options that another one has too: in float32 and on TensorFlow it shows what is its own.
 COVERED = {"cnn-colour", "bigmodel", "vgg11", "inception_v3", "resnet18", "resnet50", "resnet50v2", "vit"}
-COVERED |= {"recurrent-stack", "gpt", "transformer-post", "classifier-post"}
+COVERED |= {"recurrent-stack", "gpt", "transformer-post", "classifier-post", "seq2seq-cho"}
 
 # A builder with its arguments, and the number of weights that somebody else states for it.
 COUNTS = {

@@ -1,11 +1,12 @@
-"""The Transformer: padding changes nothing, in the source, in the target and in a text to classify."""
+"""Padding changes nothing, in the source, in the target and in a text to classify."""
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from test_models import BUILDERS, array
 
-TRANSLATORS = [name for name in BUILDERS if name.startswith("transformer")]
+TRANSLATORS = [name for name in BUILDERS if name.startswith(("transformer", "seq2seq"))]
 CLASSIFIERS = [name for name in BUILDERS if name.startswith("classifier")]
 CLOSE = {"rtol": 1e-5, "atol": 1e-6}
 
@@ -28,3 +29,23 @@ def test_padding_of_source_and_target(name):
     for row in range(3):
         alone = model([source[row : row + 1, : (source[row] > 0).sum()], target[row : row + 1]])
         np.testing.assert_allclose(alone[0], expected[row], **CLOSE)
+
+
+@pytest.mark.parametrize("name", [*CLASSIFIERS, *TRANSLATORS])
+def test_padding_teaches_nothing(name):
+    """The gradient of a loss over what is no padding is the same however much padding there is."""
+    keras.utils.set_random_seed(0)
+    model, given = BUILDERS[name].build(), BUILDERS[name].inputs(count=3)
+    given = given if isinstance(given, list) else [given]
+    padded = [np.pad(text, ((0, 0), (0, 3))) for text in given]
+
+    def gradients(texts: list[np.ndarray]) -> list[np.ndarray]:
+        with tf.GradientTape() as tape:
+            logits = model(texts if len(texts) > 1 else texts[0])
+            real = texts[-1] > 0 if len(texts) > 1 else np.ones(len(logits), bool)
+            loss = tf.reduce_sum(tf.boolean_mask(logits, real) ** 2)
+        found = tape.gradient(loss, [weight.value for weight in model.trainable_variables])
+        return [array(tf.convert_to_tensor(gradient)) for gradient in found]
+
+    for long, short in zip(gradients(padded), gradients(given), strict=True):
+        np.testing.assert_allclose(long, short, rtol=1e-4, atol=1e-5)

@@ -57,7 +57,7 @@ TRANSLATION = (
         data=Pairs("multi30k", source="en", target="de", tokens="bpe", vocabulary=8000, batch=128, limit=64),
         task=Translation(beam=4),
         optimizer=Optimizer("adamw", rate=2e-3, warmup=0.05, weight_decay=0.05, clip=1.0),
-        epochs=12,
+        epochs=8,
         monitor="val_accuracy",
     ),
 )
