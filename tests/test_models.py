@@ -175,7 +175,7 @@ COUNTS = {
     "vgg13": (partial(vgg, (224, 224, 3), 1000, variant="vgg13"), 133_047_848),  # torchvision
     "vgg16": (partial(vgg, (224, 224, 3), 1000, variant="vgg16"), 138_357_544),
     "vgg19": (partial(vgg, (224, 224, 3), 1000, variant="vgg19"), 143_667_240),
-    "googlenet": (partial(googlenet, (224, 224, 3), 1000, auxiliary=False), 6_998_552),  # which the README states
+    "googlenet": (partial(googlenet, (224, 224, 3), 1000, auxiliary=False), 6_998_552),  # which docs/networks.md states
     "xception": (partial(xception, (299, 299, 3), 1000), 22_910_480),
     "vit": (partial(vit, (32, 32, 3), 10), 2_693_578),  # the same network in PyTorch
     "vit_b16": (partial(vit, (224, 224, 3), 1000, variant="base", patch=16), 86_567_656),
