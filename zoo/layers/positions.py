@@ -24,7 +24,7 @@ class LearnedPositions(keras.Layer):
     def call(self, x, at=0):
         """Adds positions `at` to `at + T - 1` to x."""
         # Taken, not sliced: XLA would compile a slice anew for each value of `at`.
-        return x + ops.cast(ops.take(self.positions, ops.arange(x.shape[1]) + at, axis=0), x.dtype)
+        return x + ops.cast(ops.take(self.positions, ops.arange(ops.shape(x)[1]) + at, axis=0), x.dtype)
 
     def get_config(self):
         """The constructor's arguments."""
