@@ -23,7 +23,7 @@ from zoo.data.text import MANY, TOKENIZER, Text
 from zoo.data.texts import Texts
 from zoo.data.tokens import VOCABULARY, learn, read_tokenizer, size_of_vocabulary
 from zoo.data.windows import EVALUATED
-from zoo.data.wordpiece import END, MASK, PADDING, SPECIAL, START, UNKNOWN, numbers_of
+from zoo.data.wordpiece import MASK, Marks, marks_of, numbers_of
 from zoo.errors import UserError
 
 FRAME = 2  # tokens that frame a window: [CLS] and [SEP]
@@ -137,22 +137,26 @@ class Masked(Source):
         """
         if self.tokenizer is None:
             return learn("wordpiece", "\n".join(self._documents("train")), self.vocabulary)
-        codec = read_tokenizer(self.tokenizer)
-        lacking = [name for name in (START, END, MASK) if codec.token_to_id(name) is None]
-        if lacking or codec.id_to_token(0) != PADDING:
+        codec = read_tokenizer(self.tokenizer, padded=True)
+        marks = marks_of(codec)
+        lacking = [name for name in marks if codec.token_to_id(name) is None]
+        if lacking or codec.token_to_id(marks.padding) != 0:
             what = f"lacks {', '.join(lacking)}" if lacking else f"has {codec.id_to_token(0)!r} as its token 0"
-            raise UserError(
-                f"{self.tokenizer} {what}, but must have {PADDING} as its token 0, {START}, {END} and {MASK}"
-            )
+            raise UserError(f"{self.tokenizer} {what}, but must have {', '.join(marks)}, the first as token 0")
         return codec
+
+    @cached_property
+    def marks(self) -> Marks:
+        """The tokens that stand for no text, as the tokenizer calls them."""
+        return marks_of(self.codec)
 
     @cached_property
     def hiding(self) -> Hiding:
         """How tokens are hidden."""
-        special = {self.codec.token_to_id(name) for name in SPECIAL} - {None}
+        special = {self.codec.token_to_id(name) for name in self.marks} - {None}
         ordinary = tuple(number for number in range(self.vocabulary_size) if number not in special)
         count = max(1, round(self.hidden * (self.context - FRAME)))
-        return Hiding(ordinary, self.codec.token_to_id(MASK), self.vocabulary_size, self.hidden, count)
+        return Hiding(ordinary, self.codec.token_to_id(self.marks.mask), self.vocabulary_size, self.hidden, count)
 
     @cached_property
     def splits(self) -> dict[str, str]:
@@ -183,7 +187,7 @@ class Masked(Source):
 
     def unknown(self, split: str) -> float:
         """The share of a split's tokens that are unknown."""
-        return float(np.mean(self.numbers(split) == self.codec.token_to_id(UNKNOWN)))
+        return float(np.mean(self.numbers(split) == self.codec.token_to_id(self.marks.unknown)))
 
     @property
     def epoch_size(self) -> int:
@@ -247,8 +251,8 @@ class Masked(Source):
         Raises:
             UserError: nothing is missing in it, or it is too long.
         """
-        tokens = self.codec.encode(given).ids
-        places = [place for place, token in enumerate(tokens) if token == self.codec.token_to_id(MASK)]
+        tokens = self.codec.encode(given.replace(MASK, self.marks.mask)).ids
+        places = [place for place, token in enumerate(tokens) if token == self.hiding.mask]
         if not places:
             raise UserError(f"it holds no {MASK}: write {MASK} where a word is missing")
         if len(tokens) > spec["context"]:
@@ -257,7 +261,7 @@ class Masked(Source):
 
     def pieces(self, numbers) -> list[str]:
         """The tokens as they are written, one by one; `##` begins a part within a word."""
-        return [self.codec.id_to_token(int(number)) or UNKNOWN for number in numbers]
+        return [self.codec.id_to_token(int(number)) or self.marks.unknown for number in numbers]
 
     def decode(self, numbers) -> str:
         """The text of these tokens, with the marks but without padding."""
@@ -284,7 +288,7 @@ class Masked(Source):
 
     def _framed(self, text: tf.Tensor) -> tf.Tensor:
         """Tokens (B, context - 2) with [CLS] before them and, before any padding, [SEP]: (B, context)."""
-        start, end = (self.codec.token_to_id(name) for name in (START, END))
+        start, end = (self.codec.token_to_id(name) for name in (self.marks.start, self.marks.end))
         framed = tf.pad(tf.pad(text, ((0, 0), (1, 0)), constant_values=start), ((0, 0), (0, 1)))
         lengths = tf.reduce_sum(tf.cast(framed != 0, tf.int32), axis=1)
         return framed + end * tf.one_hot(lengths, self.context, dtype=tf.int32)

@@ -131,7 +131,7 @@ class Texts(Source):
         """
         if self.tokenizer is None:
             return learn(self.tokens, "\n".join(self._stored("train")[0]), self.vocabulary, SPECIAL)
-        codec = read_tokenizer(self.tokenizer)
+        codec = read_tokenizer(self.tokenizer, padded=True)
         if codec.id_to_token(0) not in PADDINGS:
             wanted = " or ".join(PADDINGS)
             raise UserError(f"{self.tokenizer} has {codec.id_to_token(0)!r} as its token 0, but must have {wanted}")

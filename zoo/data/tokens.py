@@ -135,18 +135,23 @@ def size_of_vocabulary(tokenizer: Tokenizer, what: str) -> int:
     return max(numbers) + 1
 
 
-def read_tokenizer(path: Path) -> Tokenizer:
+def read_tokenizer(path: Path, *, padded: bool = False) -> Tokenizer:
     """The tokenizer in a tokenizer.json or in the vocab.txt of BERT, without its truncation and padding.
 
-    If it has a token for padding, that is token 0, whatever its number was: it and the first change places.
+    Args:
+        path: of the file.
+        padded: whether padding is to be token 0, as it is for all networks here that take it: if the tokenizer has a
+            token for padding, that and the first change places.
 
     Raises:
         UserError: the file is missing or damaged.
     """
 
+    first = with_padding_first if padded else str
+
     def make() -> Tokenizer:
         text = path.read_text(encoding="utf-8")
-        return of_vocabulary(text) if path.suffix == ".txt" else Tokenizer.from_str(with_padding_first(text))
+        return of_vocabulary(text) if path.suffix == ".txt" else Tokenizer.from_str(first(text))
 
     return checked_tokenizer(make, path)
 

@@ -4,6 +4,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
@@ -11,7 +12,19 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 from zoo.backend import hushed
 from zoo.data.plain import pieces
 
-PADDING, UNKNOWN, START, END, MASK = SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+
+class Marks(NamedTuple):
+    """Tokens that stand for no text."""
+
+    padding: str
+    unknown: str
+    start: str
+    end: str
+    mask: str
+
+
+PADDING, UNKNOWN, START, END, MASK = BERT = Marks("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+ROBERTA = Marks("<pad>", "<unk>", "<s>", "</s>", "<mask>")
 AT_ONCE = 64  # pieces of text that are encoded side by side
 LINE_BREAKS = "<br ?/?>"  # of HTML, which stand in texts from the web, such as those of imdb_reviews
 
@@ -27,7 +40,7 @@ def learn_wordpiece(text: str, vocabulary: int, special: tuple[str, ...] = ()) -
         vocabulary: largest number of tokens; characters that are too rare for it are unknown.
         special: tokens that stand for no text, the first of which is padding; [PAD] is, if there are none.
     """
-    known = [*(special or (PADDING,)), *SPECIAL[1:]]
+    known = [*(special or (PADDING,)), *BERT[1:]]
     breaks = normalizers.Replace(Regex(LINE_BREAKS), " ")
     normalizer = normalizers.Sequence([breaks, normalizers.BertNormalizer(lowercase=True)])
     counts = Counter()
@@ -64,7 +77,7 @@ def of_parts(vocabulary: dict[str, int], *, lowercase: bool = True) -> Tokenizer
         lowercase: whether text is read in lower case and without accents.
     """
     tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token=UNKNOWN))
-    tokenizer.add_special_tokens([name for name in SPECIAL if name in vocabulary])
+    tokenizer.add_special_tokens([name for name in BERT if name in vocabulary])
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece()
@@ -80,12 +93,17 @@ def of_vocabulary(lines: str) -> Tokenizer:
         ValueError: it lacks a mark that BERT has, or padding is not in its first line.
     """
     parts = lines.removesuffix("\n").split("\n")
-    lacking = [name for name in SPECIAL if name not in parts]
+    lacking = [name for name in BERT if name not in parts]
     if lacking or parts[0] != PADDING:
         what = f"lacks {', '.join(lacking)}" if lacking else f"begins with {parts[0]!r} and not with {PADDING}"
         raise ValueError(f"it {what}, so it is no vocabulary of BERT")
-    cased = any(part != part.lower() for part in parts if part not in SPECIAL and not part.startswith("[unused"))
+    cased = any(part != part.lower() for part in parts if part not in BERT and not part.startswith("[unused"))
     return of_parts({part: number for number, part in enumerate(parts)}, lowercase=not cased)
+
+
+def marks_of(tokenizer: Tokenizer) -> Marks:
+    """The marks of a tokenizer: those of RoBERTa if it has them, or else those of BERT, some of which it may lack."""
+    return ROBERTA if all(tokenizer.token_to_id(name) is not None for name in ROBERTA) else BERT
 
 
 def numbers_of(tokenizer: Tokenizer, texts: list[str]) -> np.ndarray:
@@ -94,7 +112,7 @@ def numbers_of(tokenizer: Tokenizer, texts: list[str]) -> np.ndarray:
     A text is cut before white space, which changes no token and bounds the memory that the library takes.
     """
     dtype = np.uint16 if tokenizer.get_vocab_size() <= 2**16 else np.int32
-    end, found = np.array([tokenizer.token_to_id(END)], dtype), []
+    end, found = np.array([tokenizer.token_to_id(marks_of(tokenizer).end)], dtype), []
     parts = with_last(texts)
     while batch := list(islice(parts, AT_ONCE)):
         encoded = tokenizer.encode_batch_fast([piece for piece, _ in batch], add_special_tokens=False)

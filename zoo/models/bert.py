@@ -45,7 +45,7 @@ class Body(NamedTuple):
     """A network without a head: its input (B, T), the layer that embeds tokens, a vector for each token (B, T, D)."""
 
     text: keras.KerasTensor
-    tokens: layers.ReversibleEmbedding
+    tokens: layers.ReversibleEmbedding | None
     encoded: keras.KerasTensor
 
 
@@ -204,6 +204,20 @@ def filled_in(drawn: Body, *, roberta: bool, name: str) -> keras.Model:
     x = normalization(1e-5 if roberta else 1e-12, name="transform_norm")(x)
     logits = Bias(dtype="float32", name="logits")(tokens(x, reverse=True))  # (B, M, vocabulary)
     return keras.Model([text, places], logits, name=name)
+
+
+def headed(model: keras.Model, *, each: bool = False) -> keras.Model:
+    """The same body with a new last layer of one class, which `finetune` replaces.
+
+    Args:
+        model: a network that `bert`, `bert_tagger` or `bert_masked` built, possibly saved and loaded since.
+        each: whether each token gets a class; or else the text does, by the mean of its tokens.
+    """
+    text = model.inputs[0]
+    x = [layer for layer in model.layers if isinstance(layer, EncoderBlock)][-1].output
+    if not each:
+        return classified(Body(text, None, x), 1, pooling="mean", dropout=0.1, name="bert")
+    return keras.Model(text, last(1)(layers.Dropout(0.1, name="features")(x)), name="bert_tagger")
 
 
 def last(classes: int) -> keras.Layer:

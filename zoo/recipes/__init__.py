@@ -53,11 +53,11 @@ def texts() -> tuple[Recipe, ...]:
     return TEXTS
 
 
-def masked() -> tuple[Recipe, ...]:
-    """The recipes for hidden words."""
-    from zoo.recipes.masked import MASKED
+def bert() -> tuple[Recipe, ...]:
+    """The recipes for BERT."""
+    from zoo.recipes.bert import BERT
 
-    return MASKED
+    return BERT
 
 
 def translation() -> tuple[Recipe, ...]:
@@ -108,9 +108,10 @@ TABLES: dict[Callable[[], tuple[Recipe, ...]], dict[str, str]] = {
     texts: {
         "textcnn": "languages; convolutions over characters (Kim 2014) tell 26 languages apart",
     },
-    masked: {
+    bert: {
         "bert": "pydocs; BERT (Devlin 2018) fills in hidden words",
         "bert-imdb": "imdb_reviews; a larger one on film reviews, to be fine-tuned",
+        "bert-languages": "languages; the same network tells texts apart from nothing",
     },
     translation: {
         "transformer": "dates; the Transformer (Vaswani 2017) turns dates into ISO 8601",

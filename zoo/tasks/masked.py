@@ -111,9 +111,9 @@ class MaskedLanguageModel(Task):
             places += [np.bincount(where, what, source.context) for what in (nats, hits, np.ones_like(nats))]
         nats, hits, tokens = places.sum(1)
         return {
-            "loss": nats / tokens,
+            "loss": float(nats / tokens),
             "perplexity": perplexity(nats / tokens),
-            "accuracy": hits / tokens,
+            "accuracy": float(hits / tokens),
             "hidden": int(tokens),
             "share": source.hiding.share,
             "unknown": source.unknown(split),

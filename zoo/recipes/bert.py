@@ -1,13 +1,13 @@
-"""Recipes for networks that fill in hidden words. `python -m zoo.fit NAME`."""
+"""Recipes for BERT, which fills in hidden words or tells texts apart. `python -m zoo.fit NAME`."""
 
 from functools import partial
 
-from zoo.data import Masked
-from zoo.models import bert_masked
-from zoo.tasks import MaskedLanguageModel
+from zoo.data import Masked, Texts
+from zoo.models import bert, bert_masked
+from zoo.tasks import Classification, MaskedLanguageModel
 from zoo.training import Optimizer, Recipe
 
-MASKED = (
+BERT = (
     # python -m zoo.fit bert                     (pydocs, no network)
     # python -m zoo.fit bert --data.file my.txt
     Recipe(
@@ -31,5 +31,17 @@ MASKED = (
         epochs=12,
         monitor="last",
         xla="on",
+    ),
+    # python -m zoo.fit bert-languages           (no network)
+    # For comparison with a network that was trained on hidden words first:
+    # python -m zoo.fit bert-languages --data.file my.csv --data.tokenizer logs/bert-imdb-XXXXXX/tokenizer.json
+    #     --data.length 128 --model.variant mini --model.pooling mean
+    Recipe(
+        name="bert-languages",
+        model=partial(bert, variant="tiny"),
+        data=Texts("languages", tokens="wordpiece", vocabulary=4000, length=24),
+        task=Classification(),
+        optimizer=Optimizer("adamw", rate=1e-3, warmup=0.1, weight_decay=0.01, clip=1.0),
+        epochs=3,
     ),
 )
