@@ -99,7 +99,7 @@ def test_hidden_words(kind, tmp_path):
     there = tokenizer.encode(f"the {mask} sat, and a {mask}").ids
     with torch.no_grad():
         expected = theirs(torch.tensor([there]).long()).logits.numpy()[0]
-    logits = np.asarray(found.model([text[None], np.array([places], "int32")]))[0]
+    logits = np.array(found.model([text[None], np.array([places], "int32")]))[0]
     if kind == "roberta":  # whose padding is 0 here
         logits[:, [0, 1]] = logits[:, [1, 0]]
     assert relative(logits, expected[places]) < 1e-4
