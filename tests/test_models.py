@@ -177,7 +177,7 @@ SEQUENCES = {
 BUILDERS = IMAGES | SEQUENCES
 # Each has only layers and options that another one has too: in float32 and on TensorFlow it shows what is its own.
 COVERED = {"cnn-colour", "bigmodel", "vgg11", "inception_v3", "resnet18", "resnet50", "resnet50v2", "vit"}
-COVERED |= {"recurrent-stack", "gpt", "transformer-post", "classifier-post", "bert-mean", "bert-tagger"}
+COVERED |= {"recurrent-stack", "gpt", "transformer-post", "classifier-post", "bert", "bert-mean", "bert-tagger"}
 
 # A builder with its arguments, and the number of weights that somebody else states for it.
 COUNTS = {
