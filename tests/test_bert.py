@@ -211,6 +211,8 @@ def test_fine_tuned_to_tell_texts_apart(run, data_directory, tmp_path):
     )
     (answer,) = predict(tuned, ["An error is raised 7"])
     assert answer["top"][0]["label"] in ("0", "1")
+    with pytest.raises(UserError, match=r"^texts have 99 tokens, but the network has 16 positions"):
+        fit(replace(recipe, data=replace(recipe.data, file=tmp_path / "my.csv", length=99)), logs=tmp_path)
     foreign = replace(recipe.data, file=tmp_path / "my.csv", tokenizer=None, tokens="characters")
     with pytest.raises(UserError, match=r"the tokenizer knows \d+ tokens, but .* was trained on 300: give its own"):
         fit(replace(recipe, data=foreign), logs=tmp_path)
