@@ -292,7 +292,7 @@ def published(name: str, weights: str) -> Opened:
         task = Classification()
         return Opened(name, spec, applications.ImageNet(), task, lambda: applications.pretrained(name, weights=weights))
     folder = folder_of(name, weights)
-    if read_json(folder / CONFIG).get("model_type") in bert.EPSILONS:
+    if str(read_json(folder / CONFIG).get("model_type")) in bert.EPSILONS:
         model, file, context = bert.published_bert(name, folder, head="words")
         spec = {"vocabulary": model.output_shape[-1], "context": context}
         return Opened(name, spec, Masked(tokenizer=file, context=context), MaskedLanguageModel(), lambda: model)

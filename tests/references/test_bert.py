@@ -153,7 +153,7 @@ def change(folder, **settings):
         (lambda folder: change(folder, model_type="gpt2"), "is of a 'gpt2', and not of one of bert, roberta"),
         (lambda folder: change(folder, hidden_act="relu"), "hidden_act 'relu' \\(wanted 'gelu'\\)"),
         (lambda folder: change(folder, layer_norm_eps=1e-3), "layer_norm_eps 0.001 \\(wanted 1e-12\\)"),
-        (lambda folder: change(folder, num_hidden_layers=None), "no num_hidden_layers"),
+        (lambda folder: change(folder, num_hidden_layers=None), "num_hidden_layers None \\(wanted 1 to 200"),
         (lambda folder: change(folder, intermediate_size=96), "intermediate_size 96 \\(wanted 128, four times"),
         (lambda folder: change(folder, num_hidden_layers=3), "another network: it has no encoder.layer.2.attention"),
         (

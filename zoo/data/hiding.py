@@ -53,3 +53,10 @@ class Hiding(NamedTuple):
         rows = tf.broadcast_to(tf.range(tf.shape(tokens)[0])[:, None], tf.shape(places))
         hidden = tf.tensor_scatter_nd_update(tokens, tf.stack([rows, places], axis=-1), now)
         return (hidden, places), tf.where(real, stood, 0), tf.cast(real, tf.float32)
+
+
+def framed(text: tf.Tensor, start: int, end: int) -> tf.Tensor:
+    """Tokens (B, T) int32 with a mark before them and, before any padding, another one: (B, T + 2)."""
+    with_start = tf.pad(tf.pad(text, ((0, 0), (1, 0)), constant_values=start), ((0, 0), (0, 1)))
+    lengths = tf.reduce_sum(tf.cast(with_start != 0, tf.int32), axis=1)
+    return with_start + end * tf.one_hot(lengths, tf.shape(with_start)[1], dtype=tf.int32)

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from tokenizers import Tokenizer
 
-from zoo.data.hiding import Hiding
+from zoo.data.hiding import Hiding, framed
 from zoo.data.inputs import Lines
 from zoo.data.pipeline import single_pass, training_stream
 from zoo.data.plain import remarks
@@ -209,13 +209,13 @@ class Masked(Source):
         numbers = self.numbers(split)
         if split == "train":
             return self._stream(numbers, seed=seed, step=step, stopwatch=stopwatch)
-        count, inside, hide = self.count(split), self._inside, self.hiding
+        count, inside = self.count(split), self._inside
         tokens = tf.constant(np.pad(numbers, (0, count * inside - len(numbers))))
         places = tf.range(inside, dtype=tf.int64)
 
         def read(windows):
             text = tf.cast(tf.gather(tokens, windows[:, None] * inside + places), tf.int32)
-            return hide(self._framed(text), tf.stack([tf.constant(0, tf.int64), windows[0]]))
+            return self._hidden(text, tf.stack([tf.constant(0, tf.int64), windows[0]]))
 
         return single_pass(count, read, batch=max(1, EVALUATED // self.context))
 
@@ -273,7 +273,7 @@ class Masked(Source):
         return self.context - FRAME
 
     def _stream(self, numbers: np.ndarray, *, seed: int, step: int, stopwatch):
-        tokens, inside, hide = tf.constant(numbers), self._inside, self.hiding
+        tokens, inside = tf.constant(numbers), self._inside
         count, last, places = -(-len(numbers) // inside), len(numbers) - inside, tf.range(inside, dtype=tf.int64)
 
         def cut(windows, seed, step):
@@ -281,17 +281,15 @@ class Masked(Source):
             key = tf.random.experimental.stateless_fold_in(tf.cast([seed, 0], tf.int64), step)
             shift = tf.random.stateless_uniform(tf.shape(windows), key, maxval=inside, dtype=tf.int64)
             at = tf.minimum(windows * inside + shift, last)[:, None] + places
-            return hide(self._framed(tf.cast(tf.gather(tokens, at), tf.int32)), key)
+            return self._hidden(tf.cast(tf.gather(tokens, at), tf.int32), key)
 
         how = {"seed": seed, "step": step, "stopwatch": stopwatch}
         return training_stream(count, lambda windows: (windows,), batch=min(self.batch, count), augment=cut, **how)
 
-    def _framed(self, text: tf.Tensor) -> tf.Tensor:
-        """Tokens (B, context - 2) with [CLS] before them and, before any padding, [SEP]: (B, context)."""
+    def _hidden(self, text: tf.Tensor, key: tf.Tensor) -> tuple:
+        """Windows (B, context - 2) framed, with some of their tokens hidden."""
         start, end = (self.codec.token_to_id(name) for name in (self.marks.start, self.marks.end))
-        framed = tf.pad(tf.pad(text, ((0, 0), (1, 0)), constant_values=start), ((0, 0), (0, 1)))
-        lengths = tf.reduce_sum(tf.cast(framed != 0, tf.int32), axis=1)
-        return framed + end * tf.one_hot(lengths, self.context, dtype=tf.int32)
+        return self.hiding(framed(text, start, end), key)
 
     @cached_property
     def _text(self) -> Text:

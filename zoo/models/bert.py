@@ -148,7 +148,13 @@ def bert_masked(
 
 
 def body(
-    vocabulary: int, context: int, size: Variant, *, dropout: float = 0.1, roberta: bool = False, segments: int = 2
+    vocabulary: int,
+    context: int,
+    size: Variant,
+    *,
+    dropout: float = 0.1,
+    roberta: bool = False,
+    segments: int | None = None,
 ) -> Body:
     """The embeddings and the blocks; arguments as in `bert`.
 
@@ -157,8 +163,8 @@ def body(
         context: number of positions.
         size: of the blocks.
         dropout: fraction dropped while training.
-        roberta: the form of RoBERTa, which has one segment.
-        segments: kinds of segments, of which all of a text is the first.
+        roberta: the form of RoBERTa.
+        segments: kinds of segments, of which all of a text is the first; None: two, and one for RoBERTa.
     """
     if context < 1:
         raise ValueError(f"context came as {context}, but must be at least 1")
@@ -172,7 +178,7 @@ def body(
         vocabulary, width, embeddings_initializer=normal(), reverse_dtype="float32", name="tokens"
     )
     x = LearnedPositions(first + context, name="positions")(tokens(text), at=first)  # (B, T, D)
-    x = Segment(1 if roberta else segments, name="segment")(x)
+    x = Segment(segments or (1 if roberta else 2), name="segment")(x)
     x = layers.Dropout(dropout, name="drop")(normalization(epsilon, name="norm")(x))
     mask = padding_mask(text)  # (B, 1, 1, T)
     for number in range(1, depth + 1):

@@ -19,9 +19,16 @@ from zoo.layers import EncoderBlock
 from zoo.models.bert import FIRST, Variant, body, classified, filled_in
 from zoo.pretrained.folder import CONFIG, TOKENIZER, VOCABULARY, Stored, fill, folder_of, names_in, read_json
 
-MOST = 1_000_000  # largest plausible number of tokens
 FEWER = 0.01  # share of the embedding's rows that no token needs to have: some are padded to a round number
-SIZES = ("hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size", "max_position_embeddings")
+# What is plausible of each size, from the least to the most.
+SIZES = {
+    "hidden_size": (1, 16_384),
+    "num_hidden_layers": (1, 200),
+    "num_attention_heads": (1, 1024),
+    "vocab_size": (2, 1_000_000),
+    "max_position_embeddings": (FIRST + 1, 1_000_000),
+    "type_vocab_size": (1, 100),
+}
 # The settings that our networks implement, in terms of transformers' configuration; a missing one is accepted.
 FORM = {
     "hidden_act": "gelu",
@@ -58,12 +65,11 @@ def published_bert(name: str, weights: str | Path, *, head: str = "texts") -> Pu
     folder = folder_of(name, weights)
     config = read_json(folder / CONFIG)
     kind = checked(config, folder)
-    *size, vocabulary, places = (config[key] for key in SIZES)
+    *size, vocabulary, places, segments = (config[key] for key in SIZES)
     roberta = kind == "roberta"
     file = folder / (TOKENIZER if (folder / TOKENIZER).exists() or not (folder / VOCABULARY).exists() else VOCABULARY)
     padding = check_belongs(file, vocabulary, config)
     context = places - FIRST * roberta
-    segments = config.get("type_vocab_size", 2)
     drawn = body(vocabulary, context, Variant(*size), roberta=roberta, segments=segments)
     if head == "words":
         if not names_in(folder, PREFIXES) & {"cls.predictions.bias", "lm_head.bias"}:
@@ -82,14 +88,16 @@ def checked(config: dict, folder: Path) -> str:
     Raises:
         UserError: they are of neither; the message names the differences.
     """
-    kind = config.get("model_type")
+    kind = str(config.get("model_type"))
     if kind not in EPSILONS:
         raise UserError(f"{folder / CONFIG} is of a {kind!r}, and not of one of {', '.join(EPSILONS)}")
     form = FORM | {"layer_norm_eps": EPSILONS[kind]}
     wrong = [
         f"{key} {config[key]!r} (wanted {value!r})" for key, value in form.items() if config.get(key, value) != value
     ]
-    wrong += [f"no {key}" for key in SIZES if type(config.get(key)) is not int or not 0 < config[key] <= MOST]
+    for key, (low, high) in SIZES.items():
+        if type(config.get(key)) is not int or not low <= config[key] <= high:  # nor a bool
+            wrong.append(f"{key} {config.get(key)!r} (wanted {low} to {high})")
     width = config.get("hidden_size")
     if not wrong and config.get("intermediate_size", 4 * width) != 4 * width:
         wrong.append(f"intermediate_size {config['intermediate_size']} (wanted {4 * width}, four times hidden_size)")
