@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 from test_resume import NANO, assert_equal, outcome
 
-from zoo.data import Augment, Images, Text
+from zoo.data import Augment, Images, Masked, Text
 from zoo.finetune import recipe_for
 from zoo.fit import fit
-from zoo.models import bigmodel, gpt, lm
+from zoo.models import bert_masked, bigmodel, gpt, lm
+from zoo.models.bert import VARIANTS as BERTS
+from zoo.models.bert import Variant as Bert
 from zoo.models.gpt import VARIANTS
 from zoo.recipes import RECIPES
 from zoo.tasks import Classification
@@ -87,6 +89,18 @@ def test_crash_at_saves_of_a_language_model(file, tmp_path, monkeypatch):
         optimizer=Optimizer("muon"),
         epochs=2,
         xla="off",  # which each of the many sessions would wait for
+    )
+    crash_at_saves(lambda logs: fit(recipe, logs=logs), tmp_path, monkeypatch)
+
+
+def test_crash_at_saves_of_hidden_words(file, tmp_path, monkeypatch):
+    monkeypatch.setitem(BERTS, "nano", Bert(16, 1, 2))
+    recipe = replace(
+        RECIPES["bert"],
+        model=partial(bert_masked, variant="nano", dropout=0.1),
+        data=Masked(file=file, vocabulary=100, context=8, batch=4, windows=12),
+        epochs=2,
+        xla="off",
     )
     crash_at_saves(lambda logs: fit(recipe, logs=logs), tmp_path, monkeypatch)
 

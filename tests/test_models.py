@@ -17,6 +17,9 @@ from conftest import ROOT
 from zoo.layers import scaled
 from zoo.models import (
     alexnet,
+    bert,
+    bert_masked,
+    bert_tagger,
     bigmodel,
     cnn,
     googlenet,
@@ -36,6 +39,8 @@ from zoo.models import (
     vit,
     xception,
 )
+from zoo.models.bert import VARIANTS as BERTS
+from zoo.models.bert import Variant as Bert
 from zoo.models.inception import MODULES, mixed, tower
 from zoo.models.resnet import VARIANTS as RESNETS
 from zoo.models.resnet import Variant as ResNet
@@ -100,6 +105,15 @@ def narrow_googlenet(input_shape, classes, *, scaling: str = "unit", **options):
         return googlenet(input_shape, classes, scaling=scaling, **options)
 
 
+def short_bert(build, *arguments, **options):
+    with patch.dict(BERTS, short=Bert(16, 2, 2)):
+        return build(VOCABULARY, *arguments, variant="short", **options)
+
+
+def text_and_places(count: int) -> list[np.ndarray]:
+    return [sentences(count, 7), np.random.default_rng(2).integers(0, 7, (count, 4)).astype("int32")]
+
+
 def inception_modules(input_shape, classes, *, scaling: str = "symmetric"):
     """All kinds of steps of Inception v3, once each."""
     inputs = keras.Input(input_shape)
@@ -160,11 +174,16 @@ SEQUENCES = {
     "seq2seq-bahdanau": Case(recurrently, pairs, (5, VOCABULARY)),
     "classifier": Case(classify, partial(sentences, length=7), (3,)),
     "classifier-post": Case(partial(classify, depth=1, norm="post"), partial(sentences, length=7), (3,)),
+    "bert": Case(partial(short_bert, bert, 3), partial(sentences, length=7), (3,)),
+    "bert-mean": Case(partial(short_bert, bert, 3, pooling="mean", roberta=True), partial(sentences, length=7), (3,)),
+    "bert-tagger": Case(partial(short_bert, bert_tagger, 3, context=7), partial(sentences, length=7), (7, 3)),
+    "bert-masked": Case(partial(short_bert, bert_masked, 7), text_and_places, (4, VOCABULARY)),
 }
 BUILDERS = IMAGES | SEQUENCES
 # Each has only layers and options that another one has too: in float32 and on TensorFlow it shows what is its own.
 COVERED = {"cnn-colour", "bigmodel", "vgg11", "inception_v3", "resnet18", "resnet50", "resnet50v2", "vit"}
 COVERED |= {"recurrent-stack", "gpt", "transformer-post", "classifier-post", "seq2seq-cho"}
+COVERED |= {"recurrent-stack", "gpt", "transformer-post", "classifier-post", "bert", "bert-mean", "bert-tagger"}
 
 # A builder with its arguments, and the number of weights that somebody else states for it.
 COUNTS = {
@@ -192,6 +211,10 @@ COUNTS = {
     # nanoGPT counts 0.80 M, without the positions.
     "gpt": (partial(gpt, 65, 64), 795_904 + 64 * 128),
     "gpt-2": (partial(gpt, 50257, 1024, variant="small", bias=True, gelu="tanh"), 124_439_808),  # transformers
+    # transformers' BertModel and RobertaModel, with the last layer of two classes; MiniLM as it is published.
+    "bert-base": (partial(bert, 30522, 2, variant="base"), 109_482_240 + 2 * 769),
+    "roberta-base": (partial(bert, 50265, 2, variant="base", roberta=True), 124_645_632 + 2 * 769),
+    "minilm": (partial(bert, 30522, 2, variant="minilm"), 22_713_216 + 2 * 385),
     # As PyTorch counts the network that it is timed beside, and the base model of table 3 with the paper's tokens.
     "transformer": (partial(transformer, 8000, width=128, heads=8, depth=4, hidden=512, tied=False), 4_931_392),
     "transformer-base": (partial(transformer, 37_000, **TRANSFORMERS["base"]), 63_082_496),

@@ -14,7 +14,9 @@ from statistics import mean, stdev
 
 import pytest
 
+from zoo.data import Texts
 from zoo.opened import places_of
+from zoo.pretrained import ENCODERS
 from zoo.recipes import RECIPES
 from zoo.training import Thaw
 
@@ -222,14 +224,17 @@ def commands() -> list[tuple[Path, list[str]]]:
 
 def flags_of(verb: str, name: str) -> set[str]:
     """The flags that a verb takes for a recipe, or for a run or the published weights of one."""
-    recipe = RECIPES[{"gpt2": "gpt"}.get(name, name.removeprefix("logs/").removesuffix("-XXXXXX"))]
+    recipe = RECIPES[
+        {"gpt2": "gpt", **dict.fromkeys(ENCODERS, "bert")}.get(name, name.removeprefix("logs/").removesuffix("-XXXXXX"))
+    ]
     task, data = recipe.task, recipe.data
     more = {
         # A record leaves out what came later and is not set.
         "fit": recipe.leaves().keys() | {"minutes"} | {f"data.{field}" for field in names(data)},
         "bench": recipe.leaves().keys(),
         "look": recipe.leaves().keys(),
-        "finetune": replace(recipe, method=Thaw()).leaves().keys(),
+        "finetune": replace(recipe, method=Thaw()).leaves().keys()
+        | ({f"data.{field}" for field in names(Texts)} if name.startswith(("bert", "logs/bert", "minilm")) else set()),
         "predict": {"weights"} | names(task.Ask) | names(data.Inputs) if task.verb == verb else set(),
         "generate": {"weights"} | names(task.Ask) if task.verb == verb else set(),
         "evaluate": {f"data.{field}" for field in places_of(data)},

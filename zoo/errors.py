@@ -15,6 +15,8 @@ MOVING = "\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 class UserError(ValueError):
     """The input or the machine is at fault: the message is one line with what came, what was wanted and what to do."""
 
+    _keras_call_info_injected = True  # Keras would wrap one that a layer raises in the arguments of its call
+
 
 class Stopped(Exception):
     """Ctrl-C or SIGTERM during a training, whose state has been saved."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import UserError, check_contract
-from zoo.pretrained import HUB, IMAGENET
+from zoo.pretrained import HUB, IMAGENET, of_pictures
 from zoo.recipes import RECIPES
 
 if TYPE_CHECKING:
@@ -280,16 +280,22 @@ def kinds() -> dict[str, dict[str, type]]:
 
 
 def published(name: str, weights: str) -> Opened:
-    """A published network: one of keras.applications, or else one in the format of GPT-2."""
-    from zoo.data import Text
+    """A published network: one of keras.applications, or else one in the format of GPT-2 or of BERT."""
+    from zoo.data import Masked, Text
     from zoo.data.source import knowing
-    from zoo.pretrained import applications, gpt2
-    from zoo.tasks import Classification, LanguageModel
+    from zoo.pretrained import applications, bert, gpt2
+    from zoo.pretrained.folder import CONFIG, folder_of, read_json
+    from zoo.tasks import Classification, LanguageModel, MaskedLanguageModel
 
-    if name in IMAGENET or weights == "imagenet" or weights.endswith((".h5", ".hdf5")):
+    if of_pictures(name, weights):
         spec = applications.spec_of(name)
         task = Classification()
         return Opened(name, spec, applications.ImageNet(), task, lambda: applications.pretrained(name, weights=weights))
-    model, tokenizer, ends = gpt2.published_gpt2(name, weights)
+    folder = folder_of(name, weights)
+    if str(read_json(folder / CONFIG).get("model_type")) in bert.EPSILONS:
+        model, file, context = bert.published_bert(name, folder, head="words")
+        spec = {"vocabulary": model.output_shape[-1], "context": context}
+        return Opened(name, spec, Masked(tokenizer=file, context=context), MaskedLanguageModel(), lambda: model)
+    model, tokenizer, ends = gpt2.published_gpt2(name, folder)
     spec = {"vocabulary": model.output_shape[-1], "context": model.input_shape[1]}
     return Opened(name, spec, knowing(Text(), codec=tokenizer, ends=ends), LanguageModel(), lambda: model)

@@ -10,6 +10,7 @@ import tyro
 
 from zoo.errors import UserError
 from zoo.opened import check_is_run
+from zoo.pretrained import of_pictures
 
 if TYPE_CHECKING:
     import keras
@@ -35,7 +36,7 @@ def transferred(
         context: for text, the number of tokens of a window.
         carried: for text whose state is carried from window to window, the number of texts that are read side by side.
         base: folder of a run, or with `weights` the name of a network.
-        weights: "imagenet" or a file in that format.
+        weights: "imagenet", "hub", or a file or a folder of such weights.
         digest: of the base's weights below its head, so that other weights make another recipe.
 
     Returns:
@@ -51,6 +52,12 @@ def transferred(
     trained = load(base, weights, tuple(input_shape[:2]) if input_shape else None)
     if digest and digest != digest_of(trained):
         raise UserError(f"{base} has changed since this run was started: type the command again when it is trained")
+    if vocabulary and classes:
+        known = next((layer.input_dim for layer in trained.layers if layer.name == "tokens"), vocabulary)
+        if known != vocabulary:
+            raise ValueError(
+                f"the tokenizer knows {vocabulary} tokens, but {base} was trained on {known}: give its own"
+            )
     wanted, given = trained.input_shape[1:], input_shape or (context,)
     pictures = len(wanted) == 3
     if pictures and tuple(given[:2]) != wanted[:2]:
@@ -99,6 +106,10 @@ def load(base: Path | str, weights: Path | str | None, size: tuple[int, int] | N
     Raises:
         UserError: there is none, or it has no layer called "logits", or several inputs.
     """
+    if weights is not None and not of_pictures(str(base), str(weights)):
+        from zoo.pretrained.bert import published_bert
+
+        return published_bert(str(base), weights).model
     if weights is not None:
         from zoo.pretrained.applications import pretrained
 
@@ -110,11 +121,15 @@ def load(base: Path | str, weights: Path | str | None, size: tuple[int, int] | N
 
 
 def with_head(model: keras.Model, base: Path | str) -> keras.Model:
-    """The network of the run `base` itself.
+    """The network of the run `base` itself; one that fills in words with a new head for whole texts.
 
     Raises:
         UserError: it has no layer called "logits", or several inputs.
     """
+    if model.name.startswith("bert_masked"):
+        from zoo.models.bert import headed
+
+        return headed(model)
     if "logits" not in [layer.name for layer in model.layers]:
         raise UserError(f"{base} holds a network without a layer called logits: it has no head that can be replaced")
     if len(model.inputs) > 1:

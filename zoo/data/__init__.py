@@ -4,6 +4,7 @@ import zoo.backend  # first: it imports Keras without noise and configures it
 from zoo.data.arrays import Arrays
 from zoo.data.augment import Augment
 from zoo.data.images import Images
+from zoo.data.masked import Masked
 from zoo.data.pairs import Pairs
 from zoo.data.pictures import find_pictures, read_picture
 from zoo.data.rows import Rows
@@ -20,6 +21,7 @@ __all__ = [
     "Arrays",
     "Augment",
     "Images",
+    "Masked",
     "Pairs",
     "Rows",
     "Series",

@@ -18,6 +18,7 @@ from tokenizers import Tokenizer
 from zoo.data.inputs import Lines
 from zoo.data.labelled import Labelled, read_labelled
 from zoo.data.languages import Languages
+from zoo.data.padding import PADDINGS
 from zoo.data.pipeline import single_pass, training_stream
 from zoo.data.prepare import builder_of, examples, known_builder, place_of, prepare, split_names
 from zoo.data.source import Source, as_paths, counted, knowing
@@ -48,11 +49,12 @@ class Texts(Source):
     directory: Path | None = field(default=None, metadata={"local": True})
     """Where TFDS stores data; by default TFDS_DATA_DIR, or else ~/tensorflow_datasets."""
     tokens: Kind = "characters"
-    """Kind of tokens: characters, words, or bpe (byte-pair encoding)."""
+    """Kind of tokens: characters, words, bpe (byte-pair encoding), or wordpiece (lower-case parts of words, framed as
+    BERT wants them)."""
     vocabulary: int = 20_000
     """Largest number of tokens; for words and bpe."""
     tokenizer: Path | None = None
-    """A tokenizer.json to use instead of learning one from the training split; its token 0 must be <pad>."""
+    """A tokenizer.json to use instead of learning one from the training split; its token 0 must be padding."""
     length: int = 64
     """Number of tokens to read of each text; longer texts are truncated."""
     batch: int = 64
@@ -129,10 +131,17 @@ class Texts(Source):
         """
         if self.tokenizer is None:
             return learn(self.tokens, "\n".join(self._stored("train")[0]), self.vocabulary, SPECIAL)
-        codec = read_tokenizer(self.tokenizer)
-        if codec.id_to_token(0) != SPECIAL[0]:
-            raise UserError(f"{self.tokenizer} has {codec.id_to_token(0)!r} as its token 0, but must have <pad>")
+        codec = read_tokenizer(self.tokenizer, padded=True)
+        if codec.id_to_token(0) not in PADDINGS:
+            wanted = " or ".join(PADDINGS)
+            raise UserError(f"{self.tokenizer} has {codec.id_to_token(0)!r} as its token 0, but must have {wanted}")
         return codec
+
+    @cached_property
+    def closing(self) -> int:
+        """The number of marks that the tokenizer sets after each text, such as [SEP]; those before it need no care."""
+        marks = self.codec.encode("a").special_tokens_mask
+        return len(marks) - len("".join(map(str, marks)).rstrip("1"))
 
     @cached_property
     def splits(self) -> dict[str, str]:
@@ -192,9 +201,9 @@ class Texts(Source):
         Raises:
             UserError: the text is empty, or the tokenizer cannot read it.
         """
-        tokens = encode(self.codec, given, "it")
-        if not tokens:
+        if not encode(self.codec, given, "it"):
             raise UserError("it is empty")
+        tokens = encode(self.codec, given, "it", framed=True)
         unknown = out_of_vocabulary(self.codec, given)
         return self.filled(tokens), {"unknown": unknown} if unknown else {}
 
@@ -207,9 +216,12 @@ class Texts(Source):
         return [self.codec.decode([int(token) for token in row if token]) for row in inputs]
 
     def filled(self, tokens: Sequence[int]) -> np.ndarray:
-        """The tokens of a text, truncated or padded at the end to (length,) int32."""
+        """The tokens of a text, truncated before the marks that end it or padded at the end, to (length,) int32."""
         row = np.zeros(self.length, np.int32)
-        row[: len(tokens)] = tokens[: self.length]
+        if len(tokens) > self.length:
+            kept = min(self.closing, self.length)
+            tokens = [*tokens[: self.length - kept], *tokens[len(tokens) - kept :]]
+        row[: len(tokens)] = tokens
         return row
 
     def _stream(self, tokens: np.ndarray, labels: np.ndarray, *, seed: int, step: int, stopwatch):
@@ -272,7 +284,7 @@ class Texts(Source):
         if split not in cache:
             texts, labels = self._stored(split)
             what = f"the {split} part of {self.title}"
-            cache[split] = [encode(self.codec, text, what) for text in texts], labels
+            cache[split] = [encode(self.codec, text, what, framed=True) for text in texts], labels
         return cache[split]
 
 

@@ -11,10 +11,12 @@ import numpy as np
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from zoo.backend import hushed
+from zoo.data.padding import with_padding_first
 from zoo.data.plain import PIECE, pieces
+from zoo.data.wordpiece import learn_wordpiece, of_vocabulary
 from zoo.errors import UserError
 
-Kind = Literal["characters", "words", "bpe"]
+Kind = Literal["characters", "words", "bpe", "wordpiece"]
 VOCABULARY = 1_000_000  # largest number of tokens
 UNKNOWN, LINE_END = "<unk>", "<eos>"
 # How `learn` cuts characters, and the line ends of its words, as the library writes them down.
@@ -28,7 +30,7 @@ def learn(kind: Kind, text: str, vocabulary: int, special: tuple[str, ...] = ())
     Args:
         kind: characters: each is a token, and one more stands for unknown ones; words: whatever is separated by white
             space, and the ends of lines; bpe: byte-pair encoding of bytes (Sennrich 2015, arXiv:1508.07909; Radford
-            2019, section 2.2), which can encode any text.
+            2019, section 2.2), which can encode any text; wordpiece: lower-case parts of words (see `learn_wordpiece`).
         text: the text of the training split, which alone determines the tokens.
         vocabulary: largest number of tokens, for words and bpe; the most frequent are kept.
         special: tokens that stand for no text; they get the first numbers, from 0.
@@ -51,6 +53,8 @@ def learn(kind: Kind, text: str, vocabulary: int, special: tuple[str, ...] = ())
         before = decoders.Replace(Regex("^"), " ")
         lines = [decoders.Replace(f" {LINE_END}", "\n"), decoders.Replace("\n ", "\n"), decoders.Strip(" ", 1, 0)]
         tokenizer.decoder = decoders.Sequence([before, decoders.Fuse(), *lines])
+    elif kind == "wordpiece":
+        tokenizer = learn_wordpiece(text, vocabulary, special)
     else:
         tokenizer = Tokenizer(models.BPE())
         tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -76,14 +80,14 @@ def out_of_vocabulary(tokenizer: Tokenizer, text: str) -> list[str]:
     return [part for part in dict.fromkeys(parts) if tokenizer.token_to_id(part) is None]
 
 
-def encode(tokenizer: Tokenizer, text: str, what: str) -> list[int]:
-    """The numbers of the text's tokens.
+def encode(tokenizer: Tokenizer, text: str, what: str, *, framed: bool = False) -> list[int]:
+    """The numbers of the text's tokens; if `framed`, with those that the tokenizer sets around a text, if it does.
 
     Raises:
         UserError: part of the text is not in the vocabulary, and the tokenizer has no token for unknown text.
     """
     try:
-        return tokenizer.encode(text, add_special_tokens=False).ids
+        return tokenizer.encode(text, add_special_tokens=framed).ids
     except Exception as error:  # the library has no exception class of its own
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{what} cannot be read by the tokenizer ({reason}): take another --data.tokenizer") from error
@@ -131,13 +135,25 @@ def size_of_vocabulary(tokenizer: Tokenizer, what: str) -> int:
     return max(numbers) + 1
 
 
-def read_tokenizer(path: Path) -> Tokenizer:
-    """The tokenizer in a tokenizer.json, without its truncation and padding.
+def read_tokenizer(path: Path, *, padded: bool = False) -> Tokenizer:
+    """The tokenizer in a tokenizer.json or in the vocab.txt of BERT, without its truncation and padding.
+
+    Args:
+        path: of the file.
+        padded: whether padding is to be token 0, as it is for all networks here that take it: if the tokenizer has a
+            token for padding, that and the first change places.
 
     Raises:
         UserError: the file is missing or damaged.
     """
-    return checked_tokenizer(lambda: Tokenizer.from_str(path.read_text(encoding="utf-8")), path)
+
+    first = with_padding_first if padded else str
+
+    def make() -> Tokenizer:
+        text = path.read_text(encoding="utf-8")
+        return of_vocabulary(text) if path.suffix == ".txt" else Tokenizer.from_str(first(text))
+
+    return checked_tokenizer(make, path)
 
 
 def checked_tokenizer(make: Callable[[], Tokenizer], path: Path) -> Tokenizer:

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from zoo.errors import UserError
+
 
 @keras.saving.register_keras_serializable(package="zoo")
 class LearnedPositions(keras.Layer):
@@ -22,9 +24,18 @@ class LearnedPositions(keras.Layer):
         self.positions = self.add_weight((self.count, shape[-1]), start, name="positions")
 
     def call(self, x, at=0):
-        """Adds positions `at` to `at + T - 1` to x."""
+        """Adds positions `at` to `at + T - 1` to x.
+
+        Raises:
+            UserError: there are not as many.
+        """
+        if isinstance(at, int) and x.shape[1] is not None and at + x.shape[1] > self.count:
+            raise UserError(
+                f"texts have {x.shape[1]} tokens, but the network has {self.count - at} positions: give a smaller "
+                "--data.length, or a network that was built for more"
+            )
         # Taken, not sliced: XLA would compile a slice anew for each value of `at`.
-        return x + ops.cast(ops.take(self.positions, ops.arange(x.shape[1]) + at, axis=0), x.dtype)
+        return x + ops.cast(ops.take(self.positions, ops.arange(ops.shape(x)[1]) + at, axis=0), x.dtype)
 
     def get_config(self):
         """The constructor's arguments."""

@@ -9,7 +9,9 @@ Checked against: torch.nn.TransformerEncoderLayer and TransformerDecoderLayer.
 import keras
 from keras import layers, ops
 
-from zoo.layers.attention import CrossAttention, SelfAttention, passed_on
+from zoo.layers.attention import CrossAttention, SelfAttention, normal, passed_on
+
+EPSILON = 1e-5  # of PyTorch's layer normalisation
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -22,20 +24,35 @@ class EncoderBlock(keras.Layer):
         norm: post or pre.
         activation: between the two dense layers, by its name in Keras.
         dropout: fraction dropped while training, of the attention weights and of the output of each sublayer.
+        epsilon: of the normalisations; PyTorch's by default.
+        stddev: standard deviation of the initial weights of all projections; None: Glorot's initialisation.
 
     Raises:
         ValueError: norm is neither post nor pre.
     """
 
-    def __init__(self, heads: int, hidden: int, *, norm: str, activation: str, dropout: float, **options):
+    def __init__(
+        self,
+        heads: int,
+        hidden: int,
+        *,
+        norm: str,
+        activation: str,
+        dropout: float,
+        epsilon: float = EPSILON,
+        stddev: float | None = None,
+        **options,
+    ):
         super().__init__(**options)
         self.heads, self.pre = heads, checked(norm) == "pre"
         self.settings = {"heads": heads, "hidden": hidden, "norm": norm, "activation": activation, "dropout": dropout}
+        self.settings |= {"epsilon": epsilon, "stddev": stddev}
 
     def build(self, shape):
         """Creates the sublayers."""
+        stddev = self.settings["stddev"]
         options = {"dropout": self.settings["dropout"], "dtype": self.dtype_policy}
-        self.attention = SelfAttention(self.heads, name="attention", **options)
+        self.attention = SelfAttention(self.heads, name="attention", stddev=stddev, out_stddev=stddev, **options)
         self.attention.build(shape)
         self.norms, self.mlp_in, self.mlp_out, self.drop = common(shape, 2, self.settings, self.dtype_policy)
 
@@ -139,17 +156,18 @@ def common(shape, sublayers: int, settings: dict, dtype) -> tuple:
     Args:
         shape: of the block's input, (B, T, D).
         sublayers: how many sublayers the block has, each with a normalisation of its own.
-        settings: the block's `hidden`, `activation` and `dropout`.
+        settings: the block's `hidden`, `activation` and `dropout`, and if it has them `epsilon` and `stddev`.
         dtype: the block's dtype policy.
 
     Returns:
         A list of the normalisations; the two dense layers, which are the same at each place (section 3.3); and the
         dropout for the output of each sublayer.
     """
-    hidden = settings["hidden"]
-    norms = [normalization(name=f"norm{number}", dtype=dtype) for number in range(1, sublayers + 1)]
-    mlp_in = layers.Dense(hidden, settings["activation"], name="mlp_in", dtype=dtype)
-    mlp_out = layers.Dense(shape[-1], name="mlp_out", dtype=dtype)
+    hidden, epsilon, stddev = settings["hidden"], settings.get("epsilon", EPSILON), settings.get("stddev")
+    start = "glorot_uniform" if stddev is None else normal(stddev)
+    norms = [normalization(epsilon, name=f"norm{number}", dtype=dtype) for number in range(1, sublayers + 1)]
+    mlp_in = layers.Dense(hidden, settings["activation"], kernel_initializer=start, name="mlp_in", dtype=dtype)
+    mlp_out = layers.Dense(shape[-1], kernel_initializer=start, name="mlp_out", dtype=dtype)
     drop = layers.Dropout(settings["dropout"], name="drop", dtype=dtype)
     for part in (*norms, mlp_in):
         part.build(shape)
@@ -172,6 +190,6 @@ def padding_mask(tokens):
     return ops.not_equal(tokens, 0)[:, None, None]
 
 
-def normalization(**options) -> keras.Layer:
-    """Layer normalisation with PyTorch's epsilon, so that the networks can be compared with PyTorch's."""
-    return layers.LayerNormalization(epsilon=1e-5, **options)
+def normalization(epsilon: float = EPSILON, **options) -> keras.Layer:
+    """Layer normalisation, by default with PyTorch's epsilon, so that the networks can be compared with PyTorch's."""
+    return layers.LayerNormalization(epsilon=epsilon, **options)

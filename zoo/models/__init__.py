@@ -4,6 +4,7 @@ import keras
 
 import zoo.backend  # first: it imports Keras without noise and configures it
 from zoo.models.alexnet import alexnet
+from zoo.models.bert import bert, bert_masked, bert_tagger
 from zoo.models.bigmodel import bigmodel
 from zoo.models.cnn import cnn
 from zoo.models.gpt import GptWriter, gpt
@@ -25,6 +26,9 @@ __all__ = [
     "WRITERS",
     "Writer",
     "alexnet",
+    "bert",
+    "bert_masked",
+    "bert_tagger",
     "bigmodel",
     "cnn",
     "googlenet",

@@ -13,8 +13,25 @@ IMAGENET = (
     "inception_v3",
     "xception",
 )
-# For --weights hub: the networks that OpenAI published (Radford 2019), and one distilled from them (Sanh 2019).
-HUB = {
+
+
+def of_pictures(name: str, weights: str) -> bool:
+    """Whether a published network is one of keras.applications, and not one of texts."""
+    return name in IMAGENET or weights == "imagenet" or weights.endswith((".h5", ".hdf5"))
+
+
+# For --weights hub, those that fill in words and are fine-tuned: BERT (Devlin 2018), RoBERTa (Liu 2019), and MiniLM
+# (Wang 2020) as it was trained further for sentences (Reimers 2019).
+ENCODERS = {
+    "minilm": "sentence-transformers/all-MiniLM-L6-v2",
+    "bert-base": "google-bert/bert-base-uncased",
+    "bert-base-cased": "google-bert/bert-base-cased",
+    "bert-large": "google-bert/bert-large-uncased",
+    "roberta-base": "FacebookAI/roberta-base",
+    "roberta-large": "FacebookAI/roberta-large",
+}
+# Those that write: what OpenAI published (Radford 2019), and one distilled from it (Sanh 2019).
+HUB = ENCODERS | {
     "gpt2": "openai-community/gpt2",
     "gpt2-medium": "openai-community/gpt2-medium",
     "gpt2-large": "openai-community/gpt2-large",

@@ -53,6 +53,13 @@ def texts() -> tuple[Recipe, ...]:
     return TEXTS
 
 
+def bert() -> tuple[Recipe, ...]:
+    """The recipes for BERT."""
+    from zoo.recipes.bert import BERT
+
+    return BERT
+
+
 def translation() -> tuple[Recipe, ...]:
     """The recipes for translation."""
     from zoo.recipes.translation import TRANSLATION
@@ -100,6 +107,11 @@ TABLES: dict[Callable[[], tuple[Recipe, ...]], dict[str, str]] = {
     },
     texts: {
         "textcnn": "languages; convolutions over characters (Kim 2014) tell 26 languages apart",
+    },
+    bert: {
+        "bert": "pydocs; BERT (Devlin 2018) fills in hidden words",
+        "bert-imdb": "imdb_reviews; a larger one on film reviews, to be fine-tuned",
+        "bert-languages": "languages; the same network tells texts apart from nothing",
     },
     translation: {
         "transformer": "dates; the Transformer (Vaswani 2017) turns dates into ISO 8601",

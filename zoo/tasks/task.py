@@ -95,6 +95,10 @@ class Task(ABC):
     def weights(self, source) -> dict[int, float] | None:
         """Keras' `class_weight`; None: all examples have the same weight."""
 
+    def tuned(self) -> Task:
+        """What such a network is fine-tuned to do on the data that the source's `beside` gives: the same."""
+        return self
+
     @abstractmethod
     def look(self, source, sample: tuple) -> dict[str, View]:
         """Views of the training data by name, which `look` shows, and TensorBoard before the first step.
