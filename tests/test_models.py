@@ -29,6 +29,7 @@ from zoo.models import (
     recurrent,
     resnet,
     rnn,
+    t5,
     transformer,
     transformer_classifier,
     vgg,
@@ -38,6 +39,8 @@ from zoo.models import (
 from zoo.models.inception import MODULES, mixed, tower
 from zoo.models.resnet import VARIANTS as RESNETS
 from zoo.models.resnet import Variant as ResNet
+from zoo.models.t5 import VARIANTS as T5S
+from zoo.models.t5 import Variant as T5
 from zoo.models.transformer import VARIANTS as TRANSFORMERS
 
 POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
@@ -99,6 +102,12 @@ def narrow_googlenet(input_shape, classes, *, scaling: str = "unit", **options):
         return googlenet(input_shape, classes, scaling=scaling, **options)
 
 
+def narrow_t5(vocabulary, *, dropout: float = 0.1, **form):
+    """Its heads together are wider than the rest, as those of some published ones."""
+    with patch.dict(T5S, narrow=T5(width=16, heads=4, size=6, hidden=32, depth=2, **form)):
+        return t5(vocabulary, variant="narrow", dropout=dropout)
+
+
 def inception_modules(input_shape, classes, *, scaling: str = "symmetric"):
     """All kinds of steps of Inception v3, once each."""
     inputs = keras.Input(input_shape)
@@ -153,13 +162,15 @@ SEQUENCES = {
     "transformer-post": Case(translate, pairs, (5, VOCABULARY)),
     "transformer-pre": Case(partial(translate, norm="pre", activation="gelu", decoder_depth=1), pairs, (5, VOCABULARY)),
     "transformer-untied": Case(partial(translate, depth=1, tied=False), pairs, (5, VOCABULARY)),
+    "t5": Case(partial(narrow_t5, VOCABULARY), pairs, (5, VOCABULARY)),
+    "t5-1.1": Case(partial(narrow_t5, VOCABULARY, gated=True, tied=False), pairs, (5, VOCABULARY)),
     "classifier": Case(classify, partial(sentences, length=7), (3,)),
     "classifier-post": Case(partial(classify, depth=1, norm="post"), partial(sentences, length=7), (3,)),
 }
 BUILDERS = IMAGES | SEQUENCES
 # Each has only layers and options that another one has too: in float32 and on TensorFlow it shows what is its own.
 COVERED = {"cnn-colour", "bigmodel", "vgg11", "inception_v3", "resnet18", "resnet50", "resnet50v2", "vit"}
-COVERED |= {"recurrent-stack", "gpt", "transformer-post", "classifier-post"}
+COVERED |= {"recurrent-stack", "gpt", "transformer-post", "classifier-post", "t5"}
 
 # A builder with its arguments, and the number of weights that somebody else states for it.
 COUNTS = {
@@ -187,6 +198,9 @@ COUNTS = {
     # nanoGPT counts 0.80 M, without the positions.
     "gpt": (partial(gpt, 65, 64), 795_904 + 64 * 128),
     "gpt-2": (partial(gpt, 50257, 1024, variant="small", bias=True, gelu="tanh"), 124_439_808),  # transformers
+    "t5-small": (partial(t5, 32_128, variant="small"), 60_506_624),  # transformers
+    "t5-base": (partial(t5, 32_128, variant="base"), 222_903_552),  # transformers
+    "t5-small-1.1": (partial(t5, 32_128, variant="small-1.1"), 76_961_152),  # transformers, with an output of its own
     # As PyTorch counts the network that it is timed beside, and the base model of table 3 with the paper's tokens.
     "transformer": (partial(transformer, 8000, width=128, heads=8, depth=4, hidden=512, tied=False), 4_931_392),
     "transformer-base": (partial(transformer, 37_000, **TRANSFORMERS["base"]), 63_082_496),
@@ -387,6 +401,7 @@ def test_images_and_settings_that_do_not_fit(build, shape, words):
         (partial(lm, 10, 8, units=()), "units came empty, but the network needs at least one recurrent layer"),
         (partial(lm, 10, 8, units=(200, 100), tied=True), "tied to an embedding of 200 the last must be 200"),
         (partial(gpt, 10, 8, variant="huge"), "variant came as 'huge', but the known ones are nano, mini, small, .*, "),
+        (partial(t5, 10, variant="huge"), "variant came as 'huge', but the known ones are nano, small, base, .*, "),
         (partial(gpt, 10, 8, gelu="fast"), "gelu came as 'fast', but must be exact or tanh"),
         (partial(transformer, 9, norm="both"), "norm came as 'both', but must be post or pre"),
         (partial(transformer, 9, **SMALL | {"heads": 3}), "heads came as 3, but must divide the width, 16"),

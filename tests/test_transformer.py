@@ -1,11 +1,11 @@
-"""The Transformer: padding changes nothing, in the source, in the target and in a text to classify."""
+"""The Transformer and T5: padding changes nothing, in the source, in the target and in a text to classify."""
 
 import keras
 import numpy as np
 import pytest
 from test_models import BUILDERS, array
 
-TRANSLATORS = [name for name in BUILDERS if name.startswith("transformer")]
+TRANSLATORS = [name for name in BUILDERS if name.startswith(("t5", "transformer"))]
 CLASSIFIERS = [name for name in BUILDERS if name.startswith("classifier")]
 CLOSE = {"rtol": 1e-5, "atol": 1e-6}
 

@@ -13,6 +13,7 @@ from zoo.models.mlp import mlp
 from zoo.models.nlinear import nlinear
 from zoo.models.resnet import resnet
 from zoo.models.rnn import gru, lstm, recurrent, rnn
+from zoo.models.t5 import T5Writer, t5
 from zoo.models.textcnn import textcnn
 from zoo.models.transformer import TransformerWriter, transformer, transformer_classifier
 from zoo.models.vgg import vgg
@@ -37,6 +38,7 @@ __all__ = [
     "recurrent",
     "resnet",
     "rnn",
+    "t5",
     "textcnn",
     "transformer",
     "transformer_classifier",
@@ -47,7 +49,7 @@ __all__ = [
 ]
 
 # By the part of a network's name before the first "_".
-WRITERS = {"gpt": GptWriter, "lm": LmWriter, "transformer": TransformerWriter}
+WRITERS = {"gpt": GptWriter, "lm": LmWriter, "t5": T5Writer, "transformer": TransformerWriter}
 
 
 def writer_of(model: keras.Model) -> Writer:

@@ -3,7 +3,7 @@
 from functools import partial
 
 from zoo.data import Pairs
-from zoo.models import transformer
+from zoo.models import t5, transformer
 from zoo.tasks import Translation
 from zoo.training import Optimizer, Recipe
 
@@ -37,5 +37,19 @@ TRANSLATION = (
         # Faster on a processor with bfloat16 instructions; for others, use --precision float32. XLA is left off, as it
         # would compile each of the lengths separately.
         precision="mixed_bfloat16",
+    ),
+    # python -m zoo.fit t5                       (dates and number words, no network)
+    # python -m zoo.fit t5 --data.file my.tsv --data.tokens bpe
+    Recipe(
+        name="t5",
+        # Small, for characters; with little dropout, because the data follow exact rules.
+        model=partial(t5, variant="nano", dropout=0.05),
+        data=Pairs("dates_and_numbers"),
+        # No label smoothing, because each text has exactly one right answer.
+        task=Translation(label_smoothing=0.0),
+        # Muon, since there are few steps.
+        optimizer=Optimizer("muon", rate=4e-3, warmup=0.1, weight_decay=0.05, clip=1.0),
+        epochs=5,
+        monitor="last",
     ),
 )
