@@ -280,16 +280,25 @@ def kinds() -> dict[str, dict[str, type]]:
 
 
 def published(name: str, weights: str) -> Opened:
-    """A published network: one of keras.applications, or else one in the format of GPT-2."""
+    """A published network: one of keras.applications, or else one in transformers' format, a GPT-2 or a T5."""
     from zoo.data import Text
     from zoo.data.source import knowing
-    from zoo.pretrained import applications, gpt2
-    from zoo.tasks import Classification, LanguageModel
+    from zoo.pretrained import applications, gpt2, t5
+    from zoo.tasks import Classification, LanguageModel, Prompted
 
     if name in IMAGENET or weights == "imagenet" or weights.endswith((".h5", ".hdf5")):
         spec = applications.spec_of(name)
         task = Classification()
         return Opened(name, spec, applications.ImageNet(), task, lambda: applications.pretrained(name, weights=weights))
+    if gpt2.kind_of(name, weights) == "t5":
+        model, tokenizer = t5.published_t5(name, weights)
+        return Opened(
+            name,
+            {"vocabulary": model.output_shape[-1]},
+            knowing(t5.T5Texts(), codec=tokenizer),
+            Prompted(),
+            lambda: model,
+        )
     model, tokenizer, ends = gpt2.published_gpt2(name, weights)
     spec = {"vocabulary": model.output_shape[-1], "context": model.input_shape[1]}
     return Opened(name, spec, knowing(Text(), codec=tokenizer, ends=ends), LanguageModel(), lambda: model)

@@ -19,11 +19,13 @@ from zoo.data.dates import DAYS, FIRST, LOCALES, formatted
 FORMS = ("long", "full", "yMMMEd")  # unlike the others, they do not leave open which number is the month
 NUMBERS = 100_000
 EACH = 15_000  # days, and as many numbers
+# fmt: off
 SMALL = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen"
-).split()
-TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+)
+# fmt: on
+TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 
 
 class DatesAndNumbers(tfds.core.GeneratorBasedBuilder):

@@ -12,7 +12,7 @@ import keras
 from keras import layers, ops
 
 
-def scaled_dot_product(query, key, value, mask=None, drop=None, scale=None, offsets=None):
+def scaled_dot_product(query, key, value, mask=None, drop=None, *, scale=None, offsets=None):
     """softmax(Q K' / sqrt(d)) V (equation 1) in each head, with the softmax in float32.
 
     Args:
@@ -27,11 +27,11 @@ def scaled_dot_product(query, key, value, mask=None, drop=None, scale=None, offs
     Returns:
         (B, T, H, d).
     """
-    weights = ops.cast(attention_weights(query, key, mask, scale, offsets), value.dtype)
+    weights = ops.cast(attention_weights(query, key, mask, scale=scale, offsets=offsets), value.dtype)
     return ops.einsum("bhts,bshd->bthd", weights if drop is None else drop(weights), value)
 
 
-def attention_weights(query, key, mask=None, scale=None, offsets=None):
+def attention_weights(query, key, mask=None, *, scale=None, offsets=None):
     """softmax(Q K' / sqrt(d)): the weight of each value for each query, float32 (B, H, T, S)."""
     scale = query.shape[-1] ** -0.5 if scale is None else scale
     scores = ops.einsum("bthd,bshd->bhts", query * scale, key)
@@ -93,7 +93,7 @@ class SelfAttention(keras.Layer):
         self.qkv.build(shape)
         self.out.build((*shape[:-1], width))
 
-    def call(self, x, mask=None, cache=None, at=0, offsets=None, training=False):
+    def call(self, x, mask=None, cache=None, at=0, *, offsets=None, training=False):
         """Attends from x to x, or with a cache to all positions in the cache.
 
         Args:
@@ -119,7 +119,8 @@ class SelfAttention(keras.Layer):
             before = ops.arange(ops.shape(key)[1])[None] <= ops.arange(ops.shape(x)[1])[:, None] + at  # (T, T or C)
             mask = before if mask is None else ops.logical_and(mask, before)
         drop = partial(self.drop, training=training)
-        y = self.out(joined(scaled_dot_product(query, key, value, mask, drop, self.scale, offsets)))
+        y = scaled_dot_product(query, key, value, mask, drop, scale=self.scale, offsets=offsets)
+        y = self.out(joined(y))
         return y if cache is None else (y, cache)
 
     def compute_mask(self, x, mask=None):
@@ -197,12 +198,12 @@ class CrossAttention(keras.Layer):
         key, value = self.keys_and_values(memory) if keys_and_values is None else keys_and_values
         (query,) = split(self.query(x), 1, self.heads)  # (B, T, H, D / H)
         drop = partial(self.drop, training=training)
-        return self.out(joined(scaled_dot_product(query, key, value, mask, drop, self.scale)))
+        return self.out(joined(scaled_dot_product(query, key, value, mask, drop, scale=self.scale)))
 
     def attention_weights(self, x, memory, mask=None):
         """The weight that each position of x gives to each place of the memory: float32 (B, heads, T, S)."""
         (query,) = split(self.query(x), 1, self.heads)
-        return attention_weights(query, self.keys_and_values(memory)[0], of_places(mask), self.scale)
+        return attention_weights(query, self.keys_and_values(memory)[0], of_places(mask), scale=self.scale)
 
     def compute_mask(self, x, mask=None):
         """None: the mask is that of the memory, and Keras must not pass it on with the output."""

@@ -251,7 +251,7 @@ class Block(keras.Layer):
         self.mlp_out.build((*x_shape[:-1], hidden))
         self.drop = layers.Dropout(dropout, name="drop", dtype=dtype)
 
-    def call(self, x, memory=None, mask=None, offsets=None, keys_and_values=None, cache=None, at=0, training=False):
+    def call(self, x, memory=None, *, mask=None, offsets=None, keys_and_values=None, cache=None, at=0, training=False):
         """Applies the block.
 
         Args:

@@ -65,11 +65,7 @@ def published_gpt2(name: str, weights: str | Path) -> Published:
     Raises:
         UserError: a file cannot be downloaded, is missing or damaged, or is not that of a GPT-2.
     """
-    folder = Path(weights)
-    if str(weights) == "hub":
-        return published_gpt2(name, fetch(HUB.get(name, name)))
-    if not folder.is_dir():
-        raise UserError(f"--weights came as {weights}, but there is no such folder: wanted hub, or a folder")
+    folder = folder_of(name, weights)
     config = read_json(folder / CONFIG)
     gelu = str(config.get("activation_function", "gelu_new"))
     form = FORM | {"activation_function": gelu if gelu in GELUS else "gelu_new"}
@@ -102,6 +98,28 @@ def published_gpt2(name: str, weights: str | Path) -> Published:
     model = gpt(used, context, variant=known[size], bias=True, gelu=GELUS[gelu])
     fill(model, folder, vocabulary)
     return Published(model, tokenizer, ends_of(folder, config, tokenizer))
+
+
+def folder_of(name: str, weights: str | Path) -> Path:
+    """The folder of a published network: the given one, or that of a repository on the hub, fetched if necessary.
+
+    Raises:
+        UserError: there is no such folder, or it cannot be downloaded.
+    """
+    if str(weights) == "hub":
+        return fetch(HUB.get(name, name))
+    if not Path(weights).is_dir():
+        raise UserError(f"--weights came as {weights}, but there is no such folder: wanted hub, or a folder")
+    return Path(weights)
+
+
+def kind_of(name: str, weights: str | Path) -> str | None:
+    """What kind of network a folder holds, as its settings call it, such as gpt2 or t5; None if they do not say it.
+
+    Raises:
+        UserError: the settings are missing or damaged.
+    """
+    return read_json(folder_of(name, weights) / CONFIG).get("model_type")
 
 
 def within(tokenizer: Tokenizer, vocabulary: int, folder: Path) -> Tokenizer:

@@ -4,8 +4,18 @@ import zoo.backend  # first: it imports Keras without noise and configures it
 from zoo.tasks.classification import Classification
 from zoo.tasks.forecast import Forecast
 from zoo.tasks.language import LanguageModel
+from zoo.tasks.prompted import Prompted
 from zoo.tasks.rows import RowClassification
 from zoo.tasks.task import Panel, Task
 from zoo.tasks.translation import Translation
 
-__all__ = ["Classification", "Forecast", "LanguageModel", "Panel", "RowClassification", "Task", "Translation"]
+__all__ = [
+    "Classification",
+    "Forecast",
+    "LanguageModel",
+    "Panel",
+    "Prompted",
+    "RowClassification",
+    "Task",
+    "Translation",
+]
