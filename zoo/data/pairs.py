@@ -35,6 +35,7 @@ from zoo.data.tokens import (
 )
 from zoo.data.tsv import Table, part_of, read_pairs, remarks
 from zoo.errors import UserError
+from zoo.metrics import by_prefix
 
 SPECIAL = ("<pad>", "<bos>", LINE_END)  # tokens PADDING, BOS and EOS of zoo.data.buckets
 OURS = {"dates": Dates, "dates_and_numbers": DatesAndNumbers, "multi30k": Multi30k}
@@ -116,6 +117,11 @@ class Pairs(Source):
         said = [counted(self)]
         if self.file is not None:
             said += [*remarks({split: self.pairs(split) for split in self.splits}), *self._own.notes]
+        kinds = by_prefix([source for split in self.splits for source, _ in self.pairs(split)])
+        if kinds:
+            said.append(
+                "told apart by their beginnings: " + ", ".join(f"{len(of):,} {kind}:" for kind, of in kinds.items())
+            )
         longer = len(self.pairs("train")) - self.count("train")
         return [*said, f"longer than {self.limit} tokens, left out of training: {longer:,}"] if longer else said
 

@@ -49,7 +49,7 @@ TRANSLATION = (
         task=Translation(label_smoothing=0.0),
         # Muon, since there are few steps.
         optimizer=Optimizer("muon", rate=4e-3, warmup=0.1, weight_decay=0.05, clip=1.0),
-        epochs=5,
+        epochs=6,
         monitor="last",
     ),
 )
