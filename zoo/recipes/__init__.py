@@ -105,6 +105,7 @@ TABLES: dict[Callable[[], tuple[Recipe, ...]], dict[str, str]] = {
         "transformer": "dates; the Transformer (Vaswani 2017) turns dates into ISO 8601",
         "transformer-multi30k": "multi30k; the same translates captions from English to German",
         "t5": "dates_and_numbers; T5 (Raffel 2019) rewrites dates and number words, told apart by their first word",
+        "t5-spans": "pydocs; the same learns what was left out of a text",
     },
 }
 SUMMARIES = {name: line for lines in TABLES.values() for name, line in lines.items()}

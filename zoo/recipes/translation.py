@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from zoo.data import Pairs
+from zoo.data import Pairs, Spans
 from zoo.models import t5, transformer
 from zoo.tasks import Translation
 from zoo.training import Optimizer, Recipe
@@ -51,5 +51,15 @@ TRANSLATION = (
         optimizer=Optimizer("muon", rate=4e-3, warmup=0.1, weight_decay=0.05, clip=1.0),
         epochs=6,
         monitor="last",
+    ),
+    # python -m zoo.fit t5-spans                 (pydocs, no network)
+    # python -m zoo.fit t5-spans --data.file my.txt
+    Recipe(
+        name="t5-spans",
+        model=partial(t5, variant="nano"),
+        data=Spans("pydocs"),
+        task=Translation(label_smoothing=0.0),
+        optimizer=Optimizer("muon", rate=4e-3, warmup=0.1, weight_decay=0.05, clip=1.0),
+        epochs=40,
     ),
 )

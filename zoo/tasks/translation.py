@@ -102,8 +102,8 @@ class Translation(Task):
             tokens (including eos); bleu and chrf (0 to 100) by sacrebleu with their signatures bleu_signature and
             chrf_signature, exact (fraction of translations equal to the reference), sentences, beam; lengths (for
             groups of sentences of similar source length: tokens, bleu, exact, sentences), kinds (if all sources begin
-            with one of a few prefixes: prefix, exact, sentences of each; exact_lowest is the lowest of these) and examples
-            (source, reference, translation), baselines. The tables have all translations.
+            with one of a few prefixes: prefix, exact, sentences of each, of which exact_lowest is the lowest) and
+            examples (source, reference, translation), baselines. The tables have all translations.
         """
         nats, hits, count = 0.0, 0, 0
         for inputs, labels, weights in source.load(split):
