@@ -33,6 +33,7 @@ from zoo.models import (
     resnet,
     rnn,
     seq2seq,
+    t5,
     transformer,
     transformer_classifier,
     vgg,
@@ -44,6 +45,8 @@ from zoo.models.bert import Variant as Bert
 from zoo.models.inception import MODULES, mixed, tower
 from zoo.models.resnet import VARIANTS as RESNETS
 from zoo.models.resnet import Variant as ResNet
+from zoo.models.t5 import VARIANTS as T5S
+from zoo.models.t5 import Variant as T5
 from zoo.models.transformer import VARIANTS as TRANSFORMERS
 
 POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
@@ -114,6 +117,12 @@ def text_and_places(count: int) -> list[np.ndarray]:
     return [sentences(count, 7), np.random.default_rng(2).integers(0, 7, (count, 4)).astype("int32")]
 
 
+def narrow_t5(vocabulary, *, dropout: float = 0.1, **form):
+    """Its heads together are wider than the rest, as those of some published ones."""
+    with patch.dict(T5S, narrow=T5(width=16, heads=4, size=6, hidden=32, depth=2, **form)):
+        return t5(vocabulary, variant="narrow", dropout=dropout)
+
+
 def inception_modules(input_shape, classes, *, scaling: str = "symmetric"):
     """All kinds of steps of Inception v3, once each."""
     inputs = keras.Input(input_shape)
@@ -172,6 +181,8 @@ SEQUENCES = {
     "seq2seq-sutskever": Case(partial(recurrently, variant="sutskever"), pairs, (5, VOCABULARY)),
     "seq2seq-cho": Case(partial(recurrently, variant="cho"), pairs, (5, VOCABULARY)),
     "seq2seq-bahdanau": Case(recurrently, pairs, (5, VOCABULARY)),
+    "t5": Case(partial(narrow_t5, VOCABULARY), pairs, (5, VOCABULARY)),
+    "t5-1.1": Case(partial(narrow_t5, VOCABULARY, gated=True, tied=False), pairs, (5, VOCABULARY)),
     "classifier": Case(classify, partial(sentences, length=7), (3,)),
     "classifier-post": Case(partial(classify, depth=1, norm="post"), partial(sentences, length=7), (3,)),
     "bert": Case(partial(short_bert, bert, 3), partial(sentences, length=7), (3,)),
@@ -182,8 +193,8 @@ SEQUENCES = {
 BUILDERS = IMAGES | SEQUENCES
 # Each has only layers and options that another one has too: in float32 and on TensorFlow it shows what is its own.
 COVERED = {"cnn-colour", "bigmodel", "vgg11", "inception_v3", "resnet18", "resnet50", "resnet50v2", "vit"}
-COVERED |= {"recurrent-stack", "gpt", "transformer-post", "classifier-post", "seq2seq-cho"}
-COVERED |= {"recurrent-stack", "gpt", "transformer-post", "classifier-post", "bert", "bert-mean", "bert-tagger"}
+COVERED |= {"recurrent-stack", "gpt", "transformer-post", "classifier-post", "seq2seq-cho", "t5"}
+COVERED |= {"bert", "bert-mean", "bert-tagger"}
 
 # A builder with its arguments, and the number of weights that somebody else states for it.
 COUNTS = {
@@ -215,6 +226,9 @@ COUNTS = {
     "bert-base": (partial(bert, 30522, 2, variant="base"), 109_482_240 + 2 * 769),
     "roberta-base": (partial(bert, 50265, 2, variant="base", roberta=True), 124_645_632 + 2 * 769),
     "minilm": (partial(bert, 30522, 2, variant="minilm"), 22_713_216 + 2 * 385),
+    "t5-small": (partial(t5, 32_128, variant="small"), 60_506_624),  # transformers
+    "t5-base": (partial(t5, 32_128, variant="base"), 222_903_552),  # transformers
+    "t5-small-1.1": (partial(t5, 32_128, variant="small-1.1"), 76_961_152),  # transformers, with an output of its own
     # As PyTorch counts the network that it is timed beside, and the base model of table 3 with the paper's tokens.
     "transformer": (partial(transformer, 8000, width=128, heads=8, depth=4, hidden=512, tied=False), 4_931_392),
     "transformer-base": (partial(transformer, 37_000, **TRANSFORMERS["base"]), 63_082_496),
@@ -415,6 +429,7 @@ def test_images_and_settings_that_do_not_fit(build, shape, words):
         (partial(lm, 10, 8, units=()), "units came empty, but the network needs at least one recurrent layer"),
         (partial(lm, 10, 8, units=(200, 100), tied=True), "tied to an embedding of 200 the last must be 200"),
         (partial(gpt, 10, 8, variant="huge"), "variant came as 'huge', but the known ones are nano, mini, small, .*, "),
+        (partial(t5, 10, variant="huge"), "variant came as 'huge', but the known ones are nano, small, base, .*, "),
         (partial(gpt, 10, 8, gelu="fast"), "gelu came as 'fast', but must be exact or tanh"),
         (partial(transformer, 9, norm="both"), "norm came as 'both', but must be post or pre"),
         (partial(transformer, 9, **SMALL | {"heads": 3}), "heads came as 3, but must divide the width, 16"),

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from test_models import BUILDERS, array
 
-TRANSLATORS = [name for name in BUILDERS if name.startswith(("transformer", "seq2seq"))]
+TRANSLATORS = [name for name in BUILDERS if name.startswith(("transformer", "seq2seq", "t5"))]
 CLASSIFIERS = [name for name in BUILDERS if name.startswith("classifier")]
 CLOSE = {"rtol": 1e-5, "atol": 1e-6}
 

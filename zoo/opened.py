@@ -280,22 +280,27 @@ def kinds() -> dict[str, dict[str, type]]:
 
 
 def published(name: str, weights: str) -> Opened:
-    """A published network: one of keras.applications, or else one in the format of GPT-2 or of BERT."""
+    """A published network: one of keras.applications, or else one in transformers' format: a BERT, a T5 or a GPT-2."""
     from zoo.data import Masked, Text
     from zoo.data.source import knowing
-    from zoo.pretrained import applications, bert, gpt2
+    from zoo.pretrained import applications, bert, gpt2, t5
     from zoo.pretrained.folder import CONFIG, folder_of, read_json
-    from zoo.tasks import Classification, LanguageModel, MaskedLanguageModel
+    from zoo.tasks import Classification, LanguageModel, MaskedLanguageModel, Prompted
 
     if of_pictures(name, weights):
         spec = applications.spec_of(name)
         task = Classification()
         return Opened(name, spec, applications.ImageNet(), task, lambda: applications.pretrained(name, weights=weights))
     folder = folder_of(name, weights)
-    if str(read_json(folder / CONFIG).get("model_type")) in bert.EPSILONS:
+    kind = str(read_json(folder / CONFIG).get("model_type"))
+    if kind in bert.EPSILONS:
         model, file, context = bert.published_bert(name, folder, head="words")
         spec = {"vocabulary": model.output_shape[-1], "context": context}
         return Opened(name, spec, Masked(tokenizer=file, context=context), MaskedLanguageModel(), lambda: model)
+    if kind == "t5":
+        model, tokenizer = t5.published_t5(name, folder)
+        spec = {"vocabulary": model.output_shape[-1]}
+        return Opened(name, spec, knowing(t5.T5Texts(), codec=tokenizer), Prompted(), lambda: model)
     model, tokenizer, ends = gpt2.published_gpt2(name, folder)
     spec = {"vocabulary": model.output_shape[-1], "context": model.input_shape[1]}
     return Opened(name, spec, knowing(Text(), codec=tokenizer, ends=ends), LanguageModel(), lambda: model)

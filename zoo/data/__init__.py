@@ -10,6 +10,7 @@ from zoo.data.pictures import find_pictures, read_picture
 from zoo.data.rows import Rows
 from zoo.data.series import Series
 from zoo.data.source import Source
+from zoo.data.spans import Spans
 from zoo.data.speech import Speech
 from zoo.data.text import TOKENIZER, Text
 from zoo.data.texts import Texts
@@ -26,6 +27,7 @@ __all__ = [
     "Rows",
     "Series",
     "Source",
+    "Spans",
     "Speech",
     "Text",
     "Texts",

@@ -63,6 +63,9 @@ def manners() -> list[tuple[str, str]]:
 
 def written(day: datetime.date, locale: str, form: str) -> str:
     """The locale's name and the day in that form or skeleton, such as "en_US: Mar 4, 2026"."""
-    if form in FORMS:
-        return f"{locale}: {format_date(day, form, locale=locale)}"
-    return f"{locale}: {format_skeleton(form, day, locale=locale)}"
+    return f"{locale}: {formatted(day, locale, form)}"
+
+
+def formatted(day: datetime.date, locale: str, form: str) -> str:
+    """The day in that form or skeleton, such as "Mar 4, 2026"."""
+    return format_date(day, form, locale=locale) if form in FORMS else format_skeleton(form, day, locale=locale)

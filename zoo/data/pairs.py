@@ -17,6 +17,7 @@ from tokenizers import Tokenizer
 
 from zoo.data.buckets import BOS, EOS, endless, lengths_of, once, padded, widths
 from zoo.data.dates import Dates
+from zoo.data.dates_and_numbers import DatesAndNumbers
 from zoo.data.inputs import Lines
 from zoo.data.multi30k import Multi30k
 from zoo.data.prepare import builder_of, examples, known_builder, place_of, prepare, split_names
@@ -34,9 +35,10 @@ from zoo.data.tokens import (
 )
 from zoo.data.tsv import Table, part_of, read_pairs, remarks
 from zoo.errors import UserError
+from zoo.metrics import by_prefix
 
 SPECIAL = ("<pad>", "<bos>", LINE_END)  # tokens PADDING, BOS and EOS of zoo.data.buckets
-OURS = {"dates": Dates, "multi30k": Multi30k}
+OURS = {"dates": Dates, "dates_and_numbers": DatesAndNumbers, "multi30k": Multi30k}
 LONGEST = 10_000  # largest limit of tokens per sentence, number of lengths, and number of pairs per batch
 FAR = 5  # sentences of more than this many times the limit are refused: they would not fit into memory
 
@@ -46,7 +48,8 @@ class Pairs(Source):
     """Sentences and their translations; both languages share one tokenizer."""
 
     name: str = "dates"
-    """Name of a TFDS data set of translations: dates (needs no network), multi30k, tatoeba/tatoeba_de, ..."""
+    """Name of a TFDS data set of translations: dates and dates_and_numbers (need no network), multi30k,
+    tatoeba/tatoeba_de, ..."""
     source: str | None = None
     """Language to translate from, such as en (for tatoeba's data sets: source or target); by default the first of the
     data set."""
@@ -114,6 +117,11 @@ class Pairs(Source):
         said = [counted(self)]
         if self.file is not None:
             said += [*remarks({split: self.pairs(split) for split in self.splits}), *self._own.notes]
+        kinds = by_prefix([source for split in self.splits for source, _ in self.pairs(split)])
+        if kinds:
+            said.append(
+                "told apart by their beginnings: " + ", ".join(f"{len(of):,} {kind}:" for kind, of in kinds.items())
+            )
         longer = len(self.pairs("train")) - self.count("train")
         return [*said, f"longer than {self.limit} tokens, left out of training: {longer:,}"] if longer else said
 

@@ -2,14 +2,17 @@
 
 Keras' MultiHeadAttention has no cache, and it projects queries, keys and values separately, where a single matrix
 product does all three.
-Checked against: the formula in numpy; torch.nn.MultiheadAttention; transformers' GPT-2.
+Checked against: the formula in numpy; torch.nn.MultiheadAttention; transformers' GPT-2 and T5.
 """
+
+from collections.abc import Callable
+from functools import partial
 
 import keras
 from keras import layers, ops
 
 
-def scaled_dot_product(query, key, value, mask=None, drop=None):
+def scaled_dot_product(query, key, value, mask=None, drop=None, *, scale=None, offsets=None):
     """softmax(Q K' / sqrt(d)) V (equation 1) in each head, with the softmax in float32.
 
     Args:
@@ -18,18 +21,22 @@ def scaled_dot_product(query, key, value, mask=None, drop=None):
         value: (B, S, H, d).
         mask: broadcasts to (B, H, T, S); true where a query may attend to a key. None: everywhere.
         drop: a function that is applied to the weights (B, H, T, S) before they are used, such as dropout.
+        scale: what Q K' is multiplied by; None: 1 / sqrt(d).
+        offsets: broadcasts to (B, H, T, S); added to the scaled Q K', such as for the distance of two places.
 
     Returns:
         (B, T, H, d).
     """
-    weights = ops.cast(attention_weights(query, key, mask), value.dtype)
+    weights = ops.cast(attention_weights(query, key, mask, scale=scale, offsets=offsets), value.dtype)
     return ops.einsum("bhts,bshd->bthd", weights if drop is None else drop(weights), value)
 
 
-def attention_weights(query, key, mask=None):
+def attention_weights(query, key, mask=None, *, scale=None, offsets=None):
     """softmax(Q K' / sqrt(d)): the weight of each value for each query, float32 (B, H, T, S)."""
-    scores = ops.einsum("bthd,bshd->bhts", query * query.shape[-1] ** -0.5, key)
+    scale = query.shape[-1] ** -0.5 if scale is None else scale
+    scores = ops.einsum("bthd,bshd->bhts", query * scale, key)
     scores = ops.cast(scores, "float32")
+    scores = scores if offsets is None else scores + ops.cast(offsets, "float32")
     return ops.softmax(scores if mask is None else ops.where(mask, scores, -1e9))
 
 
@@ -46,6 +53,9 @@ class SelfAttention(keras.Layer):
         dropout: fraction of the attention weights that is dropped while training.
         stddev: standard deviation of the initial weights of the projections; None: Glorot's initialisation.
         out_stddev: the same for the output projection.
+        size: width of a head; None: D / heads.
+        scaled: whether scores are divided by the square root of that. If not, the initial queries are, where `stddev`
+            is given (T5's code does so).
     """
 
     def __init__(
@@ -57,11 +67,15 @@ class SelfAttention(keras.Layer):
         dropout: float = 0.0,
         stddev: float | None = None,
         out_stddev: float | None = None,
+        size: int | None = None,
+        scaled: bool = True,
         **options,
     ):
         super().__init__(**options)
         self.heads, self.causal = heads, causal
+        self.scale = None if scaled else 1.0
         self.settings = {"bias": bias, "dropout": dropout, "stddev": stddev, "out_stddev": out_stddev}
+        self.settings |= {"size": size, "scaled": scaled}
 
     def build(self, shape):
         """Creates the projections: (D, 3 D) to queries, keys and values, and (D, D) for the output.
@@ -69,17 +83,17 @@ class SelfAttention(keras.Layer):
         Raises:
             ValueError: D is not a multiple of the number of heads.
         """
-        width = width_of(shape, self.heads)
+        width = inner_width(shape, self.heads, self.settings["size"])
         options = {"use_bias": self.settings["bias"], "dtype": self.dtype_policy}
-        deviations = (self.settings["stddev"], self.settings["out_stddev"])
-        start, out_start = ("glorot_uniform" if one is None else normal(one) for one in deviations)
+        query, start, out_start = starts(self.settings, width // self.heads)
+        start = start if query is start else queries_first(query, start)
         self.qkv = layers.Dense(3 * width, kernel_initializer=start, name="qkv", **options)
-        self.out = layers.Dense(width, kernel_initializer=out_start, name="out", **options)
+        self.out = layers.Dense(shape[-1], kernel_initializer=out_start, name="out", **options)
         self.drop = layers.Dropout(self.settings["dropout"], name="drop", dtype=self.dtype_policy)
         self.qkv.build(shape)
-        self.out.build(shape)
+        self.out.build((*shape[:-1], width))
 
-    def call(self, x, mask=None, cache=None, at=0, training=False):
+    def call(self, x, mask=None, cache=None, at=0, *, offsets=None, training=False):
         """Attends from x to x, or with a cache to all positions in the cache.
 
         Args:
@@ -89,6 +103,7 @@ class SelfAttention(keras.Layer):
             cache: (2, B, C, H, D / H), the keys and values of up to C positions. Only a causal layer ignores those
                 from `at + T` on, which are not written yet. None: x is the whole sequence.
             at: where in the cache the first position of x belongs.
+            offsets: added to the scores, and broadcast to (B, heads, T, T or C).
             training: whether to apply dropout.
 
         Returns:
@@ -103,7 +118,8 @@ class SelfAttention(keras.Layer):
         if self.causal:
             before = ops.arange(ops.shape(key)[1])[None] <= ops.arange(ops.shape(x)[1])[:, None] + at  # (T, T or C)
             mask = before if mask is None else ops.logical_and(mask, before)
-        y = scaled_dot_product(query, key, value, mask, lambda weights: self.drop(weights, training=training))
+        drop = partial(self.drop, training=training)
+        y = scaled_dot_product(query, key, value, mask, drop, scale=self.scale, offsets=offsets)
         y = self.out(joined(y))
         return y if cache is None else (y, cache)
 
@@ -122,12 +138,26 @@ class CrossAttention(keras.Layer):
 
     Args:
         heads: number of attention heads, which must divide D.
-        dropout: fraction of the attention weights that is dropped while training.
+        bias, dropout, stddev, out_stddev, size, scaled: see SelfAttention.
     """
 
-    def __init__(self, heads: int, *, dropout: float = 0.0, **options):
+    def __init__(
+        self,
+        heads: int,
+        *,
+        bias: bool = True,
+        dropout: float = 0.0,
+        stddev: float | None = None,
+        out_stddev: float | None = None,
+        size: int | None = None,
+        scaled: bool = True,
+        **options,
+    ):
         super().__init__(**options)
-        self.heads, self.dropout = heads, dropout
+        self.heads = heads
+        self.scale = None if scaled else 1.0
+        self.settings = {"bias": bias, "dropout": dropout, "stddev": stddev, "out_stddev": out_stddev}
+        self.settings |= {"size": size, "scaled": scaled}
 
     def build(self, x_shape, memory_shape):
         """Creates the projections: (D, D) to queries, (M, 2 D) to keys and values, and (D, D) for the output.
@@ -135,14 +165,16 @@ class CrossAttention(keras.Layer):
         Raises:
             ValueError: D is not a multiple of the number of heads.
         """
-        width = width_of(x_shape, self.heads)
-        self.query = layers.Dense(width, name="query", dtype=self.dtype_policy)
-        self.memory = layers.Dense(2 * width, name="memory", dtype=self.dtype_policy)
-        self.out = layers.Dense(width, name="out", dtype=self.dtype_policy)
-        self.drop = layers.Dropout(self.dropout, name="drop", dtype=self.dtype_policy)
+        width = inner_width(x_shape, self.heads, self.settings["size"])
+        options = {"use_bias": self.settings["bias"], "dtype": self.dtype_policy}
+        query, start, out_start = starts(self.settings, width // self.heads)
+        self.query = layers.Dense(width, kernel_initializer=query, name="query", **options)
+        self.memory = layers.Dense(2 * width, kernel_initializer=start, name="memory", **options)
+        self.out = layers.Dense(x_shape[-1], kernel_initializer=out_start, name="out", **options)
+        self.drop = layers.Dropout(self.settings["dropout"], name="drop", dtype=self.dtype_policy)
         self.query.build(x_shape)
         self.memory.build(memory_shape)
-        self.out.build(x_shape)
+        self.out.build((*x_shape[:-1], width))
 
     def keys_and_values(self, memory):
         """The keys and values of a memory (B, S, M), each (B, S, H, D / H), so that they need computing only once."""
@@ -165,20 +197,20 @@ class CrossAttention(keras.Layer):
         mask = of_places(mask)
         key, value = self.keys_and_values(memory) if keys_and_values is None else keys_and_values
         (query,) = split(self.query(x), 1, self.heads)  # (B, T, H, D / H)
-        y = scaled_dot_product(query, key, value, mask, lambda weights: self.drop(weights, training=training))
-        return self.out(joined(y))
+        drop = partial(self.drop, training=training)
+        return self.out(joined(scaled_dot_product(query, key, value, mask, drop, scale=self.scale)))
 
     def attention_weights(self, x, memory, mask=None):
         """The weight that each position of x gives to each place of the memory: float32 (B, heads, T, S)."""
         (query,) = split(self.query(x), 1, self.heads)
-        return attention_weights(query, self.keys_and_values(memory)[0], of_places(mask))
+        return attention_weights(query, self.keys_and_values(memory)[0], of_places(mask), scale=self.scale)
 
     def compute_mask(self, x, mask=None):
         """None: the mask is that of the memory, and Keras must not pass it on with the output."""
 
     def get_config(self):
         """The constructor's arguments."""
-        return super().get_config() | {"heads": self.heads, "dropout": self.dropout}
+        return super().get_config() | {"heads": self.heads} | self.settings
 
 
 def of_places(mask):
@@ -202,15 +234,36 @@ def joined(x):
     return ops.reshape(x, (-1, ops.shape(x)[1], x.shape[2] * x.shape[3]))
 
 
-def width_of(shape: tuple, heads: int) -> int:
-    """The last size of a shape, which must be a multiple of the number of heads.
+def inner_width(shape: tuple, heads: int, size: int | None) -> int:
+    """The width of all heads together: of that size, or else the last one of the shape.
 
     Raises:
-        ValueError: it is not.
+        ValueError: that is not a multiple of the number of heads.
     """
+    if size is not None:
+        return heads * size
     if shape[-1] % heads:
         raise ValueError(f"heads came as {heads}, but must divide the width, {shape[-1]}")
     return shape[-1]
+
+
+def starts(settings: dict, size: int) -> tuple:
+    """The initialisers of queries, of keys and values, and of the output, by the settings of an attention layer."""
+    stddev, out_stddev = settings["stddev"], settings["out_stddev"]
+    start, out_start = ("glorot_uniform" if one is None else normal(one) for one in (stddev, out_stddev))
+    query = start if settings["scaled"] or stddev is None else normal(stddev * size**-0.5)
+    return query, start, out_start
+
+
+def queries_first(query: keras.Initializer, others: keras.Initializer) -> Callable:
+    """Initialises the first third of a matrix in one way, and the other two in another."""
+
+    def start(shape, dtype=None):
+        third = shape[-1] // 3
+        first, rest = query((*shape[:-1], third), dtype), others((*shape[:-1], 2 * third), dtype)
+        return ops.concatenate([first, rest], axis=-1)
+
+    return start
 
 
 def normal(stddev: float = 0.02) -> keras.Initializer:

@@ -15,6 +15,7 @@ from zoo.models.nlinear import nlinear
 from zoo.models.resnet import resnet
 from zoo.models.rnn import gru, lstm, recurrent, rnn
 from zoo.models.seq2seq import Seq2seqWriter, seq2seq
+from zoo.models.t5 import T5Writer, t5
 from zoo.models.textcnn import textcnn
 from zoo.models.transformer import TransformerWriter, transformer, transformer_classifier
 from zoo.models.vgg import vgg
@@ -43,6 +44,7 @@ __all__ = [
     "resnet",
     "rnn",
     "seq2seq",
+    "t5",
     "textcnn",
     "transformer",
     "transformer_classifier",
@@ -53,7 +55,13 @@ __all__ = [
 ]
 
 # By the part of a network's name before the first "_".
-WRITERS = {"gpt": GptWriter, "lm": LmWriter, "seq2seq": Seq2seqWriter, "transformer": TransformerWriter}
+WRITERS = {
+    "gpt": GptWriter,
+    "lm": LmWriter,
+    "seq2seq": Seq2seqWriter,
+    "t5": T5Writer,
+    "transformer": TransformerWriter,
+}
 
 
 def writer_of(model: keras.Model) -> Writer:

@@ -30,11 +30,18 @@ ENCODERS = {
     "roberta-base": "FacebookAI/roberta-base",
     "roberta-large": "FacebookAI/roberta-large",
 }
-# Those that write: what OpenAI published (Radford 2019), and one distilled from it (Sanh 2019).
+# Those that write: what OpenAI published (Radford 2019), and one distilled from it (Sanh 2019); T5 (Raffel 2019) of the
+# paper, and Flan-T5, which was trained further on 1,836 tasks (Chung 2022, arXiv:2210.11416).
 HUB = ENCODERS | {
     "gpt2": "openai-community/gpt2",
     "gpt2-medium": "openai-community/gpt2-medium",
     "gpt2-large": "openai-community/gpt2-large",
     "gpt2-xl": "openai-community/gpt2-xl",
     "distilgpt2": "distilbert/distilgpt2",
+    "t5-small": "google-t5/t5-small",
+    "t5-base": "google-t5/t5-base",
+    "t5-large": "google-t5/t5-large",
+    "flan-t5-small": "google/flan-t5-small",
+    "flan-t5-base": "google/flan-t5-base",
+    "flan-t5-large": "google/flan-t5-large",
 }

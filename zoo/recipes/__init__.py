@@ -118,6 +118,8 @@ TABLES: dict[Callable[[], tuple[Recipe, ...]], dict[str, str]] = {
         "transformer-multi30k": "multi30k; the same translates captions from English to German",
         "seq2seq": "dates; recurrent encoder and decoder with attention (Bahdanau 2014)",
         "seq2seq-multi30k": "multi30k; the same translates captions from English to German",
+        "t5": "dates_and_numbers; T5 (Raffel 2019) rewrites dates and number words, told apart by their first word",
+        "t5-spans": "pydocs; the same learns what was left out of a text",
     },
 }
 SUMMARIES = {name: line for lines in TABLES.values() for name, line in lines.items()}

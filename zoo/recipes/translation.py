@@ -2,8 +2,8 @@
 
 from functools import partial
 
-from zoo.data import Pairs
-from zoo.models import seq2seq, transformer
+from zoo.data import Pairs, Spans
+from zoo.models import seq2seq, t5, transformer
 from zoo.tasks import Translation
 from zoo.training import Optimizer, Recipe
 
@@ -59,5 +59,29 @@ TRANSLATION = (
         optimizer=Optimizer("adamw", rate=2e-3, warmup=0.05, weight_decay=0.05, clip=1.0),
         epochs=8,
         monitor="val_accuracy",
+    ),
+    # python -m zoo.fit t5                       (dates and number words, no network)
+    # python -m zoo.fit t5 --data.file my.tsv --data.tokens bpe
+    Recipe(
+        name="t5",
+        # Small, for characters; with little dropout, because the data follow exact rules.
+        model=partial(t5, variant="nano", dropout=0.05),
+        data=Pairs("dates_and_numbers"),
+        # No label smoothing, because each text has exactly one right answer.
+        task=Translation(label_smoothing=0.0),
+        # Muon, since there are few steps.
+        optimizer=Optimizer("muon", rate=4e-3, warmup=0.1, weight_decay=0.05, clip=1.0),
+        epochs=6,
+        monitor="last",
+    ),
+    # python -m zoo.fit t5-spans                 (pydocs, no network)
+    # python -m zoo.fit t5-spans --data.file my.txt
+    Recipe(
+        name="t5-spans",
+        model=partial(t5, variant="nano"),
+        data=Spans("pydocs"),
+        task=Translation(label_smoothing=0.0),
+        optimizer=Optimizer("muon", rate=4e-3, warmup=0.1, weight_decay=0.05, clip=1.0),
+        epochs=40,
     ),
 )

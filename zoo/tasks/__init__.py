@@ -5,6 +5,7 @@ from zoo.tasks.classification import Classification
 from zoo.tasks.forecast import Forecast
 from zoo.tasks.language import LanguageModel
 from zoo.tasks.masked import MaskedLanguageModel
+from zoo.tasks.prompted import Prompted
 from zoo.tasks.rows import RowClassification
 from zoo.tasks.task import Panel, Task
 from zoo.tasks.translation import Translation
@@ -15,6 +16,7 @@ __all__ = [
     "LanguageModel",
     "MaskedLanguageModel",
     "Panel",
+    "Prompted",
     "RowClassification",
     "Task",
     "Translation",

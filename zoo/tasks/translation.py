@@ -14,7 +14,7 @@ import tensorflow as tf
 from keras import ops
 
 from zoo.decoding import decode
-from zoo.metrics import perplexity
+from zoo.metrics import by_prefix, perplexity
 from zoo.models import writer_of
 from zoo.tasks import figures
 from zoo.tasks.task import Baseline, Panel, Task, View, check_smoothing, compared, shapes, show
@@ -101,8 +101,9 @@ class Translation(Task):
             loss (nats per token, without smoothing), perplexity (its exponential), accuracy (of the most likely token),
             tokens (including eos); bleu and chrf (0 to 100) by sacrebleu with their signatures bleu_signature and
             chrf_signature, exact (fraction of translations equal to the reference), sentences, beam; lengths (for
-            groups of sentences of similar source length: tokens, bleu, exact, sentences) and examples (source,
-            reference, translation), baselines. The tables have all translations.
+            groups of sentences of similar source length: tokens, bleu, exact, sentences), kinds (if all sources begin
+            with one of a few prefixes: prefix, exact, sentences of each, of which exact_lowest is the lowest) and
+            examples (source, reference, translation), baselines. The tables have all translations.
         """
         nats, hits, count = 0.0, 0, 0
         for inputs, labels, weights in source.load(split):
@@ -118,6 +119,10 @@ class Translation(Task):
         scores = bleu.corpus_score(hypotheses, [references]), chrf.corpus_score(hypotheses, [references])
         exact = np.array([ours == theirs for ours, theirs in zip(hypotheses, references, strict=True)])
         lengths = np.array([len(tokens) for tokens in numbers])
+        kinds = [
+            {"prefix": prefix, "exact": float(exact[places].mean()), "sentences": len(places)}
+            for prefix, places in by_prefix(sources).items()
+        ]
         groups = np.array_split(np.argsort(lengths, kind="stable"), min(GROUPS, len(hypotheses)))
         return {
             "loss": nats / count,
@@ -141,6 +146,8 @@ class Translation(Task):
                 }
                 for group in groups
             ],
+            "kinds": kinds,
+            **({"exact_lowest": min(kind["exact"] for kind in kinds)} if kinds else {}),
             "tables": {
                 "predictions": [
                     ("source", "reference", "translation"),
@@ -162,6 +169,7 @@ class Translation(Task):
             f"BLEU         {report['bleu']:.2f} ({report['bleu_signature']})",
             f"chrF         {report['chrf']:.2f} ({report['chrf_signature']})",
             f"exact match  {report['exact']:.2%} of {report['sentences']} translations, {how}",
+            *(f"  {kind['prefix']}:  {kind['exact']:.2%} of {kind['sentences']}" for kind in report["kinds"]),
             f"loss         {report['loss']:.4f} nats a token, over all {report['tokens']:,} tokens of the references",
             f"perplexity   {report['perplexity']:.2f}",
             f"accuracy     {report['accuracy']:.2%} of the tokens were the likeliest after those of the reference",

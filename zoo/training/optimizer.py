@@ -9,7 +9,7 @@ import keras
 from keras.optimizers import schedules
 
 # No weight decay for variables with one of these in their names; embeddings of tokens and positions are decayed.
-UNDECAYED = ["bias", "gamma", "beta"]
+UNDECAYED = ["bias", "gamma", "beta", "scale"]
 NO_MATRICES = ["logits", "auxiliary[0-9]+/", "tokens/", "positions/"]  # output layers and embeddings: Adam, not Muon
 
 
