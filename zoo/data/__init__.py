@@ -10,6 +10,7 @@ from zoo.data.rows import Rows
 from zoo.data.series import Series
 from zoo.data.source import Source
 from zoo.data.speech import Speech
+from zoo.data.tags import Tags
 from zoo.data.text import TOKENIZER, Text
 from zoo.data.texts import Texts
 from zoo.data.tokens import checked_tokenizer, encode, out_of_vocabulary, read_tokenizer
@@ -25,6 +26,7 @@ __all__ = [
     "Series",
     "Source",
     "Speech",
+    "Tags",
     "Text",
     "Texts",
     "Vary",

@@ -13,6 +13,7 @@ from zoo.models.mlp import mlp
 from zoo.models.nlinear import nlinear
 from zoo.models.resnet import resnet
 from zoo.models.rnn import gru, lstm, recurrent, rnn
+from zoo.models.tagger import tagger
 from zoo.models.textcnn import textcnn
 from zoo.models.transformer import TransformerWriter, transformer, transformer_classifier
 from zoo.models.vgg import vgg
@@ -37,6 +38,7 @@ __all__ = [
     "recurrent",
     "resnet",
     "rnn",
+    "tagger",
     "textcnn",
     "transformer",
     "transformer_classifier",

@@ -53,6 +53,13 @@ def texts() -> tuple[Recipe, ...]:
     return TEXTS
 
 
+def tags() -> tuple[Recipe, ...]:
+    """The recipes for tags of spans in texts."""
+    from zoo.recipes.tags import TAGS
+
+    return TAGS
+
+
 def translation() -> tuple[Recipe, ...]:
     """The recipes for translation."""
     from zoo.recipes.translation import TRANSLATION
@@ -100,6 +107,10 @@ TABLES: dict[Callable[[], tuple[Recipe, ...]], dict[str, str]] = {
     },
     texts: {
         "textcnn": "languages; convolutions over characters (Kim 2014) tell 26 languages apart",
+    },
+    tags: {
+        "tagger": "date_parts; LSTM and random field (Lample 2016) find year, month, day and weekday in dates",
+        "tagger-wnut17": "wnut17; the same finds names in tweets, reading words by their letters too",
     },
     translation: {
         "transformer": "dates; the Transformer (Vaswani 2017) turns dates into ISO 8601",

@@ -5,7 +5,17 @@ from zoo.tasks.classification import Classification
 from zoo.tasks.forecast import Forecast
 from zoo.tasks.language import LanguageModel
 from zoo.tasks.rows import RowClassification
+from zoo.tasks.tagging import Tagging
 from zoo.tasks.task import Panel, Task
 from zoo.tasks.translation import Translation
 
-__all__ = ["Classification", "Forecast", "LanguageModel", "Panel", "RowClassification", "Task", "Translation"]
+__all__ = [
+    "Classification",
+    "Forecast",
+    "LanguageModel",
+    "Panel",
+    "RowClassification",
+    "Tagging",
+    "Task",
+    "Translation",
+]
