@@ -29,6 +29,7 @@ from zoo.models import (
     recurrent,
     resnet,
     rnn,
+    tagger,
     transformer,
     transformer_classifier,
     vgg,
@@ -66,6 +67,13 @@ def sentences(count: int, length: int, seed: int = 0) -> np.ndarray:
 
 def pairs(count: int) -> list[np.ndarray]:
     return [sentences(count, 7), sentences(count, 5, seed=1)]
+
+
+def spelled_sentences(count: int) -> list[np.ndarray]:
+    """Words, and four letters of each."""
+    words = sentences(count, 7)
+    letters = np.random.default_rng(0).integers(1, 6, (*words.shape, 4)) * (words > 0)[..., None]
+    return [words, letters.astype("int32")]
 
 
 class Case(NamedTuple):
@@ -153,6 +161,10 @@ SEQUENCES = {
     "transformer-post": Case(translate, pairs, (5, VOCABULARY)),
     "transformer-pre": Case(partial(translate, norm="pre", activation="gelu", decoder_depth=1), pairs, (5, VOCABULARY)),
     "transformer-untied": Case(partial(translate, depth=1, tied=False), pairs, (5, VOCABULARY)),
+    "tagger": Case(partial(tagger, VOCABULARY, 3, width=6, units=4), partial(sentences, length=7), (7, 3, 3)),
+    "tagger-letters": Case(
+        partial(tagger, VOCABULARY, 3, 6, width=6, units=4, letters=3, crf=False), spelled_sentences, (7, 3)
+    ),
     "classifier": Case(classify, partial(sentences, length=7), (3,)),
     "classifier-post": Case(partial(classify, depth=1, norm="post"), partial(sentences, length=7), (3,)),
 }

@@ -250,7 +250,7 @@ class Tags(Source):
                 found = json.loads(path.read_text(encoding="utf-8"))
             except (OSError, ValueError) as error:
                 raise UserError(
-                    f"{path}, the characters of words, cannot be read ({error}): --data.letters 0"
+                    f"{path}, the characters of words, cannot be read ({error}): restore it, or --data.letters 0"
                 ) from error
             if not isinstance(found, list) or not all(isinstance(letter, str) for letter in found):
                 raise UserError(f"{path} is not a list of characters: restore it")
