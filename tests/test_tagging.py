@@ -2,15 +2,19 @@
 
 import csv
 import json
+import signal
 from dataclasses import replace
 from functools import partial
 
+import keras
 import numpy as np
 import pytest
 from conftest import assert_complaint
+from test_resume import assert_equal, outcome
 from test_tags import sentences, write
 
 from zoo.data import Tags
+from zoo.errors import Stopped
 from zoo.evaluate import evaluate
 from zoo.fit import fit
 from zoo.models import tagger
@@ -86,6 +90,27 @@ def test_a_run_does_without_its_data(run, train):
         assert next(predict(run, ["Ada went to Oslo 1."]))["spans"]
     finally:
         kept.rename(train)
+
+
+class Stop(keras.callbacks.Callback):
+    """Ctrl-C in the middle of the second epoch."""
+
+    steps = 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.steps += 1
+        if self.steps == 8:
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_stopped_and_resumed_it_ends_with_the_same_bits(train, tmp_path):
+    data = Tags(file=train, batch=20, letters=3)
+    recipe = replace(RECIPES["tagger-wnut17"], model=partial(SMALL, dropout=0.5), data=data, epochs=3)
+    fit(recipe, logs=tmp_path / "unstopped")
+    with pytest.raises(Stopped):
+        fit(recipe, logs=tmp_path / "stopped", callbacks=[Stop()])
+    fit(recipe, logs=tmp_path / "stopped")
+    assert_equal(outcome(tmp_path / "stopped"), outcome(tmp_path / "unstopped"))
 
 
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])

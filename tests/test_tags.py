@@ -94,7 +94,7 @@ def test_bad_files(text, said, zoo_here, tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--data.length", "1"), "--data.length came as 1, but must be from 4 to 10000"),
+        (("--data.length", "1"), "--data.length came as 1, but must be from 4 to 1000"),
         (("--data.test", "x"), "--data.validation or --data.test came without --data.file"),
         (("--data.name", "mnist"), "mnist does not hold tagged sentences: its features are image, label"),
         (("--data.name", "wnut"), "no data set is called 'wnut'; nearest: "),

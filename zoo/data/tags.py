@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
@@ -15,7 +16,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
-from tokenizers import Tokenizer, models
+from tokenizers import Tokenizer, models, pre_tokenizers
 
 from zoo.data.conll import Sentence, Tagged, in_bio, read_conll
 from zoo.data.date_parts import DateParts
@@ -37,7 +38,8 @@ LETTERS = 24  # characters that are read of a word
 STEP = 16  # batches are padded to a multiple of this, so that they have few shapes
 EVALUATED = 64  # windows per batch of validation and test
 NAMED = 20  # kinds that are counted in what was understood
-LONGEST = 10_000  # largest length of a window, and largest batch
+WIDEST = 1000  # largest length of a window: spans are compared by pairs of their places
+LONGEST = 10_000  # largest batch
 NOTHING = -1  # the target of a token that has no tag: padding, and all pieces of a word but the first
 # In a text for `predict`, what is divided by blanks loses the punctuation around it, but keeps an @ or # before it.
 AROUND = re.compile(r"(?P<before>[^\w@#]*)(?P<word>.*?)(?P<after>\W*)", re.DOTALL)
@@ -113,7 +115,7 @@ class Tags(Source):
     def __post_init__(self):
         as_paths(self)
         for name, low, high in (
-            ("length", 4, LONGEST),
+            ("length", 4, WIDEST),
             ("batch", 1, LONGEST),
             ("vocabulary", len(SPECIAL) + 1, VOCABULARY),
             ("letters", 0, LONGEST),
@@ -272,15 +274,18 @@ class Tags(Source):
 
     def other(self, spec: dict, then: dict) -> tuple[Tags, str] | None:
         """See `zoo.data.Source`."""
-        if self.file is None or self.digest("train") == then["digest"]:
-            return None
+        with contextlib.suppress(UserError):  # too few sentences to train on may still be measured
+            if self.file is None or self.digest("train") == then["digest"]:
+                return None
         return self, f"{OTHER}: all {len(self.sentences('all')):,} sentences of {self.title} are measured"
 
     @cached_property
     def splits(self) -> dict[str, str]:
         """The splits train, validation and test, and what each consists of."""
         if self.file is not None:
-            return self._own[0]
+            names = {split: path.name for split, path in self._beside.items()}
+            whole = self.file.name if len(names) == 2 else "the other sentences"
+            return {"train": whole} | {split: names.get(split, "a tenth") for split in ("validation", "test")}
         return split_names(self._prepared, self.title)
 
     def sentences(self, split: str) -> list[Sentence]:
@@ -460,7 +465,9 @@ class Tags(Source):
 
     def _pieces(self, tokens: list[str]) -> list[list[int]]:
         """The pieces of each word; a word of which nothing is left gets the tokenizer's unknown token."""
-        found = self.codec.encode_batch([[token] for token in tokens], is_pretokenized=True, add_special_tokens=False)
+        # Tokenizers of bytes tell a word from the middle of one by the blank before it.
+        blank = " " * isinstance(self.codec.pre_tokenizer, pre_tokenizers.ByteLevel)
+        found = self.codec.encode_batch([blank + token for token in tokens], add_special_tokens=False)
         nothing = self.codec.token_to_id(getattr(self.codec.model, "unk_token", None) or "[UNK]") or 0
         return [piece.ids or [nothing] for piece in found]
 
@@ -502,7 +509,7 @@ class Tags(Source):
             UserError: a split has none.
         """
         if self.file is not None:
-            parts, notes = self._own[1:]
+            parts, notes = self._own
         else:
             feature, notes = features_of(self.builder, self.name), []
             held = self.builder.info.features[feature].feature
@@ -522,21 +529,24 @@ class Tags(Source):
         return Parts(parts, notes)
 
     @cached_property
-    def _own(self) -> tuple[dict[str, str], dict[str, list[Sentence]], list[str]]:
-        """Of a user's files: what each split consists of, its sentences, and how they were read."""
+    def _beside(self) -> dict[str, Path]:
+        """The files of a user's validation and test, as far as there are any."""
         given = {"validation": self.validation, "test": self.test}
-        beside = found_beside(self.file)
-        paths = {split: path or beside.get(split) for split, path in given.items()}
-        notes = [f"{split}: {path.name}, found beside" for split, path in paths.items() if path and not given[split]]
-        read = {split: self._of(path) for split, path in {"train": self.file, **paths}.items() if path}
+        return found_beside(self.file) | {split: path for split, path in given.items() if path}
+
+    @cached_property
+    def _own(self) -> Parts:
+        """The sentences of a user's files."""
+        notes = [
+            f"{split}: {path.name}, found beside" for split, path in self._beside.items() if not getattr(self, split)
+        ]
+        read = {split: self._of(path) for split, path in {"train": self.file, **self._beside}.items()}
         notes += [note for one in read.values() for note in one.notes]
         parts = {split: one.sentences for split, one in read.items()}
         missing = [split for split in ("test", "validation") if split not in parts]
         if missing:
             parts |= shares(parts["train"], missing, self.title)
-        what = {split: paths.get(split).name if paths.get(split) else "a tenth of the sentences" for split in given}
-        names = {"train": self.file.name if not missing else "the other sentences"} | what
-        return names, {split: parts[split] for split in names}, notes
+        return Parts({split: parts[split] for split in self.splits}, notes)
 
     def _of(self, path: Path) -> Tagged:
         return read_conll(path, self.token, self.tag)
