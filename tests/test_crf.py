@@ -55,6 +55,15 @@ def test_probabilities_and_best_path_against_all_paths(field):
         assert not best[row, length:].any()
 
 
+def test_one_text_alone(field):
+    """Also of one token: what has sides of 1 is not taken for a bias."""
+    chain, scores, text = field
+    whole = chain(scores, text)
+    for row, length in enumerate(LENGTHS):
+        alone = chain(scores[row : row + 1, :length], text[row : row + 1, :length])
+        np.testing.assert_allclose(alone[0], whole[row, :length], rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("xla", [False, True], ids=["plain", "xla"])
 def test_gradients_of_the_loss_against_all_paths(field, xla):
     chain, scores, text = field

@@ -38,7 +38,8 @@ class Chain(keras.Layer):
     def call(self, scores, text):
         """Applies the layer."""
         messages = ops.flip(self.loop(scores, mask=text), axis=1)  # (B, T, K)
-        follows = ops.log_softmax(self.cell.transitions + messages[:, :, None, :], axis=-1)  # (B, T, K, K)
+        # In this order: Keras 3.15 adds (1, 1, K) to (K, K) as if it were a bias, and (B, ...) is lost.
+        follows = ops.log_softmax(messages[:, :, None, :] + self.cell.transitions, axis=-1)  # (B, T, K, K)
         return ops.where(text[:, :, None, None], follows, only_first(scores.shape[-1]))
 
     def compute_output_shape(self, scores_shape, text_shape):
@@ -68,7 +69,7 @@ class Message(keras.Layer):
     def call(self, scores, states):
         """Takes a step."""
         message = scores + states[0]
-        state = ops.logsumexp(self.transitions + message[:, None, :], axis=-1)
+        state = ops.logsumexp(message[:, None, :] + self.transitions, axis=-1)
         return message, [state - state[:, :1]]  # less a constant, so that long texts lose no precision
 
     def get_config(self):
