@@ -28,13 +28,13 @@ SMALL = partial(tagger, width=8, units=12, letters=4, dropout=0.1)
 
 @pytest.fixture(scope="module")
 def train(tmp_path_factory):
-    return write(tmp_path_factory.mktemp("own") / "mine.conll", sentences(120))
+    return write(tmp_path_factory.mktemp("own") / "mine.conll", sentences(60))
 
 
 @pytest.fixture(scope="module")
 def run(train, tmp_path_factory):
-    recipe = replace(RECIPES["tagger-wnut17"], model=SMALL, data=Tags(file=train, batch=16, length=5), epochs=12)
-    optimizer = replace(recipe.optimizer, rate=2e-2)
+    recipe = replace(RECIPES["tagger-wnut17"], model=SMALL, data=Tags(file=train, batch=8, length=5), epochs=6)
+    optimizer = replace(recipe.optimizer, rate=3e-2)
     return fit(replace(recipe, optimizer=optimizer), logs=tmp_path_factory.mktemp("logs"))
 
 
@@ -42,10 +42,10 @@ def test_it_learns(run):
     report = evaluate(run)
     assert report["f1"] > 0.95
     assert {row["name"] for row in report["kinds"]} == {"person", "place"}
-    assert report["spans"] == sum(row["spans"] for row in report["kinds"]) == 24
+    assert report["spans"] == sum(row["spans"] for row in report["kinds"]) == 12
     assert report["baselines"][0] == {"name": "always O", "metric": "accuracy", "value": pytest.approx(0.561, abs=0.05)}
     # Sentences of New York are read in two windows, and yet are sentences.
-    assert report["sentences"] == 12
+    assert report["sentences"] == 6
     best = run.summary["best"]
     assert best["val_f1"] == max(epoch["val_f1"] for epoch in run.history)
     assert {"accuracy", "f1", "loss"} <= {name.removeprefix("val_") for name in best}
@@ -70,7 +70,7 @@ def test_it_writes_what_is_wrong(run, zoo_here):
     assert "of the spans, precision" in done.stdout, done.stderr
     rows = list(csv.reader((run.path / "predictions.csv").open(encoding="utf-8")))
     assert rows[0] == ["span", "truth", "answer", "number", "sentence"]
-    assert len(rows) >= 25
+    assert len(rows) >= 13
     assert (run.path / "test.png").stat().st_size > 1000
     assert not any(row[1] == row[2] for row in list(csv.reader((run.path / "mistakes.csv").open()))[1:])
 
@@ -99,13 +99,13 @@ class Stop(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         self.steps += 1
-        if self.steps == 8:
+        if self.steps == 6:
             signal.raise_signal(signal.SIGINT)
 
 
 def test_stopped_and_resumed_it_ends_with_the_same_bits(train, tmp_path):
-    data = Tags(file=train, batch=20, letters=3)
-    recipe = replace(RECIPES["tagger-wnut17"], model=partial(SMALL, dropout=0.5), data=data, epochs=3)
+    data = Tags(file=train, batch=12, letters=3)
+    recipe = replace(RECIPES["tagger-wnut17"], model=partial(SMALL, dropout=0.5), data=data, epochs=2)
     fit(recipe, logs=tmp_path / "unstopped")
     with pytest.raises(Stopped):
         fit(recipe, logs=tmp_path / "stopped", callbacks=[Stop()])
@@ -113,12 +113,13 @@ def test_stopped_and_resumed_it_ends_with_the_same_bits(train, tmp_path):
     assert_equal(outcome(tmp_path / "stopped"), outcome(tmp_path / "unstopped"))
 
 
-@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
-def test_the_default_without_a_field(precision, data_directory, tmp_path, monkeypatch):
-    """Characters, each by itself, in few steps: the whole of the default is trained by the recipe alone."""
+def test_the_default_without_a_field(data_directory, tmp_path, monkeypatch):
+    """Characters, each by itself, in few steps and half precision."""
     data = Tags(directory=data_directory, batch=16)
     monkeypatch.setattr(Tags, "epoch_size", 16 * 20)
-    recipe = replace(RECIPES["tagger"], model=partial(SMALL, crf=False), data=data, epochs=1, precision=precision)
+    recipe = replace(
+        RECIPES["tagger"], model=partial(SMALL, crf=False), data=data, epochs=1, precision="mixed_bfloat16"
+    )
     run = fit(recipe, logs=tmp_path)
     assert evaluate(run)["accuracy"] > 0.2
     (answer,) = predict(run, ["4. März 2027"])

@@ -22,12 +22,8 @@ class Chain(keras.Layer):
     These are, at each step, of each tag (last axis) after each tag. In padding, tag 0 is certain.
     """
 
-    def __init__(self, **options):
-        super().__init__(**options)
-        self.supports_masking = True  # what it does with padding, its output says by itself
-
     def compute_mask(self, scores, text=None, previous_mask=None):
-        """None."""
+        """None: what is padding, the output says by itself."""
 
     def build(self, scores_shape, text_shape):
         """Creates the cell, whose weights are the scores of each tag (column) after each tag (row)."""
