@@ -34,6 +34,7 @@ from zoo.models import (
     rnn,
     seq2seq,
     t5,
+    tagger,
     transformer,
     transformer_classifier,
     vgg,
@@ -75,6 +76,13 @@ def sentences(count: int, length: int, seed: int = 0) -> np.ndarray:
 
 def pairs(count: int) -> list[np.ndarray]:
     return [sentences(count, 7), sentences(count, 5, seed=1)]
+
+
+def spelled_sentences(count: int) -> list[np.ndarray]:
+    """Words, and four letters of each."""
+    words = sentences(count, 7)
+    letters = np.random.default_rng(0).integers(1, 6, (*words.shape, 4)) * (words > 0)[..., None]
+    return [words, letters.astype("int32")]
 
 
 class Case(NamedTuple):
@@ -183,6 +191,10 @@ SEQUENCES = {
     "seq2seq-bahdanau": Case(recurrently, pairs, (5, VOCABULARY)),
     "t5": Case(partial(narrow_t5, VOCABULARY), pairs, (5, VOCABULARY)),
     "t5-1.1": Case(partial(narrow_t5, VOCABULARY, gated=True, tied=False), pairs, (5, VOCABULARY)),
+    "tagger": Case(partial(tagger, VOCABULARY, 3, width=6, units=4), partial(sentences, length=7), (7, 3, 3)),
+    "tagger-letters": Case(
+        partial(tagger, VOCABULARY, 3, 6, width=6, units=4, letters=3, crf=False), spelled_sentences, (7, 3)
+    ),
     "classifier": Case(classify, partial(sentences, length=7), (3,)),
     "classifier-post": Case(partial(classify, depth=1, norm="post"), partial(sentences, length=7), (3,)),
     "bert": Case(partial(short_bert, bert, 3), partial(sentences, length=7), (3,)),

@@ -1,6 +1,6 @@
 """A person's own source, task, network, loss and callback go through fit, evaluate and predict without an edit.
 
-The task is one that the package does not have: a tag at each step of a sequence.
+The task is one that the package does not have: the sign so far, at each step of a sequence of numbers.
 """
 
 from __future__ import annotations

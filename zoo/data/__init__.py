@@ -12,6 +12,7 @@ from zoo.data.series import Series
 from zoo.data.source import Source
 from zoo.data.spans import Spans
 from zoo.data.speech import Speech
+from zoo.data.tags import Tags
 from zoo.data.text import TOKENIZER, Text
 from zoo.data.texts import Texts
 from zoo.data.tokens import checked_tokenizer, encode, out_of_vocabulary, read_tokenizer
@@ -29,6 +30,7 @@ __all__ = [
     "Source",
     "Spans",
     "Speech",
+    "Tags",
     "Text",
     "Texts",
     "Vary",

@@ -16,6 +16,7 @@ from zoo.models.resnet import resnet
 from zoo.models.rnn import gru, lstm, recurrent, rnn
 from zoo.models.seq2seq import Seq2seqWriter, seq2seq
 from zoo.models.t5 import T5Writer, t5
+from zoo.models.tagger import tagger
 from zoo.models.textcnn import textcnn
 from zoo.models.transformer import TransformerWriter, transformer, transformer_classifier
 from zoo.models.vgg import vgg
@@ -45,6 +46,7 @@ __all__ = [
     "rnn",
     "seq2seq",
     "t5",
+    "tagger",
     "textcnn",
     "transformer",
     "transformer_classifier",

@@ -58,6 +58,11 @@ def bert() -> tuple[Recipe, ...]:
     from zoo.recipes.bert import BERT
 
     return BERT
+def tags() -> tuple[Recipe, ...]:
+    """The recipes for tags of spans in texts."""
+    from zoo.recipes.tags import TAGS
+
+    return TAGS
 
 
 def translation() -> tuple[Recipe, ...]:
@@ -112,6 +117,9 @@ TABLES: dict[Callable[[], tuple[Recipe, ...]], dict[str, str]] = {
         "bert": "pydocs; BERT (Devlin 2018) fills in hidden words",
         "bert-imdb": "imdb_reviews; a larger one on film reviews, to be fine-tuned",
         "bert-languages": "languages; the same network tells texts apart from nothing",
+    tags: {
+        "tagger": "date_parts; LSTM and random field (Lample 2016) find year, month, day and weekday in dates",
+        "tagger-wnut17": "wnut17; the same finds names in tweets, reading words by their letters too",
     },
     translation: {
         "transformer": "dates; the Transformer (Vaswani 2017) turns dates into ISO 8601",

@@ -7,6 +7,7 @@ from zoo.tasks.language import LanguageModel
 from zoo.tasks.masked import MaskedLanguageModel
 from zoo.tasks.prompted import Prompted
 from zoo.tasks.rows import RowClassification
+from zoo.tasks.tagging import Tagging
 from zoo.tasks.task import Panel, Task
 from zoo.tasks.translation import Translation
 
@@ -18,6 +19,7 @@ __all__ = [
     "Panel",
     "Prompted",
     "RowClassification",
+    "Tagging",
     "Task",
     "Translation",
 ]

@@ -179,6 +179,19 @@ def lines(across_values: list[float], named: dict[str, list[float]], path: Path,
     figure.savefig(path)
 
 
+def bars(names: list[str], named: dict[str, list[float]], path: Path, *, up: str) -> None:
+    """Draws several named bars of shares side by side for each of the names to a PNG file."""
+    figure = Figure(figsize=(max(7, 1.2 * len(names)), 4.5), dpi=100, layout="constrained")
+    axes = figure.add_subplot()
+    for number, (label, values) in enumerate(named.items()):
+        places = np.arange(len(names)) + (number - (len(named) - 1) / 2) * 0.8 / len(named)
+        axes.bar(places, values, 0.8 / len(named), label=label)
+    axes.set_xticks(range(len(names)), [literal(name) for name in names], rotation=30 if len(names) > 6 else 0)
+    axes.set(ylabel=up, ylim=(0, 1.02))
+    axes.legend()
+    figure.savefig(path)
+
+
 def attention(weights: np.ndarray, across: list[str], down: list[str]) -> np.ndarray:
     """A picture of the attention of each token of a translation (rows) to its source: uint8 (height, width, 3).
 
