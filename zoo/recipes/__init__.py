@@ -60,6 +60,13 @@ def translation() -> tuple[Recipe, ...]:
     return TRANSLATION
 
 
+def words() -> tuple[Recipe, ...]:
+    """The recipes for word vectors."""
+    from zoo.recipes.words import WORDS
+
+    return WORDS
+
+
 # For `python -m zoo`: the data of each recipe and what is trained, in the order of the records.
 TABLES: dict[Callable[[], tuple[Recipe, ...]], dict[str, str]] = {
     images: {
@@ -100,6 +107,10 @@ TABLES: dict[Callable[[], tuple[Recipe, ...]], dict[str, str]] = {
     },
     texts: {
         "textcnn": "languages; convolutions over characters (Kim 2014) tell 26 languages apart",
+    },
+    words: {
+        "word2vec": "pydocs; vectors of words (Mikolov 2013), near for words in like places",
+        "word2vec-imdb": "imdb_reviews; the same out of film reviews",
     },
     translation: {
         "transformer": "dates; the Transformer (Vaswani 2017) turns dates into ISO 8601",

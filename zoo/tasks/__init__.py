@@ -7,5 +7,15 @@ from zoo.tasks.language import LanguageModel
 from zoo.tasks.rows import RowClassification
 from zoo.tasks.task import Panel, Task
 from zoo.tasks.translation import Translation
+from zoo.tasks.vectors import WordVectors
 
-__all__ = ["Classification", "Forecast", "LanguageModel", "Panel", "RowClassification", "Task", "Translation"]
+__all__ = [
+    "Classification",
+    "Forecast",
+    "LanguageModel",
+    "Panel",
+    "RowClassification",
+    "Task",
+    "Translation",
+    "WordVectors",
+]

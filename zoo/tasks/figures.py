@@ -117,7 +117,7 @@ def projector(path: Path, features: np.ndarray, columns: tuple[str, ...], rows: 
         features: of N examples.
         columns: names of the metadata.
         rows: N rows of metadata.
-        views: of the N examples: pictures, or texts.
+        views: of the N examples: pictures, or texts; None: there are none.
     """
     folder = path / "features"
     folder.mkdir(exist_ok=True)
@@ -136,7 +136,7 @@ def projector(path: Path, features: np.ndarray, columns: tuple[str, ...], rows: 
         tensor_shape=features.shape,
         metadata_path="features/rows.tsv",
     )
-    if not texts:
+    if not texts and views is not None:
         sprites(views).save(folder / "sprites.png")
         embedding.sprite.image_path = "features/sprites.png"
         embedding.sprite.single_image_dim.extend([SPRITE, SPRITE])
@@ -176,6 +176,16 @@ def lines(across_values: list[float], named: dict[str, list[float]], path: Path,
         axes.plot(across_values, values, style, label=name)
     axes.set(xlabel=across, ylabel=up, ylim=(-2, 102))
     axes.legend()
+    figure.savefig(path)
+
+
+def bars(names: list[str], shares: list[float], path: Path, *, across: str) -> None:
+    """Draws a horizontal bar for each share, with its name, to a PNG file."""
+    figure = Figure(figsize=(7, 1 + 0.3 * len(names)), dpi=100, layout="constrained")
+    axes = figure.add_subplot()
+    axes.barh([literal(name) for name in names], [100 * share for share in shares])
+    axes.invert_yaxis()
+    axes.set(xlabel=f"{across} (%)", xlim=(0, 100))
     figure.savefig(path)
 
 
