@@ -17,7 +17,7 @@ from zoo.data.inputs import Lines
 from zoo.data.pairing import CHUNK, Settings, passes, single
 from zoo.data.plain import pieces
 from zoo.data.prepare import examples, split_names
-from zoo.data.source import OTHER, Source, as_paths, counted, knowing
+from zoo.data.source import OTHER, Source, as_paths, counted
 from zoo.data.text import Text
 from zoo.errors import UserError, nearest
 
@@ -26,7 +26,7 @@ FEW = 10  # words below which there is nothing to learn
 SHOWN = 8  # words that are named
 WORDS = "words.txt"  # file in a run's folder: a word and how often it occurs on each line
 BREAK = "\n\n"  # between paragraphs, which no window crosses
-WORD = re.compile(rf"{BREAK}|\w+(?:['\u2019]\w+)*|[^\w\s]")
+WORD = re.compile(rf"{BREAK}|\w+|[^\w\s]")
 BLANK, TAG = re.compile(r"\n\s*\n"), re.compile(r"<br\s*/?>")
 
 
@@ -57,6 +57,8 @@ class Words(Source):
     """Largest number of words; the most frequent are kept."""
     sample: float = 1e-3
     """Words that are more frequent than this share of the text are thinned out (section 2.3); 0: none."""
+    known: Path | None = None
+    """A words.txt of a run, whose words are taken instead of those of the training split."""
     batch: int = 4096
     """Words per training step, after thinning out."""
 
@@ -89,12 +91,13 @@ class Words(Source):
     def understood(self) -> list[str]:
         """What was read, a sentence each."""
         named = " ".join(self.words[1 : 1 + SHOWN])
-        seen, rare = self.count("train"), self._learned[2]
+        left = (f"{1 - self.count(split) / max(1, self._read(split)[1]):.2%} of {split}" for split in self.splits)
         return [
             counted(self),
             f"{len(self.words) - 1:,} different words, lower-cased, the most frequent {named}",
-            f"left out because they occur less than {self.minimum} times or are too many: "
-            f"{rare / max(1, seen + rare):.2%} of the words of the text",
+            f"left out, because they occur fewer than {self.minimum} times in training or are not among the "
+            f"{self.vocabulary:,} most frequent: "
+            + ", ".join(f"{share:.2%} of {split}" for split, share in left.items()),
             f"{np.count_nonzero(self.numbers('train') == 0) + 1:,} paragraphs, beyond which no window reaches",
             f"an epoch has about {self.epoch_size:,} words, once the frequent ones are thinned out",
         ]
@@ -120,19 +123,18 @@ class Words(Source):
         return len(self.words)
 
     @cached_property
-    def known(self) -> tuple[tuple[str, ...], np.ndarray]:
-        """The words, the most frequent first, after an empty one for 0; and how often each occurs in training, (V,)."""
-        return self._learned[:2]
+    def _counted(self) -> tuple[tuple[str, ...], np.ndarray]:
+        return counted_in(self.text("train"), self) if self.known is None else read_words(self.known)
 
     @property
     def words(self) -> tuple[str, ...]:
         """The words, the most frequent first, after an empty one for 0."""
-        return self.known[0]
+        return self._counted[0]
 
     @property
     def counts(self) -> np.ndarray:
         """How often each word occurs in training, (V,) int64; 0 for the first, which is none."""
-        return self.known[1]
+        return self._counted[1]
 
     @cached_property
     def place(self) -> dict[str, int]:
@@ -187,21 +189,13 @@ class Words(Source):
         Raises:
             UserError: there are too few.
         """
-        cache = self.__dict__.setdefault("_numbers", {})  # the record is frozen, and its data never change
-        if split not in cache:
-            place = self.place | {BREAK: 0}
-            found = [
-                np.fromiter((place.get(word, -1) for word in WORD.findall(piece)), np.int32)
-                for piece in pieces(self.text(split))
-            ]
-            numbers = np.concatenate([np.zeros(0, np.int32), *found])
-            cache[split] = numbers[numbers >= 0]
-        if np.count_nonzero(cache[split]) < 2:
+        numbers = self._read(split)[0]
+        if np.count_nonzero(numbers) < 2:
             raise UserError(
                 f"the {split} part of {self.title} has no two words that training knows: give it more text, or a "
                 "smaller --data.minimum"
             )
-        return cache[split]
+        return numbers
 
     def load(self, split: str, *, seed: int = 0, step: int = 0, stopwatch: tf.Variable | None = None):
         """Batches of (inputs, targets) as a tf.data.Dataset; `zoo.models.word2vec` says what the inputs are.
@@ -238,17 +232,11 @@ class Words(Source):
 
     def of_run(self, folder: Path, labels: Sequence[str]) -> Words:
         """This source with the words of the run."""
-        try:
-            lines = (folder / WORDS).read_text(encoding="utf-8").splitlines()
-            words, counts = zip(*(line.split("\t") for line in lines), strict=True)
-            known = ("", *words), np.array([0, *map(int, counts)])
-        except (OSError, ValueError) as error:
-            raise UserError(f"{folder / WORDS} is missing or damaged: restore it or train the run again") from error
-        return knowing(self, known=known)
+        return replace(self, known=folder / WORDS)
 
     def beside(self, folder: Path, spec: dict) -> Words:
         """Another text, with the same words."""
-        return replace(self, name=Words.name, file=None, directory=None).of_run(folder, ())
+        return replace(self, name=Words.name, file=None, directory=None, known=folder / WORDS)
 
     def other(self, spec: dict, then: dict) -> tuple[Words, str] | None:
         """See `zoo.data.Source`."""
@@ -275,24 +263,17 @@ class Words(Source):
     def _settings(self) -> Settings:
         return Settings(self.window, self.negatives, self.cbow, self.batch // CHUNK, self.kept, self.counts)
 
-    @cached_property
-    def _learned(self) -> tuple[tuple[str, ...], np.ndarray, int]:
-        """The words, their counts, and how many words of the text are left out."""
-        number, parts = {BREAK: 0}, []
-        for piece in pieces(self.text("train")):
-            found = WORD.findall(piece)
-            parts.append(np.fromiter((number.setdefault(word, len(number)) for word in found), np.int32, len(found)))
-        counts = np.bincount(np.concatenate(parts), minlength=len(number))
-        counts[0] = 0  # a break is no word
-        order = np.argsort(-counts, kind="stable")[: self.vocabulary]
-        order, words = order[counts[order] >= self.minimum], list(number)
-        if len(order) < FEW:
-            raise UserError(
-                f"the training part of {self.title} has {len(order)} different words that occur {self.minimum} times "
-                f"or more, which is too little to learn from: give it more text, or a smaller --data.minimum"
-            )
-        known = np.concatenate([[0], counts[order]])
-        return ("", *(words[at] for at in order)), known, int(counts.sum() - known.sum())
+    def _read(self, split: str) -> tuple[np.ndarray, int]:
+        """The numbers of the words of a split that have one, with 0 between paragraphs; and how many words it has."""
+        cache = self.__dict__.setdefault("_numbers", {})  # the record is frozen, and its data never change
+        if split not in cache:
+            place, parts = self.place | {BREAK: 0}, []
+            for piece in pieces(self.text(split)):
+                found = WORD.findall(piece)
+                parts.append(np.fromiter((place.get(word, -1) for word in found), np.int32, len(found)))
+            numbers = np.concatenate([np.zeros(0, np.int32), *parts])
+            cache[split] = numbers[numbers >= 0], int(np.count_nonzero(numbers))
+        return cache[split]
 
     @cached_property
     def _text(self) -> Text:
@@ -304,3 +285,39 @@ class Words(Source):
         if "unsupervised" in builder.info.splits:  # texts without a label, which nothing here needs
             splits["train"] += "+unsupervised"
         return splits
+
+
+def counted_in(text: str, source: Words) -> tuple[tuple[str, ...], np.ndarray]:
+    """The words of a text that a source keeps, the most frequent first, and how often each occurs; a none is first.
+
+    Raises:
+        UserError: there are too few.
+    """
+    number, parts = {BREAK: 0}, []
+    for piece in pieces(text):
+        found = WORD.findall(piece)
+        parts.append(np.fromiter((number.setdefault(word, len(number)) for word in found), np.int32, len(found)))
+    counts = np.bincount(np.concatenate(parts), minlength=len(number))
+    counts[0] = 0  # a break is no word
+    order = np.argsort(-counts, kind="stable")[: source.vocabulary]
+    order, words = order[counts[order] >= source.minimum], list(number)
+    if len(order) < FEW:
+        raise UserError(
+            f"the training part of {source.title} has {len(order)} different words that occur {source.minimum} times "
+            "or more, which is too little to learn from: give it more text, or a smaller --data.minimum"
+        )
+    return ("", *(words[at] for at in order)), np.concatenate([[0], counts[order]])
+
+
+def read_words(path: Path) -> tuple[tuple[str, ...], np.ndarray]:
+    """The words and counts of a words.txt, after a none.
+
+    Raises:
+        UserError: it is missing or damaged.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        words, counts = zip(*(line.split("\t") for line in lines), strict=True)
+        return ("", *words), np.array([0, *map(int, counts)])
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} is missing or is no words.txt of a run: {error}") from error
