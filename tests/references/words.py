@@ -1,7 +1,7 @@
-"""gensim on the text and with the settings of a recipe: `python tests/references/words.py word2vec-imdb [SECONDS]`.
+"""gensim on the text and with the settings of a recipe: `python tests/references/words.py word2vec-imdb`.
 
-It trains gensim for the seeds 0, 1 and 2 and prints its words per second and what `python -m zoo.evaluate` says of ours,
-a line of JSON each, then mean and spread. It is run by hand, with nothing else running. Settings of the data are flags,
+It trains gensim for the seeds 0, 1 and 2 and prints its words per second and what `python -m zoo.evaluate` says of
+ours, a line of JSON each, then means and spreads. It is run by hand, with nothing else running. Settings are flags,
 such as --data.directory DIR.
 """
 

@@ -14,11 +14,12 @@ WORDS = (
     Recipe(
         name="word2vec",
         model=word2vec,
-        data=Words("pydocs"),
+        data=Words("pydocs", batch=512),  # it is little text
         task=WordVectors(),
         optimizer=MIKOLOV,
-        epochs=20,  # it is little text
+        epochs=60,
         monitor="last",
+        xla="on",
     ),
     # python -m zoo.fit word2vec-imdb
     Recipe(
@@ -29,5 +30,6 @@ WORDS = (
         optimizer=MIKOLOV,
         epochs=5,
         monitor="last",
+        xla="on",  # fuses what lies between the matrix products
     ),
 )
