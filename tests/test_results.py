@@ -14,6 +14,7 @@ from statistics import mean, stdev
 
 import pytest
 
+from zoo.command import local_fields
 from zoo.opened import places_of
 from zoo.recipes import RECIPES
 from zoo.training import Thaw
@@ -232,7 +233,7 @@ def flags_of(verb: str, name: str) -> set[str]:
         "finetune": replace(recipe, method=Thaw()).leaves().keys(),
         "predict": {"weights"} | names(task.Ask) | names(data.Inputs) if task.verb == verb else set(),
         "generate": {"weights"} | names(task.Ask) if task.verb == verb else set(),
-        "evaluate": {f"data.{field}" for field in places_of(data)},
+        "evaluate": {f"data.{field}" for field in places_of(data)} | {f"task.{field}" for field in local_fields(task)},
     }
     return names(importlib.import_module(f"zoo.{verb}").Options) | more[verb]
 

@@ -230,6 +230,10 @@ def test_files_of_ones_own(run, text, tmp_path, zoo_here):
     assert report["pairs_pairs"] == 3
     assert "family" in task.table(report)
     task.draw(report, tmp_path / "drawn.png")
+    files = ("--task.analogies", task.analogies, "--task.pairs", task.pairs)
+    done = zoo_here("evaluate", run.path, *files, "--json")
+    assert json.loads(done.stdout) == {"run": str(run.path)} | report, done.stderr
+    assert_complaint(zoo_here("evaluate", run.path, "--task.pairs", tmp_path), "--task.pairs came as", "cannot be read")
 
 
 def test_files_that_are_missing_are_said(run, monkeypatch):

@@ -176,7 +176,7 @@ class WordVectors(Task):
             ]
         missing = ["analogies"] * ("analogies" not in report) + ["pairs of similar words"] * (not rhos)
         if missing:
-            flags = " and ".join(f"fit --task.{name.split()[0]} FILE" for name in missing)
+            flags = " ".join(f"--task.{name.split()[0]} FILE" for name in missing)
             lines.append(
                 f"not measured: {' and '.join(missing)}: `pip install gensim` brings files of them, or {flags}"
             )
