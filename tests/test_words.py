@@ -73,7 +73,7 @@ def test_saved_and_loaded(tmp_path):
     model.set_weights([np.random.default_rng(0).normal(size=weight.shape) for weight in model.get_weights()])
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
-    np.testing.assert_array_equal(again(inputs), model(inputs))
+    np.testing.assert_array_equal(*(keras.ops.convert_to_numpy(one(inputs)) for one in (model, again)))
 
 
 def test_loss_is_a_mean_and_its_gradient_that_of_the_sum():
@@ -122,7 +122,8 @@ def test_pairs(cbow, split, text):
 
 def test_false_neighbours_are_drawn_by_their_counts(text):
     data = Words(file=text, batch=256)
-    drawn = np.concatenate([others[:, -SHARED:].ravel() for (_, others), _ in data.load("train").take(60)])
+    stream = data.load("train").take(60).as_numpy_iterator()
+    drawn = np.concatenate([others[:, -SHARED:].ravel() for (_, others), _ in stream])
     share = data.counts**0.75 / (data.counts**0.75).sum()
     np.testing.assert_allclose(np.bincount(drawn, minlength=len(share)) / len(drawn), share, atol=0.02)
 
@@ -152,9 +153,10 @@ def test_what_is_understood(text, tmp_path):
     said = "\n".join(Words(file=text).understood)
     assert "different words, lower-cased, the most frequent the , king" in said
     assert "54 paragraphs" in said
-    (tmp_path / "my.txt").write_text("One<br /><br />TWO it's\n \nx " * 30)
+    (tmp_path / "my.txt").write_text("One<br /><br />TWO it's\n \nx " * 30, encoding="utf-8")
     data = Words(file=tmp_path / "my.txt")
-    assert sorted(data.words) == ["", "'", "it", "one", "s", "two", "x"] or data
+    assert sorted(data.words) == ["", "'", "it", "one", "s", "two", "x"]
+    assert np.count_nonzero(data.numbers("train") == 0) >= 50
 
 
 def test_whole_path(run, text, zoo_here):

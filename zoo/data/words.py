@@ -12,17 +12,18 @@ from typing import ClassVar
 
 import numpy as np
 import tensorflow as tf
+import tensorflow_datasets as tfds
 
 from zoo.data.inputs import Lines
 from zoo.data.pairing import CHUNK, Settings, passes, single
 from zoo.data.plain import pieces
-from zoo.data.prepare import examples, split_names
+from zoo.data.prepare import examples, prepare, split_names
 from zoo.data.source import OTHER, Source, as_paths, counted
 from zoo.data.text import Text
 from zoo.errors import UserError, nearest
 
 MANY = 2**31  # one more than the largest int32
-FEW = 10  # words below which there is nothing to learn
+FEW = 5  # words below which there is nothing to learn
 SHOWN = 8  # words that are named
 WORDS = "words.txt"  # file in a run's folder: a word and how often it occurs on each line
 BREAK = "\n\n"  # between paragraphs, which no window crosses
@@ -96,8 +97,7 @@ class Words(Source):
             counted(self),
             f"{len(self.words) - 1:,} different words, lower-cased, the most frequent {named}",
             f"left out, because they occur fewer than {self.minimum} times in training or are not among the "
-            f"{self.vocabulary:,} most frequent: "
-            + ", ".join(f"{share:.2%} of {split}" for split, share in left.items()),
+            f"{self.vocabulary:,} most frequent: " + ", ".join(left),
             f"{np.count_nonzero(self.numbers('train') == 0) + 1:,} paragraphs, beyond which no window reaches",
             f"an epoch has about {self.epoch_size:,} words, once the frequent ones are thinned out",
         ]
@@ -155,13 +155,13 @@ class Words(Source):
     @cached_property
     def epoch_size(self) -> int:
         """The number of words that are left of the training split once frequent ones are thinned out, on average."""
-        return max(1, round(float(self.counts @ np.minimum(self.kept, 1))))
+        return max(1, round(float(self.counts @ self.kept)))
 
     @cached_property
     def kept(self) -> np.ndarray:
         """The share of each word's occurrences that are not thinned out, (V,), as gensim and word2vec.c have it.
 
-        The paper's formula 5 lacks the first root; the authors' program has it.
+        The paper's formula 5 is the root alone; the authors' program adds the ratio.
         """
         if not self.sample:
             return np.ones(len(self.words))
@@ -175,10 +175,10 @@ class Words(Source):
             UserError: there is none, or the file is not text.
         """
         if self.file is None:
-            told = (text.decode() for (text,) in examples(self._text._prepared, self.splits[split], "text"))
+            told = (text.decode() for (text,) in examples(self._prepared, self.splits[split], "text"))
             text = BREAK.join(told)
         else:
-            text = self._text._own_text
+            text = self._text.text("all")
             at = {"train": (0, 18), "validation": (18, 19), "test": (19, 20), "all": (0, 20)}[split]
             text = text[len(text) * at[0] // 20 : len(text) * at[1] // 20]
         return BLANK.sub(BREAK, TAG.sub("\n", text)).strip().lower()
@@ -280,9 +280,13 @@ class Words(Source):
         return Text(self.name, self.file, self.directory)
 
     @cached_property
+    def _prepared(self) -> tfds.core.DatasetBuilder:
+        return prepare(self._text.builder, "pydocs")
+
+    @cached_property
     def _splits(self) -> dict[str, str]:
-        splits, builder = split_names(self._text._prepared, self.title), self._text._prepared
-        if "unsupervised" in builder.info.splits:  # texts without a label, which nothing here needs
+        splits = split_names(self._prepared, self.title)
+        if "unsupervised" in self._prepared.info.splits:  # texts without a label, which nothing here needs
             splits["train"] += "+unsupervised"
         return splits
 
