@@ -130,27 +130,41 @@ def read(kind: type[Options], verb: str, argv: list[str], **how) -> Options:
         raise UserError(str(error)) from error
 
 
-def read_with_places(verb: str, argv: list[str], options: Options, places: list[str]) -> tuple[Options, dict]:
-    """The options, and where the data of a run are now: the values of those flags --data.NAME that were given.
+def read_with_places(
+    verb: str, argv: list[str], options: Options, places: list[str], task: Any = None
+) -> tuple[Options, dict, dict]:
+    """The options, where the data of a run are now, and files that its task measures by: those flags that were given.
 
     Args:
         verb: the verb and the run.
         argv: what follows them.
         options: the verb's own options, with their defaults.
-        places: the names of those flags.
+        places: the names of the flags --data.NAME.
+        task: its fields that only say where files are become flags --task.NAME.
 
     Raises:
         UserError: the record does not accept a value.
         SystemExit: a flag is wrong (2), or help was asked for (0).
     """
     where = Annotated[Path | None, tyro.conf.arg(help="Where the data are now, if not where they were.")]
+    file = Annotated[Path | None, tyro.conf.arg(help="A file to measure by, instead of that of the run.")]
     data = dataclasses.make_dataclass("Data", [(name, where, None) for name in places])
+    files = dataclasses.make_dataclass("Task", [(name, file, None) for name in local_fields(task)])
     command = [
         ("options", Annotated[type(options), tyro.conf.arg(name="")], field(options)),
         ("data", data, field(data())),
+        ("task", files, field(files())),
     ]
     parsed = read(dataclasses.make_dataclass("Command", command), verb, argv)
-    return parsed.options, {name: value for name, value in vars(parsed.data).items() if value is not None}
+    given = [
+        {name: value for name, value in vars(part).items() if value is not None} for part in (parsed.data, parsed.task)
+    ]
+    return parsed.options, *given
+
+
+def local_fields(record: Any) -> list[str]:
+    """The names of a record's fields that only say where files are, and are no part of a run's id; none of None."""
+    return [] if record is None else [one.name for one in dataclasses.fields(record) if one.metadata.get("local")]
 
 
 def joined(**parts: Any) -> type:

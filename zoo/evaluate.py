@@ -6,7 +6,7 @@ import csv
 import json
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -186,15 +186,17 @@ def asked_for(name: str, argv: list[str], own: dict) -> tuple[Opened, Options, d
         UserError: the run cannot be used.
         SystemExit: a flag is wrong (2), or help was asked for (0).
     """
-    verb, places = f"evaluate {name}", any(word.startswith("--data") or word in ("-h", "--help") for word in argv)
+    verb = f"evaluate {name}"
+    places = any(word.startswith(("--data", "--task")) or word in ("-h", "--help") for word in argv)
     if not places:  # what is wrong is said before anything large is loaded
         options = read(Options, verb, argv)
     check_is_run(Path(name))
     found = opened(name, **own)
     if not places:
         return found, options, {}
-    options, given = read_with_places(verb, argv, Options(), places_of(found.source))
-    return (opened(name, places=given, **own) if given else found), options, given
+    options, given, files = read_with_places(verb, argv, Options(), places_of(found.source), found.task)
+    found = opened(name, places=given, **own) if given else found
+    return (replace(found, task=replace(found.task, **files)) if files else found), options, given
 
 
 def run_command(argv: list[str]) -> int:

@@ -126,7 +126,7 @@ def go_on(argv: list[str]) -> int:
     path = Path(argv[0])
     found = runs.open_for_reading(path)
     source = recalled(None, found.record["recipe"].get("data"), "source", found)
-    options, places = read_with_places(f"fit {path}", argv[1:], Options(), places_of(source))
+    options, places, _ = read_with_places(f"fit {path}", argv[1:], Options(), places_of(source))
     if options.logs != Options.logs:
         raise UserError(f"--logs came as {options.logs}, but a run goes on where it is: leave it out")
     recipe = recipe_of(path, [transferred], places)[1]

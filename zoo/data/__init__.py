@@ -17,6 +17,7 @@ from zoo.data.text import TOKENIZER, Text
 from zoo.data.texts import Texts
 from zoo.data.tokens import checked_tokenizer, encode, out_of_vocabulary, read_tokenizer
 from zoo.data.vary import Vary
+from zoo.data.words import Words
 
 __all__ = [
     "TOKENIZER",
@@ -34,6 +35,7 @@ __all__ = [
     "Text",
     "Texts",
     "Vary",
+    "Words",
     "checked_tokenizer",
     "encode",
     "find_pictures",

@@ -21,6 +21,7 @@ from zoo.models.textcnn import textcnn
 from zoo.models.transformer import TransformerWriter, transformer, transformer_classifier
 from zoo.models.vgg import vgg
 from zoo.models.vit import vit
+from zoo.models.word2vec import word2vec
 from zoo.models.writer import Writer
 from zoo.models.xception import xception
 
@@ -52,6 +53,7 @@ __all__ = [
     "transformer_classifier",
     "vgg",
     "vit",
+    "word2vec",
     "writer_of",
     "xception",
 ]

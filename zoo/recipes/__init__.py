@@ -58,6 +58,8 @@ def bert() -> tuple[Recipe, ...]:
     from zoo.recipes.bert import BERT
 
     return BERT
+
+
 def tags() -> tuple[Recipe, ...]:
     """The recipes for tags of spans in texts."""
     from zoo.recipes.tags import TAGS
@@ -70,6 +72,13 @@ def translation() -> tuple[Recipe, ...]:
     from zoo.recipes.translation import TRANSLATION
 
     return TRANSLATION
+
+
+def words() -> tuple[Recipe, ...]:
+    """The recipes for word vectors."""
+    from zoo.recipes.words import WORDS
+
+    return WORDS
 
 
 # For `python -m zoo`: the data of each recipe and what is trained, in the order of the records.
@@ -117,9 +126,14 @@ TABLES: dict[Callable[[], tuple[Recipe, ...]], dict[str, str]] = {
         "bert": "pydocs; BERT (Devlin 2018) fills in hidden words",
         "bert-imdb": "imdb_reviews; a larger one on film reviews, to be fine-tuned",
         "bert-languages": "languages; the same network tells texts apart from nothing",
+    },
     tags: {
         "tagger": "date_parts; LSTM and random field (Lample 2016) find year, month, day and weekday in dates",
         "tagger-wnut17": "wnut17; the same finds names in tweets, reading words by their letters too",
+    },
+    words: {
+        "word2vec": "pydocs; vectors of words (Mikolov 2013), near for words in like places",
+        "word2vec-imdb": "imdb_reviews; the same out of film reviews",
     },
     translation: {
         "transformer": "dates; the Transformer (Vaswani 2017) turns dates into ISO 8601",

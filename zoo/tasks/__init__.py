@@ -10,6 +10,7 @@ from zoo.tasks.rows import RowClassification
 from zoo.tasks.tagging import Tagging
 from zoo.tasks.task import Panel, Task
 from zoo.tasks.translation import Translation
+from zoo.tasks.vectors import WordVectors
 
 __all__ = [
     "Classification",
@@ -22,4 +23,5 @@ __all__ = [
     "Tagging",
     "Task",
     "Translation",
+    "WordVectors",
 ]

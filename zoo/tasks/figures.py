@@ -117,7 +117,7 @@ def projector(path: Path, features: np.ndarray, columns: tuple[str, ...], rows: 
         features: of N examples.
         columns: names of the metadata.
         rows: N rows of metadata.
-        views: of the N examples: pictures, or texts.
+        views: of the N examples: pictures, or texts; None: there are none.
     """
     folder = path / "features"
     folder.mkdir(exist_ok=True)
@@ -136,7 +136,7 @@ def projector(path: Path, features: np.ndarray, columns: tuple[str, ...], rows: 
         tensor_shape=features.shape,
         metadata_path="features/rows.tsv",
     )
-    if not texts:
+    if not texts and views is not None:
         sprites(views).save(folder / "sprites.png")
         embedding.sprite.image_path = "features/sprites.png"
         embedding.sprite.single_image_dim.extend([SPRITE, SPRITE])

@@ -21,9 +21,10 @@ class Optimizer:
     """Name of the optimizer."""
     rate: float = 0.001
     """Learning rate; with a schedule, its highest value."""
-    schedule: Literal["constant", "cosine", "step", "plateau"] = "cosine"
-    """cosine: falls to 0 (Loshchilov 2016); step: divided by 10 after half and again after three quarters of the
-    steps (He 2015, section 4.2); plateau: halved when the monitored value has not improved for 3 epochs."""
+    schedule: Literal["constant", "cosine", "linear", "step", "plateau"] = "cosine"
+    """cosine: falls to 0 (Loshchilov 2016); linear: falls to 0 in a straight line; step: divided by 10 after half and
+    again after three quarters of the steps (He 2015, section 4.2); plateau: halved when the monitored value has not
+    improved for 3 epochs."""
     warmup: float = 0.0
     """Fraction of all steps, 0 to 1, during which the rate of a cosine schedule first rises from 0."""
     momentum: float = 0.0
@@ -93,6 +94,8 @@ class Optimizer:
             if rising:
                 return schedules.CosineDecay(0.0, steps - rising, warmup_target=self.rate, warmup_steps=rising)
             return schedules.CosineDecay(self.rate, steps)
+        if self.schedule == "linear":
+            return schedules.PolynomialDecay(self.rate, steps, end_learning_rate=0.0)
         if self.schedule == "step":
             rates = [self.rate, self.rate / 10, self.rate / 100]
             return schedules.PiecewiseConstantDecay([steps // 2, steps * 3 // 4], rates)
