@@ -195,7 +195,7 @@ def test_splits_that_are_given(tmp_path):
         (
             ("id", "what", "kind"),
             (),
-            r"no column that is clearly the text: name it with --data\.text, one of 'id', 'what'",
+            r"no column that is clearly that of the texts: name it with --data\.text, one of 'id', 'what'",
         ),
         (("id", "body", "kind"), [(7, "one", "rare")], "fewer than 3 different texts of rare: give more of them"),
         (("kind", "body", "x"), (), "of 1 class: give texts of two classes or more"),

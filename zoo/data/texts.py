@@ -15,20 +15,26 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from tokenizers import Tokenizer
 
-from zoo.data.inputs import Lines
+from zoo.data.folds import FOLDS, Pairs, in_fold
 from zoo.data.labelled import Labelled, read_labelled
 from zoo.data.languages import Languages
+from zoo.data.nbsvm import nbsvm
 from zoo.data.pipeline import single_pass, training_stream
 from zoo.data.prepare import builder_of, examples, known_builder, place_of, prepare, split_names
+from zoo.data.rotten_tomatoes import RottenTomatoes
 from zoo.data.source import Source, as_paths, counted, knowing
 from zoo.data.text import TOKENIZER
+from zoo.data.text_lines import TextLines
 from zoo.data.tokens import VOCABULARY, Kind, encode, learn, out_of_vocabulary, read_tokenizer, size_of_vocabulary
+from zoo.data.vectors import read_vectors
 from zoo.errors import UserError
 
 EVALUATED = 500  # texts per batch of validation and test
 SPECIAL = ("<pad>",)  # token 0, the padding
+SPLITS = ("train", "validation", "test")
 NAMED = 20  # classes that are counted in what was understood
 LONGEST = 10_000  # largest number of tokens of a text
+OURS = {"languages": Languages, "rotten_tomatoes": RottenTomatoes}
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,8 @@ class Texts(Source):
     """Texts with one class each, as tokens, all padded with 0 to the same length."""
 
     name: str = "languages"
-    """Name of a TFDS data set with a `text` and a `label`: languages (needs no network), imdb_reviews, ..."""
+    """Name of a TFDS data set with a `text` and a `label`: languages (needs no network), rotten_tomatoes,
+    imdb_reviews, ..."""
     folder: Path | None = None
     """Your own texts instead: a folder with a sub-folder of .txt files for each class."""
     file: Path | None = None
@@ -48,19 +55,25 @@ class Texts(Source):
     directory: Path | None = field(default=None, metadata={"local": True})
     """Where TFDS stores data; by default TFDS_DATA_DIR, or else ~/tensorflow_datasets."""
     tokens: Kind = "characters"
-    """Kind of tokens: characters, words, or bpe (byte-pair encoding)."""
+    """Kind of tokens: characters, words (as they are written), uncased (words in lower case and punctuation marks) or
+    bpe (byte-pair encoding)."""
     vocabulary: int = 20_000
-    """Largest number of tokens; for words and bpe."""
+    """Largest number of tokens, except for characters."""
     tokenizer: Path | None = None
     """A tokenizer.json to use instead of learning one from the training split; its token 0 must be <pad>."""
     length: int = 64
     """Number of tokens to read of each text; longer texts are truncated."""
     batch: int = 64
     """Texts per training step; all of them if there are fewer."""
+    fold: int | None = field(default=None, metadata={"later": True})
+    """For cross-validation, 0 to 9: that tenth of all texts is the test, instead of the splits that the data have."""
 
     kind: ClassVar[str] = "text"
-    Inputs: ClassVar[type] = Lines
+    Inputs: ClassVar[type] = TextLines
     usage: ClassVar[str] = "--text TEXT"
+
+    vectors: Path | None = field(default=None, metadata={"later": True})
+    """A file of word vectors with which the network's table of tokens begins: of word2vec (text or binary) or GloVe."""
 
     def __post_init__(self):
         as_paths(self)
@@ -70,6 +83,8 @@ class Texts(Source):
         for name, low, high in (("length", 1, LONGEST), ("batch", 1, LONGEST), ("vocabulary", least, VOCABULARY)):
             if not low <= getattr(self, name) <= high:
                 raise ValueError(f"--data.{name} came as {getattr(self, name)}, but must be from {low} to {high}")
+        if self.fold is not None and not 0 <= self.fold < FOLDS:
+            raise ValueError(f"--data.fold came as {self.fold}, but must be from 0 to {FOLDS - 1}")
 
     @property
     def title(self) -> str:
@@ -88,18 +103,29 @@ class Texts(Source):
     def understood(self) -> list[str]:
         """What was read, a sentence each."""
         said = [counted(self)]
+        if self.fold is not None:
+            said.append(
+                f"fold {self.fold} of {FOLDS}: a tenth of all texts is the test, a tenth of the rest for validation, "
+                "whatever splits the data have; copies of a text lie in one fold"
+            )
+        if self.vectors is not None:
+            found, words = len(self._vectors), self.vocabulary_size - 1
+            said.append(
+                f"vectors from {self.vectors.name}: {found:,} of {words:,} tokens have one, of {self.width} numbers; "
+                "the others are drawn at random"
+            )
         if self._own:
-            split = {name: Counter(label for _, label in rows) for name, rows in self._own.parts.items()}
-            for label in self.labels[:NAMED]:
-                said.append(f"{label}: " + ", ".join(f"{counts[label]} {name}" for name, counts in split.items()))
+            split = {name: Counter(self._stored(name)[1].tolist()) for name in self.splits}
+            for number, label in enumerate(self.labels[:NAMED]):
+                said.append(f"{label}: " + ", ".join(f"{counts[number]} {name}" for name, counts in split.items()))
             said += [f"and {len(self.labels) - NAMED} more classes"] if len(self.labels) > NAMED else []
             said += self._own.notes
         return said
 
     @property
     def selection(self) -> dict:
-        """All texts are used."""
-        return {}
+        """Which fold is measured; all texts are used."""
+        return {} if self.fold is None else {"fold": self.fold}
 
     @cached_property
     def labels(self) -> list[str]:
@@ -136,14 +162,19 @@ class Texts(Source):
 
     @cached_property
     def splits(self) -> dict[str, str]:
-        """TFDS's expressions for train, validation and test; splits that the set lacks are taken from train."""
+        """Train, validation and test, as TFDS's expressions; splits that a set lacks are taken from its train."""
+        if self.fold is not None:
+            what = ("the rest", f"a tenth of what is not in fold {self.fold}", f"fold {self.fold} of {FOLDS}")
+            return dict(zip(SPLITS, what, strict=True))
         if self._own:
-            return dict.fromkeys(self._own.parts, "different texts of each class, or the given ones")
-        return split_names(self._prepared, self.title)
+            return dict.fromkeys(SPLITS, "different texts of each class, or the given ones")
+        return self._expressions
 
     def count(self, split: str) -> int:
         """The number of texts of a split."""
-        return len(self._own.parts[split]) if self._own else self._prepared.info.splits[self.splits[split]].num_examples
+        if self._own or self.fold is not None:
+            return len(self._stored(split)[0])
+        return self._prepared.info.splits[self._expressions[split]].num_examples
 
     @property
     def epoch_size(self) -> int:
@@ -179,11 +210,12 @@ class Texts(Source):
 
     def of_run(self, folder: Path, labels: Sequence[str]) -> Texts:
         """This source with the tokenizer in the run's folder and the run's labels."""
-        return knowing(replace(self, tokenizer=folder / TOKENIZER), labels=list(labels))
+        return knowing(replace(self, tokenizer=folder / TOKENIZER, vectors=None), labels=list(labels))
 
     def beside(self, folder: Path, spec: dict) -> Texts:
         """Other texts, with the same tokenizer."""
         other = {"name": Texts.name, "folder": None, "file": None, "text": None, "label": None, "directory": None}
+        other |= {"fold": None, "vectors": None}
         return replace(self, **other, tokenizer=folder / TOKENIZER)
 
     def read(self, given: str, spec: dict) -> tuple[np.ndarray, dict]:
@@ -201,6 +233,26 @@ class Texts(Source):
     def names(self, split: str) -> list[str]:
         """The texts of a split, each in a line."""
         return [" ".join(text.split()) for text in self._stored(split)[0]]
+
+    def initial(self) -> dict[str, np.ndarray]:
+        """What the network's tables of tokens begin with: the given vectors, (vocabulary, width) float32.
+
+        Tokens without one are drawn evenly from a range in which they vary as the vectors do (Kim 2014, section 4.3).
+        """
+        if self.vectors is None:
+            return {}
+        known = np.stack(list(self._vectors.values()))
+        reach = float(np.sqrt(3) * known.std())
+        table = np.random.default_rng(0).uniform(-reach, reach, (self.vocabulary_size, self.width)).astype(np.float32)
+        table[list(self._vectors)] = known
+        return dict.fromkeys(("tokens", "tokens_static"), table)
+
+    def rivals(self, split: str) -> dict[str, np.ndarray]:
+        """What NB-SVM answers, of the same tokens at their full lengths."""
+        tokens, labels = self._read("train")
+        answers, count = nbsvm(tokens, labels, self._read(split)[0], len(self.labels))
+        part = f" (trained on {count:,} of the texts)" if count < len(tokens) else ""
+        return {f"NB-SVM of tokens and their pairs{part}": answers}
 
     def views(self, inputs: np.ndarray) -> list[str]:
         """The inputs (N, length) in the form in which they are shown: as texts."""
@@ -230,8 +282,8 @@ class Texts(Source):
             UserError: there is no such data set, or it does not contain texts with one class each.
         """
         directory = place_of(self.directory)
-        if self.name == "languages":
-            return builder_of(Languages, directory)
+        if self.name in OURS:
+            return builder_of(OURS[self.name], directory)
         builder = known_builder(self.name, directory, "languages")
         features_of(builder, self.name, self.text, self.label)
         return builder
@@ -246,23 +298,56 @@ class Texts(Source):
         return None if own is None else read_labelled(own, self.text, self.label)
 
     @cached_property
+    def _vectors(self) -> dict[int, np.ndarray]:
+        """The given vectors by the numbers of their tokens.
+
+        Raises:
+            UserError: the file cannot be used.
+        """
+        numbers = self.codec.get_vocab()
+        return {numbers[word]: vector for word, vector in read_vectors(self.vectors, numbers).items() if numbers[word]}
+
+    @property
+    def width(self) -> int:
+        """Numbers of a given vector."""
+        return len(next(iter(self._vectors.values())))
+
+    @cached_property
     def _prepared(self) -> tfds.core.DatasetBuilder:
         return prepare(self.builder, "languages")
 
+    @cached_property
+    def _expressions(self) -> dict[str, str]:
+        """The splits in TFDS's words."""
+        return split_names(self._prepared, self.title)
+
+    @cached_property
+    def _folded(self) -> dict[str, Pairs]:
+        """All texts in the splits of the fold."""
+        return in_fold([pair for split in SPLITS for pair in self._given(split)], self.fold)
+
+    def _given(self, split: str) -> Pairs:
+        """The texts of a split that the data have, in TFDS's order.
+
+        Raises:
+            UserError: they have no labels.
+        """
+        if self._own:
+            number = {label: place for place, label in enumerate(self.labels)}
+            return [(text, number[label]) for text, label in self._own.parts[split]]
+        stored = examples(self._prepared, self._expressions[split], *self._features)
+        pairs = [(text.decode(), int(label)) for text, label in stored]
+        if any(label < 0 for _, label in pairs):  # as sets do whose test labels only their makers know
+            raise UserError(f"the {split} texts of {self.title} are published without labels: take another set")
+        return pairs
+
     def _stored(self, split: str) -> tuple[list[str], np.ndarray]:
-        """The texts of the split and their labels, in TFDS's order."""
+        """The texts of the split and their labels."""
         cache = self.__dict__.setdefault("_texts", {})  # the record is frozen, and its data never change
         if split not in cache:
-            if self._own:
-                number = {label: place for place, label in enumerate(self.labels)}
-                pairs = [(text, number[label]) for text, label in self._own.parts[split]]
-            else:
-                stored = examples(self._prepared, self.splits[split], *self._features)
-                pairs = [(text.decode(), label) for text, label in stored]
+            pairs = self._given(split) if self.fold is None else self._folded[split]
             if not pairs:
                 raise UserError(f"{self.title} has no {split} texts: give it more")
-            if min(label for _, label in pairs) < 0:  # as sets do whose test labels only their makers know
-                raise UserError(f"the {split} texts of {self.title} are published without labels: take another set")
             cache[split] = [text for text, _ in pairs], np.array([label for _, label in pairs], np.int64)
         return cache[split]
 

@@ -39,7 +39,8 @@ class Classification(Task):
     """One class per example: softmax cross entropy of float32 logits (B, classes) against one-hot labels.
 
     Of the source it wants `views(inputs)`, the inputs in a form that can be shown (pictures (N, H, W, C) in 0..255, or
-    a list of texts), and `arrays(split)`, the second part of which is the labels, (N,). It may have `augmented`.
+    a list of texts), and `arrays(split)`, the second part of which is the labels, (N,). It may have `augmented`, and
+    `rivals`.
     """
 
     monitors: ClassVar[dict[str, str]] = {"val_loss": "min", "val_accuracy": "max"}
@@ -93,10 +94,18 @@ class Classification(Task):
         return views if sheet is None else views | {"augmentation": sheet}
 
     def baselines(self, source, split: str) -> list[Baseline]:
-        """The most frequent class of the split as the answer to everything."""
-        counts = np.bincount(source.arrays(split)[1], minlength=len(source.labels))
+        """The most frequent class of the split as the answer to everything, and what the source's `rivals` answer."""
+        truth = source.arrays(split)[1]
+        counts = np.bincount(truth, minlength=len(source.labels))
         always = source.labels[counts.argmax()]
-        return [Baseline(f"always {always} (the most frequent class)", "accuracy", counts.max() / counts.sum())]
+        rivals = getattr(source, "rivals", None)  # no part of the contract
+        return [
+            Baseline(f"always {always} (the most frequent class)", "accuracy", counts.max() / counts.sum()),
+            *(
+                Baseline(name, "accuracy", (answers == truth).mean())
+                for name, answers in (rivals(split) if rivals else {}).items()
+            ),
+        ]
 
     def panel(self, source, validation) -> ClassificationPanel:
         """What TensorBoard shows besides curves."""
@@ -121,6 +130,7 @@ class Classification(Task):
         lines = [
             f"accuracy           {report['accuracy']:.2%} of {report['examples']} examples, "
             f"95 % interval {report['accuracy_low']:.2%} to {report['accuracy_high']:.2%}",
+            f"F1                 {report['macro_f1']:.4f} macro, {report['weighted_f1']:.4f} weighted",
             f"loss               {report['loss']:.4f} nats",
             f"calibration error  {report['calibration_error']:.4f}",
             *compared(report["baselines"], report, self.monitors),

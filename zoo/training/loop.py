@@ -49,6 +49,27 @@ def build(recipe: Recipe) -> keras.Model:
         raise UserError(f"{recipe.name} cannot be built: {' '.join(str(error).split())}") from error
 
 
+def initialize(model: keras.Model, source: Source, step: int) -> None:
+    """Puts what the source's `initial` gives, if it has that, into a network of which no step is trained.
+
+    Raises:
+        UserError: the network has no such layer, or one of another shape.
+    """
+    initial = getattr(source, "initial", None)  # no part of the contract
+    given = initial() if initial and not step else {}
+    layers = [layer for layer in model._flatten_layers() if layer.name in given and layer.weights]
+    if given and not layers:
+        raise UserError(f"{source.title} gives weights for {' and '.join(given)}, but {model.name} has no such layer")
+    for layer in layers:
+        weight, value = layer.weights[0], given[layer.name]
+        if tuple(weight.shape) != value.shape:
+            raise UserError(
+                f"{source.title} gives {value.shape} weights for {layer.name} of {model.name}, which has "
+                f"{tuple(weight.shape)}: set its width to {value.shape[-1]}"
+            )
+        weight.assign(value)
+
+
 def check_takes(builder: partial, spec: dict, source: Source) -> None:
     """Raises ValueError if a builder has no argument for something that the data give to it."""
     parameters = inspect.signature(builder).parameters.values()
@@ -130,6 +151,7 @@ def train(
     resume = Resume(run, steps)
     # An epoch, and what is left of an interrupted one, must each be a whole number of executions.
     resume.per_execution = 1 if profile else math.gcd(per_execution, resume.unfinished)
+    initialize(model, source, resume.step)
     compile_model(model, recipe, steps, resume.per_execution)
     stopwatch = tf.Variable(0.0, dtype=tf.float64)
     validation = source.load("validation")
