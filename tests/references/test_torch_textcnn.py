@@ -23,7 +23,7 @@ def test_textcnn(variant, pool):
     """Texts of the network's length, so that padding, which torch does not know, only begins after the last phrase."""
     keras.utils.set_random_seed(0)
     how = {"width": 8, "windows": WINDOWS, "filters": 5, "dropout": 0.0}
-    ours = textcnn(VOCABULARY, CLASSES, variant=variant, pool=pool, **how)
+    ours = textcnn(VOCABULARY, CLASSES, None if variant == "rand" else 8, variant=variant, pool=pool, **how)
     randomize(ours)
     text = np.random.default_rng(0).integers(1, VOCABULARY, (4, 11)).astype("int32")
     weights = {v.path: torch.tensor(v.numpy(), requires_grad=True) for v in ours.weights}
@@ -47,6 +47,7 @@ def test_textcnn(variant, pool):
     trained = [v.path for v in ours.trainable_weights]
     assert ("tokens/embeddings" in trained) == (variant != "static")
     assert "tokens_static/embeddings" not in trained
-    for path, gradient in zip(trained, tape.gradient(loss, ours.trainable_weights), strict=True):
-        gradient = tf.convert_to_tensor(gradient)  # of tables only the rows that were looked up
+    # Of tables the tape has only the rows that were looked up.
+    gradients = map(tf.convert_to_tensor, tape.gradient(loss, ours.trainable_weights))
+    for path, gradient in zip(trained, gradients, strict=True):
         assert relative(gradient, weights[path].grad) < 1e-4, path

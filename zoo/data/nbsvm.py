@@ -6,10 +6,12 @@ ratio), and a support vector machine weighs these. It takes seconds, and on text
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
 from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
 
 ALPHA, BETA, C = 1.0, 0.25, 1.0  # smoothing of counts, share of the SVM's own weights, its penalty (section 4)
@@ -30,8 +32,9 @@ def nbsvm(train: Sequence[Sequence[int]], labels: np.ndarray, given: Sequence[Se
         (M,) labels, and the number of texts that it was trained on: fewer than N if these are very long.
     """
     tokens, positives = sum(map(len, train)), 1 if classes == 2 else classes
-    every = -(-tokens * positives // MOST)
-    train, labels = train[::every], labels[::every]
+    part = len(train) // max(1, -(-tokens * positives // MOST))
+    chosen = np.sort(np.random.default_rng(0).permutation(len(train))[:part])
+    train, labels = [train[at] for at in chosen], labels[chosen]
     size = 1 + max((max(text, default=0) for text in train), default=0)
     rows, found = grams(train, size)
     known, columns = np.unique(found, return_inverse=True)
@@ -84,6 +87,9 @@ def log_count_ratio(features: sparse.csr_matrix, positive: np.ndarray) -> np.nda
 def linear(features: sparse.csr_matrix, positive: np.ndarray) -> tuple[np.ndarray, float]:
     """The weights (V,) of the features, and the bias, of the SVM interpolated with naive Bayes (section 2.3)."""
     ratio = log_count_ratio(features, positive)
-    machine = LinearSVC(C=C, tol=TOLERANCE, random_state=0).fit(features @ sparse.diags(ratio), positive)
+    machine = LinearSVC(C=C, tol=TOLERANCE, dual=True, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # after a thousand passes it is near enough
+        machine.fit(features @ sparse.diags(ratio), positive)
     weights = machine.coef_[0]
     return ratio * ((1 - BETA) * np.abs(weights).mean() + BETA * weights), float(machine.intercept_[0])

@@ -29,8 +29,9 @@ class Source(ABC):
     sentence that says so. `augmented(count, draws)`: pictures (count, 1 + draws, H, W, C) in 0..255, of training and,
     after each, what the augmentation makes of it; None if it is off. `rivals(split)`: where there are classes, the
     labels (N,) that other methods, trained on the training split, give to a split, by the name of the method.
-    `initial()`: what weights of a new network begin with, arrays by the name of the layer whose first weight they are;
-    a network has one of these layers at least.
+    `right(split)`: which classes are right for each example, (N, classes) bool, if some have several; else None.
+    `initial()`: what weights of a new network begin with, arrays by the name of the layer whose first weight they are,
+    of which a network need not have all.
     """
 
     batch: int

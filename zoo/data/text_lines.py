@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import tyro
 
 from zoo.data.inputs import Lines
 from zoo.data.labelled import TEXT_NAMES, column_of, is_table, read_columns
@@ -17,6 +20,9 @@ class TextLines(Lines):
     column: str | None = None
     """Name of the column with the texts, if --file is a CSV, TSV or JSONL file; by default it is found as in
     training."""
+
+    cut: Annotated[list[int], tyro.conf.Suppress] = field(default_factory=list)
+    """Which text was the first that is longer than the network reads, once it was said."""
 
     def opened(self, source) -> Iterator[str]:
         """Yields the lines of the file, or the cells of the column.
@@ -32,3 +38,12 @@ class TextLines(Lines):
             raise UserError(f"--column came as {self.column}, but {self.file} is no CSV, TSV or JSONL file")
         else:
             yield from super().opened(source)
+
+    def remarks(self, number: int, answer: dict) -> list[str]:
+        """See `Lines.remarks`; that a text is cut is said of the first."""
+        remarks = super().remarks(number, answer)
+        if "cut" in answer and not self.cut:
+            self.cut.append(number)
+            what = "the text" if self.file is None else f"line {number}, and maybe others,"
+            remarks.append(f"{what} is cut: it has {answer['cut']} tokens, more than --data.length of the run")
+        return remarks

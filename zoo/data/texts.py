@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -12,29 +11,22 @@ from typing import ClassVar
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_datasets as tfds
 from tokenizers import Tokenizer
 
-from zoo.data.folds import FOLDS, Pairs, in_fold
-from zoo.data.labelled import Labelled, read_labelled
-from zoo.data.languages import Languages
+from zoo.data.folds import FOLDS
 from zoo.data.nbsvm import nbsvm
 from zoo.data.pipeline import single_pass, training_stream
-from zoo.data.prepare import builder_of, examples, known_builder, place_of, prepare, split_names
-from zoo.data.rotten_tomatoes import RottenTomatoes
 from zoo.data.source import Source, as_paths, counted, knowing
 from zoo.data.text import TOKENIZER
 from zoo.data.text_lines import TextLines
+from zoo.data.text_sets import TextSet
 from zoo.data.tokens import VOCABULARY, Kind, encode, learn, out_of_vocabulary, read_tokenizer, size_of_vocabulary
 from zoo.data.vectors import read_vectors
 from zoo.errors import UserError
 
 EVALUATED = 500  # texts per batch of validation and test
 SPECIAL = ("<pad>",)  # token 0, the padding
-SPLITS = ("train", "validation", "test")
-NAMED = 20  # classes that are counted in what was understood
 LONGEST = 10_000  # largest number of tokens of a text
-OURS = {"languages": Languages, "rotten_tomatoes": RottenTomatoes}
 
 
 @dataclass(frozen=True)
@@ -89,8 +81,7 @@ class Texts(Source):
     @property
     def title(self) -> str:
         """The name of the data in reports."""
-        own = self.folder or self.file
-        return own.resolve().name if own else self.name
+        return self._set.title
 
     @property
     def summary(self) -> str:
@@ -102,24 +93,13 @@ class Texts(Source):
     @property
     def understood(self) -> list[str]:
         """What was read, a sentence each."""
-        said = [counted(self)]
-        if self.fold is not None:
-            said.append(
-                f"fold {self.fold} of {FOLDS}: a tenth of all texts is the test, a tenth of the rest for validation, "
-                "whatever splits the data have; copies of a text lie in one fold"
-            )
+        said = [counted(self), *self._set.notes]
         if self.vectors is not None:
             found, words = len(self._vectors), self.vocabulary_size - 1
             said.append(
                 f"vectors from {self.vectors.name}: {found:,} of {words:,} tokens have one, of {self.width} numbers; "
                 "the others are drawn at random"
             )
-        if self._own:
-            split = {name: Counter(self._stored(name)[1].tolist()) for name in self.splits}
-            for number, label in enumerate(self.labels[:NAMED]):
-                said.append(f"{label}: " + ", ".join(f"{counts[number]} {name}" for name, counts in split.items()))
-            said += [f"and {len(self.labels) - NAMED} more classes"] if len(self.labels) > NAMED else []
-            said += self._own.notes
         return said
 
     @property
@@ -130,12 +110,13 @@ class Texts(Source):
     @cached_property
     def labels(self) -> list[str]:
         """The names of the classes, in the order of the network's outputs."""
-        return self._own.labels if self._own else list(self.builder.info.features[self._features[1]].names)
+        return self._set.labels
 
     @cached_property
     def spec(self) -> dict:
         """The positional arguments of a network's builder."""
-        return {"vocabulary": self.vocabulary_size, "classes": len(self.labels)}
+        spec = {"vocabulary": self.vocabulary_size, "classes": len(self.labels)}
+        return spec if self.vectors is None else spec | {"vectors": self.width}
 
     @property
     def vocabulary_size(self) -> int:
@@ -162,19 +143,12 @@ class Texts(Source):
 
     @cached_property
     def splits(self) -> dict[str, str]:
-        """Train, validation and test, as TFDS's expressions; splits that a set lacks are taken from its train."""
-        if self.fold is not None:
-            what = ("the rest", f"a tenth of what is not in fold {self.fold}", f"fold {self.fold} of {FOLDS}")
-            return dict(zip(SPLITS, what, strict=True))
-        if self._own:
-            return dict.fromkeys(SPLITS, "different texts of each class, or the given ones")
-        return self._expressions
+        """Train, validation and test, and what each consists of."""
+        return self._set.splits
 
     def count(self, split: str) -> int:
         """The number of texts of a split."""
-        if self._own or self.fold is not None:
-            return len(self._stored(split)[0])
-        return self._prepared.info.splits[self._expressions[split]].num_examples
+        return self._set.count(split)
 
     @property
     def epoch_size(self) -> int:
@@ -189,20 +163,23 @@ class Texts(Source):
     def load(self, split: str, *, seed: int = 0, step: int = 0, stopwatch: tf.Variable | None = None):
         """Batches of (tokens (B, length) int32, one-hot labels) as a tf.data.Dataset; see `Source.load`."""
         tokens, labels = self.arrays(split)
+        right = self.right(split)
         if split != "train":
-            return single_pass(len(labels), self._reader(tokens, labels), batch=EVALUATED)
-        return self._stream(tokens, labels, seed=seed, step=step, stopwatch=stopwatch)
+            return single_pass(len(labels), self._reader(tokens, labels, right), batch=EVALUATED)
+        return self._stream(tokens, labels, right, seed=seed, step=step, stopwatch=stopwatch)
 
     def synthetic(self, count: int, stopwatch: tf.Variable | None = None) -> tf.data.Dataset:
         """The training stream of `count` random texts, to time training on it."""
         random = np.random.default_rng(0)
         tokens = random.integers(1, self.vocabulary_size, (count, self.length), np.int32)
-        return self._stream(tokens, random.integers(0, len(self.labels), count), seed=0, step=0, stopwatch=stopwatch)
+        labels = random.integers(0, len(self.labels), count)
+        return self._stream(tokens, labels, None, seed=0, step=0, stopwatch=stopwatch)
 
     def digest(self, split: str) -> str:
         """Twelve hexadecimal digits that change with any token or label of the split."""
-        tokens, labels = self.arrays(split)
-        return hashlib.sha256(tokens.tobytes() + labels.tobytes()).hexdigest()[:12]
+        right = self.right(split)
+        parts = self.arrays(split) if right is None else (*self.arrays(split), right)
+        return hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()[:12]
 
     def files(self) -> dict[str, str]:
         """The file that a run keeps: the tokenizer."""
@@ -219,7 +196,8 @@ class Texts(Source):
         return replace(self, **other, tokenizer=folder / TOKENIZER)
 
     def read(self, given: str, spec: dict) -> tuple[np.ndarray, dict]:
-        """The tokens (length,) of a text, and if there are any, the words or characters that have none as `unknown`.
+        """The tokens (length,) of a text; its words or characters that have none, if any, as `unknown`, and of a longer
+        text, how many tokens it has as `cut`.
 
         Raises:
             UserError: the text is empty, or the tokenizer cannot read it.
@@ -228,11 +206,16 @@ class Texts(Source):
         if not tokens:
             raise UserError("it is empty")
         unknown = out_of_vocabulary(self.codec, given)
-        return self.filled(tokens), {"unknown": unknown} if unknown else {}
+        about = {"unknown": unknown} if unknown else {}
+        return self.filled(tokens), about | ({"cut": len(tokens)} if len(tokens) > self.length else {})
 
     def names(self, split: str) -> list[str]:
         """The texts of a split, each in a line."""
         return [" ".join(text.split()) for text in self._stored(split)[0]]
+
+    def right(self, split: str) -> np.ndarray | None:
+        """Which classes are right for each text, (N, classes) bool; None if no text has several."""
+        return self._set.right(split)
 
     def initial(self) -> dict[str, np.ndarray]:
         """What the network's tables of tokens begin with: the given vectors, (vocabulary, width) float32.
@@ -264,38 +247,24 @@ class Texts(Source):
         row[: len(tokens)] = tokens[: self.length]
         return row
 
-    def _stream(self, tokens: np.ndarray, labels: np.ndarray, *, seed: int, step: int, stopwatch):
+    def _stream(self, tokens: np.ndarray, labels: np.ndarray, right, *, seed: int, step: int, stopwatch):
         batch = min(self.batch, len(labels))
-        reader = self._reader(tokens, labels)
+        reader = self._reader(tokens, labels, right)
         return training_stream(len(labels), reader, batch=batch, seed=seed, step=step, stopwatch=stopwatch)
 
-    def _reader(self, tokens: np.ndarray, labels: np.ndarray):
-        """A function for tf.data from (batch,) indices to their tokens and one-hot labels."""
+    def _reader(self, tokens: np.ndarray, labels: np.ndarray, right: np.ndarray | None):
+        """A function for tf.data from (batch,) indices to their tokens and one-hot labels; several share."""
         inputs, targets, classes = tf.constant(tokens), tf.constant(labels), len(self.labels)
-        return lambda indices: (tf.gather(inputs, indices), tf.one_hot(tf.gather(targets, indices), classes))
+        if right is None:
+            return lambda indices: (tf.gather(inputs, indices), tf.one_hot(tf.gather(targets, indices), classes))
+        parts = tf.constant((right / right.sum(-1, keepdims=True)).astype(np.float32))
+        return lambda indices: (tf.gather(inputs, indices), tf.gather(parts, indices))
 
     @cached_property
-    def builder(self) -> tfds.core.DatasetBuilder:
-        """The TFDS builder; nothing is downloaded yet.
-
-        Raises:
-            UserError: there is no such data set, or it does not contain texts with one class each.
-        """
-        directory = place_of(self.directory)
-        if self.name in OURS:
-            return builder_of(OURS[self.name], directory)
-        builder = known_builder(self.name, directory, "languages")
-        features_of(builder, self.name, self.text, self.label)
-        return builder
-
-    @cached_property
-    def _features(self) -> tuple[str, str]:
-        return features_of(self.builder, self.name, self.text, self.label)
-
-    @cached_property
-    def _own(self) -> Labelled | None:
+    def _set(self) -> TextSet:
+        """Where the texts come from."""
         own = self.folder or self.file
-        return None if own is None else read_labelled(own, self.text, self.label)
+        return TextSet(self.name, own, self.text, self.label, self.directory, self.fold)
 
     @cached_property
     def _vectors(self) -> dict[int, np.ndarray]:
@@ -305,51 +274,17 @@ class Texts(Source):
             UserError: the file cannot be used.
         """
         numbers = self.codec.get_vocab()
-        return {numbers[word]: vector for word, vector in read_vectors(self.vectors, numbers).items() if numbers[word]}
+        found = read_vectors(self.vectors, numbers.keys() - set(SPECIAL))
+        return {numbers[word]: vector for word, vector in found.items()}
 
     @property
     def width(self) -> int:
         """Numbers of a given vector."""
         return len(next(iter(self._vectors.values())))
 
-    @cached_property
-    def _prepared(self) -> tfds.core.DatasetBuilder:
-        return prepare(self.builder, "languages")
-
-    @cached_property
-    def _expressions(self) -> dict[str, str]:
-        """The splits in TFDS's words."""
-        return split_names(self._prepared, self.title)
-
-    @cached_property
-    def _folded(self) -> dict[str, Pairs]:
-        """All texts in the splits of the fold."""
-        return in_fold([pair for split in SPLITS for pair in self._given(split)], self.fold)
-
-    def _given(self, split: str) -> Pairs:
-        """The texts of a split that the data have, in TFDS's order.
-
-        Raises:
-            UserError: they have no labels.
-        """
-        if self._own:
-            number = {label: place for place, label in enumerate(self.labels)}
-            return [(text, number[label]) for text, label in self._own.parts[split]]
-        stored = examples(self._prepared, self._expressions[split], *self._features)
-        pairs = [(text.decode(), int(label)) for text, label in stored]
-        if any(label < 0 for _, label in pairs):  # as sets do whose test labels only their makers know
-            raise UserError(f"the {split} texts of {self.title} are published without labels: take another set")
-        return pairs
-
     def _stored(self, split: str) -> tuple[list[str], np.ndarray]:
         """The texts of the split and their labels."""
-        cache = self.__dict__.setdefault("_texts", {})  # the record is frozen, and its data never change
-        if split not in cache:
-            pairs = self._given(split) if self.fold is None else self._folded[split]
-            if not pairs:
-                raise UserError(f"{self.title} has no {split} texts: give it more")
-            cache[split] = [text for text, _ in pairs], np.array([label for _, label in pairs], np.int64)
-        return cache[split]
+        return self._set.stored(split)
 
     def _read(self, split: str) -> tuple[list[list[int]], np.ndarray]:
         """The tokens of the texts, at their full lengths, and the labels."""
@@ -359,21 +294,3 @@ class Texts(Source):
             what = f"the {split} part of {self.title}"
             cache[split] = [encode(self.codec, text, what) for text in texts], labels
         return cache[split]
-
-
-def features_of(builder: tfds.core.DatasetBuilder, name: str, text: str | None, label: str | None) -> tuple[str, str]:
-    """The features of a TFDS data set with the texts and their labels: the named ones, the usual, or the only ones.
-
-    Raises:
-        UserError: there are none.
-    """
-    features, found = dict(builder.info.features.items()), []
-    for asked, usual, kind in ((text, "text", tfds.features.Text), (label, "label", tfds.features.ClassLabel)):
-        fitting = [feature for feature, held in features.items() if isinstance(held, kind)]
-        found.append(asked or (usual if usual in fitting or len(fitting) != 1 else fitting[0]))
-        if found[-1] not in fitting:
-            flags = f"; --data.{usual} takes one of {', '.join(fitting)}" if fitting and len(features) > 1 else ""
-            raise UserError(
-                f"{name} does not hold texts with one class each: its features are {', '.join(features)}{flags}"
-            )
-    return found[0], found[1]

@@ -27,16 +27,27 @@ def read_vectors(path: Path, words: Iterable[str]) -> dict[str, np.ndarray]:
         with path.open("rb") as file:
             for word, vector in entries(file, path):
                 if word in wanted and word not in found:
-                    found[word] = np.array(vector, np.float32)
-    except ValueError as error:
-        raise UserError(f"{path} has something else than numbers in the vector of {word!r} ({error})") from error
+                    found[word] = numbers_of(vector, word, path)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}; wanted a file of word vectors") from error
     if not found:
         raise UserError(f"{path} has none of the {len(wanted):,} words of the texts: take vectors of their language")
-    if not all(np.isfinite(vector).all() for vector in found.values()):
-        raise UserError(f"{path} has vectors with numbers that are not finite: take another file")
     return found
+
+
+def numbers_of(vector: np.ndarray | list[str], word: str, path: Path) -> np.ndarray:
+    """The vector of a word as (width,) float32.
+
+    Raises:
+        UserError: it does not hold finite numbers.
+    """
+    try:
+        numbers = np.array(vector, np.float32)
+    except ValueError as error:
+        raise UserError(f"{path} has something else than numbers in the vector of {word!r}: {error}") from error
+    if not np.isfinite(numbers).all():
+        raise UserError(f"{path} has numbers that are not finite in the vector of {word!r}: take another file")
+    return numbers
 
 
 def entries(file: BinaryIO, path: Path) -> Iterator[tuple[str, np.ndarray | list[str]]]:

@@ -16,6 +16,7 @@ VARIANTS = ("rand", "static", "non-static", "multichannel")  # section 3.3
 def textcnn(
     vocabulary: int,
     classes: int,
+    vectors: int | None = None,
     *,
     variant: str = "rand",
     width: int = 300,
@@ -30,9 +31,10 @@ def textcnn(
     Args:
         vocabulary: number of tokens, with 0 for padding.
         classes: labels to tell apart.
+        vectors: width of the vectors that the data give for `tokens` and `tokens_static`; None: they give none.
         variant: rand: the vectors of words are learned; static: those that the data give stay as they are; non-static:
             they are where learning begins; multichannel: the sum of both, as each filter sees both (section 3.3).
-        width: of the vectors that stand for tokens.
+        width: of the vectors that stand for tokens, if the data give none.
         windows: tokens that a filter sees at once.
         filters: for each of the windows.
         pool: max, as in the paper: how strongly the phrase that fits best fits; or mean: of all phrases, for long
@@ -45,12 +47,17 @@ def textcnn(
         to (batch, classes) float32 logits.
 
     Raises:
-        ValueError: there are no windows, one is below 1, or there is no such variant or pool.
+        ValueError: there are no windows, one is below 1, there is no such variant or pool, or the variant does not go
+            with the data.
     """
     if not windows or min(windows) < 1:
         raise ValueError(f"windows came as {windows}, but must be one or more numbers of tokens")
     if variant not in VARIANTS:
         raise ValueError(f"variant came as {variant!r}, but the known ones are {', '.join(VARIANTS)}")
+    if (variant == "rand") != (vectors is None):
+        given = "--data.vectors FILE is missing" if vectors is None else "vectors were given"
+        raise ValueError(f"variant came as {variant!r}, but {given}: rand is the variant without")
+    width = width if vectors is None else vectors
     if pool not in ("max", "mean"):
         raise ValueError(f"pool came as {pool!r}, but must be max or mean")
     inputs = keras.Input((None,), dtype="int32", name="text")

@@ -50,24 +50,12 @@ def build(recipe: Recipe) -> keras.Model:
 
 
 def initialize(model: keras.Model, source: Source, step: int) -> None:
-    """Puts what the source's `initial` gives, if it has that, into a network of which no step is trained.
-
-    Raises:
-        UserError: the network has no such layer, or one of another shape.
-    """
+    """Puts what the source's `initial` gives, if it has that, into a network of which no step is trained."""
     initial = getattr(source, "initial", None)  # no part of the contract
     given = initial() if initial and not step else {}
-    layers = [layer for layer in model._flatten_layers() if layer.name in given and layer.weights]
-    if given and not layers:
-        raise UserError(f"{source.title} gives weights for {' and '.join(given)}, but {model.name} has no such layer")
-    for layer in layers:
-        weight, value = layer.weights[0], given[layer.name]
-        if tuple(weight.shape) != value.shape:
-            raise UserError(
-                f"{source.title} gives {value.shape} weights for {layer.name} of {model.name}, which has "
-                f"{tuple(weight.shape)}: set its width to {value.shape[-1]}"
-            )
-        weight.assign(value)
+    for layer in model.layers:
+        if layer.name in given:
+            layer.weights[0].assign(given[layer.name])
 
 
 def check_takes(builder: partial, spec: dict, source: Source) -> None:
