@@ -20,6 +20,7 @@ from zoo.fit import fit
 from zoo.models import textcnn
 from zoo.predict import predict
 from zoo.recipes import RECIPES
+from zoo.tasks.classification import answered, hits
 
 SMALL = partial(textcnn, width=8, windows=(2, 3), filters=6, dropout=0.0)
 
@@ -27,7 +28,9 @@ SMALL = partial(textcnn, width=8, windows=(2, 3), filters=6, dropout=0.0)
 @pytest.fixture(scope="module")
 def run(data_directory, tmp_path_factory):
     recipe = replace(RECIPES["textcnn"], model=SMALL, data=Texts(directory=data_directory, length=20), epochs=1)
-    return fit(recipe, logs=tmp_path_factory.mktemp("logs"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("zoo.data.nbsvm.MOST", 100_000)  # which is quick
+        yield fit(recipe, logs=tmp_path_factory.mktemp("logs"))
 
 
 def test_number_of_weights():
@@ -55,13 +58,33 @@ def test_by_hand_and_padding():
             np.testing.assert_allclose(keras.ops.convert_to_numpy(seen)[0], expected, rtol=1e-4, atol=1e-5)
 
 
-def test_each_name_has_one_language(data_directory):
-    data = Texts(directory=data_directory)
+def test_each_name_of_a_language_is_right(data_directory):
+    data = Texts(directory=data_directory, length=12)
     assert data.labels == list(LANGUAGES)
-    assert names()["Allemagne"] == "fr"
-    assert "Paris" not in names()  # which several languages write alike
-    texts = [set(data.views(data.arrays(split)[0])) for split in data.splits]
-    assert sum(map(len, texts)) == len(set.union(*texts)) == len(names())
+    assert names()["Allemagne"] == ["fr"]
+    assert {"de", "fr"} < set(names()["Paris"])
+    texts = [data._stored(split)[0] for split in data.splits]
+    assert sum(map(len, texts)) == len(set.union(*map(set, texts))) == len(names())
+    assert data.understood[1] == f"several classes are right for {sum(len(v) > 1 for v in names().values()):,} of them"
+    split = next(split for split in data.splits if "Paris" in data._stored(split)[0])
+    at = data._stored(split)[0].index("Paris")
+    right = data.right(split)
+    assert [data.labels[label] for label in np.flatnonzero(right[at])] == names()["Paris"]
+    inputs, targets = (np.concatenate(parts) for parts in zip(*data.load("test").as_numpy_iterator(), strict=True))
+    np.testing.assert_allclose(targets, data.right("test") / data.right("test").sum(-1, keepdims=True), rtol=1e-6)
+    assert inputs.shape == (len(targets), 12)
+
+
+def test_any_of_several_classes_is_right():
+    """In the metric, in the report, and in what is compared with it."""
+    right = np.array([[1, 1, 0], [1, 1, 0], [0, 0, 1], [1, 0, 0]], bool)
+    logits = np.eye(3, dtype="float32")[[0, 1, 1, 0]]
+    targets = (right / right.sum(-1, keepdims=True)).astype("float32")
+    assert np.asarray(hits(targets, logits)).tolist() == [1, 1, 0, 1]
+    assert answered(right.argmax(-1), right, logits.argmax(-1)).tolist() == [0, 1, 2, 0]
+    assert answered(right.argmax(-1), None, logits.argmax(-1)).tolist() == [0, 0, 2, 0]
+    mixed = np.array([[0.3, 0.7, 0]], "float32")  # of two pictures: the larger part is right, as ever
+    assert np.asarray(hits(np.repeat(mixed, 3, 0), np.eye(3, dtype="float32"))).tolist() == [0, 1, 0]
 
 
 def test_training_stream_seeks(data_directory):
@@ -74,7 +97,9 @@ def test_training_stream_seeks(data_directory):
 
 
 def test_whole_path(run, zoo_here):
-    assert evaluate(run)["accuracy"] > 0.2  # of 26 classes
+    report = evaluate(run)
+    assert report["accuracy"] > 0.2  # of 26 classes
+    assert 200 < report["several"] < 500
     first, second = predict(run, ["Deutschland ", ""], top=2)
     assert first["source"] == "Deutschland"
     assert len(first["top"]) == 2
@@ -195,7 +220,7 @@ def test_splits_that_are_given(tmp_path):
         (
             ("id", "what", "kind"),
             (),
-            r"no column that is clearly the text: name it with --data\.text, one of 'id', 'what'",
+            r"no column that is clearly that of the texts: name it with --data\.text, one of 'id', 'what'",
         ),
         (("id", "body", "kind"), [(7, "one", "rare")], "fewer than 3 different texts of rare: give more of them"),
         (("kind", "body", "x"), (), "of 1 class: give texts of two classes or more"),

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 import numpy as np
-from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
+from sklearn.metrics import confusion_matrix, f1_score, log_loss, precision_recall_fscore_support
 
 Z95 = 1.959963984540054  # 95 % of a normal distribution is within this many standard deviations
 PREFIX = re.compile(r"[^:\t\n]{1,60}(?=:)")  # what stands before the first colon of a text, such as "date"
@@ -53,7 +53,8 @@ def classification(truth: np.ndarray, logits: np.ndarray, names: list[str]) -> d
         names: of the classes.
 
     Returns:
-        accuracy, accuracy_low, accuracy_high (95 %, Wilson), loss (nats), calibration_error (expected,
+        accuracy, accuracy_low, accuracy_high (95 %, Wilson), macro_f1 and weighted_f1 (the mean over the classes, and
+        over the examples), loss (nats), calibration_error (expected,
         15 bins: Guo 2017), examples, classes (name, precision, recall, f1, examples),
         confusion (rows are true classes), calibration (see `calibration`).
     """
@@ -67,6 +68,8 @@ def classification(truth: np.ndarray, logits: np.ndarray, names: list[str]) -> d
         "accuracy": float(hits.mean()),
         "accuracy_low": low,
         "accuracy_high": high,
+        "macro_f1": float(f1_score(truth, predicted, average="macro", zero_division=0)),
+        "weighted_f1": float(f1_score(truth, predicted, average="weighted", zero_division=0)),
         "loss": float(log_loss(truth, probabilities, labels=labels)),
         "calibration_error": sum(n * abs(a - c) for c, a, n in bins) / len(truth),
         "examples": len(truth),

@@ -170,7 +170,7 @@ class Lines:
             raise UserError(f"give either --text {source.kind.upper()} or --file FILE (- for standard input)")
         if self.text is None:
             yield from in_batches(
-                (read_line(source, line, spec) for line in self.opened()), 1 if str(self.file) == "-" else AT_ONCE
+                (read_line(source, line, spec) for line in self.opened(source)), 1 if str(self.file) == "-" else AT_ONCE
             )
             return
         if not self.text.strip():
@@ -180,7 +180,7 @@ class Lines:
             raise UserError(f"--text cannot be answered: {about['error']}")
         yield [(about, value)]
 
-    def opened(self) -> Iterator[str]:
+    def opened(self, source) -> Iterator[str]:
         """Yields the lines of the file."""
         try:
             # Only \n ends a line, as in an editor and in `paste`, so that inputs and answers stay aligned.

@@ -14,6 +14,7 @@ from zoo.errors import UserError, has_undecoded
 
 TEXT_NAMES = ("text", "body", "content", "message", "review", "sentence", "comment", "description", "title")
 LABEL_NAMES = ("label", "class", "category", "kind", "sentiment", "topic", "tag", "target", "language", "type")
+SEPARATED, OBJECTS = (".csv", ".tsv", ".tab"), (".jsonl", ".ndjson", ".json")
 LEAST = 3  # texts of a class: one for each split
 UNEVEN = 10  # times as many texts of the most frequent class as of the rarest are worth a word
 NAMED = 5  # classes or columns that are listed at most
@@ -155,11 +156,11 @@ def of_table(path: Path, text: str | None, label: str | None) -> tuple[Rows, lis
     Raises:
         UserError: it cannot be read, or lacks one of the columns.
     """
-    kept, said = of_json(path) if path.suffix.lower() in (".jsonl", ".ndjson", ".json") else of_csv(path)
+    kept, said = read_columns(path)
     names = list(kept)
     columns = [
         column_of(path, names, asked, usual, flag)
-        for asked, usual, flag in ((text, TEXT_NAMES, "text"), (label, LABEL_NAMES, "label"))
+        for asked, usual, flag in ((text, TEXT_NAMES, "--data.text"), (label, LABEL_NAMES, "--data.label"))
     ]
     rows = list(zip(*(kept[column] for column in columns), strict=True))
     notes = [
@@ -184,8 +185,22 @@ def column_of(path: Path, names: list[str], asked: str | None, usual: tuple[str,
     found = [name for word in usual for name in names if name.strip().casefold() == word] if asked is None else []
     if found:
         return found[0]
-    came = f"no column {asked!r}" if asked else f"no column that is clearly the {flag}"
-    raise UserError(f"{path} has {came}: name it with --data.{flag}, one of {', '.join(map(repr, names))}")
+    came = f"no column {asked!r}" if asked else f"no column that is clearly that of the {usual[0]}s"
+    raise UserError(f"{path} has {came}: name it with {flag}, one of {', '.join(map(repr, names))}")
+
+
+def is_table(path: Path | None) -> bool:
+    """Whether the name of a file is that of a table with a column of texts."""
+    return path is not None and path.suffix.lower() in (*SEPARATED, *OBJECTS)
+
+
+def read_columns(path: Path) -> tuple[dict[str, list[str]], tuple[str, ...]]:
+    """The columns of a CSV, TSV or JSONL file by name, and how it was read, a sentence each.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    return of_json(path) if path.suffix.lower() in OBJECTS else of_csv(path)
 
 
 def of_csv(path: Path) -> tuple[dict[str, list[str]], tuple[str, ...]]:

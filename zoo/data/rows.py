@@ -21,6 +21,8 @@ import sklearn.datasets
 import tensorflow as tf
 import typeguard
 import tyro
+from sklearn.ensemble import HistGradientBoostingClassifier
+from threadpoolctl import threadpool_limits
 
 from zoo.data.cells import Cells, packed
 from zoo.data.inputs import AT_ONCE, Read, in_batches
@@ -36,6 +38,7 @@ EVALUATED = 1024  # rows per batch of validation and test
 FORM = "columns.json"  # file in a run's folder that holds what its columns are
 FEWEST = 3  # rows of a class
 NO_GAPS = ("-", "none")  # as labels they are classes, although in other columns they stand for a gap
+FEW = 10_000  # rows up to which trees are quick enough with one thread
 CLASSES = 100  # more different labels than this are taken for numbers or names
 SPLITS = ("train", "validation", "test")
 EACH = typeguard.CollectionCheckStrategy.ALL_ITEMS
@@ -292,6 +295,16 @@ class Rows(Source):
         if lines is None:
             return [f"{self.title}, row {row + 1}" for row in self._parts[split].tolist()]
         return [f"{self.title}, line {line}" for line in lines[self._parts[split]].tolist()]
+
+    def rivals(self, split: str) -> dict[str, np.ndarray]:
+        """What gradient-boosted trees answer, which are often better on tables: scikit-learn's
+        HistGradientBoostingClassifier with its default settings.
+        """
+        rows, labels = self.arrays("train")
+        # Threads that wait for each other take many times as long for a small table where other programs run.
+        with threadpool_limits(1 if len(rows) < FEW else None, "openmp"):
+            trees = HistGradientBoostingClassifier(random_state=0).fit(rows, labels)
+            return {"boosted trees": trees.predict(self.arrays(split)[0])}
 
     def views(self, inputs: np.ndarray) -> list[str]:
         """The inputs (N, features) in the form in which they are shown: as texts."""

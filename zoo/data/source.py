@@ -23,11 +23,15 @@ class Source(ABC):
     id; one with {"later": True} is part of it only if it is not its default, so that fields can be added. The splits
     are called train, validation and test. The docstring of a task lists what it needs beyond this class.
 
-    A source may have three methods more. `names(split)`: what each example of validation or test is called, such as its
+    A source may have some methods more. `names(split)`: what each example of validation or test is called, such as its
     file. `other(spec, then)`: None if its files are those of a run, whose data gave `spec` to its builder and had the
     facts `then` (see `zoo.training.runs.data_facts`); else a source of all that is in them, as the split all, and a
     sentence that says so. `augmented(count, draws)`: pictures (count, 1 + draws, H, W, C) in 0..255, of training and,
-    after each, what the augmentation makes of it; None if it is off.
+    after each, what the augmentation makes of it; None if it is off. `rivals(split)`: where there are classes, the
+    labels (N,) that other methods, trained on the training split, give to a split, by the name of the method.
+    `right(split)`: which classes are right for each example, (N, classes) bool, if some have several; else None.
+    `initial()`: what weights of a new network begin with, arrays by the name of the layer whose first weight they are,
+    of which a network need not have all.
     """
 
     batch: int

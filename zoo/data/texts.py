@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -12,23 +11,22 @@ from typing import ClassVar
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_datasets as tfds
 from tokenizers import Tokenizer
 
-from zoo.data.inputs import Lines
-from zoo.data.labelled import Labelled, read_labelled
-from zoo.data.languages import Languages
+from zoo.data.folds import FOLDS
+from zoo.data.nbsvm import nbsvm
 from zoo.data.padding import PADDINGS
 from zoo.data.pipeline import single_pass, training_stream
-from zoo.data.prepare import builder_of, examples, known_builder, place_of, prepare, split_names
 from zoo.data.source import Source, as_paths, counted, knowing
 from zoo.data.text import TOKENIZER
+from zoo.data.text_lines import TextLines
+from zoo.data.text_sets import TextSet
 from zoo.data.tokens import VOCABULARY, Kind, encode, learn, out_of_vocabulary, read_tokenizer, size_of_vocabulary
+from zoo.data.vectors import read_vectors
 from zoo.errors import UserError
 
 EVALUATED = 500  # texts per batch of validation and test
 SPECIAL = ("<pad>",)  # token 0, the padding
-NAMED = 20  # classes that are counted in what was understood
 LONGEST = 10_000  # largest number of tokens of a text
 
 
@@ -37,7 +35,8 @@ class Texts(Source):
     """Texts with one class each, as tokens, all padded with 0 to the same length."""
 
     name: str = "languages"
-    """Name of a TFDS data set with a `text` and a `label`: languages (needs no network), imdb_reviews, ..."""
+    """Name of a TFDS data set with a `text` and a `label`: languages (needs no network), rotten_tomatoes,
+    imdb_reviews, ..."""
     folder: Path | None = None
     """Your own texts instead: a folder with a sub-folder of .txt files for each class."""
     file: Path | None = None
@@ -49,20 +48,25 @@ class Texts(Source):
     directory: Path | None = field(default=None, metadata={"local": True})
     """Where TFDS stores data; by default TFDS_DATA_DIR, or else ~/tensorflow_datasets."""
     tokens: Kind = "characters"
-    """Kind of tokens: characters, words, bpe (byte-pair encoding), or wordpiece (lower-case parts of words, framed as
-    BERT wants them)."""
+    """Kind of tokens: characters, words (as they are written), uncased (words in lower case and punctuation marks), bpe
+    (byte-pair encoding), or wordpiece (lower-case parts of words, framed as BERT wants them)."""
     vocabulary: int = 20_000
-    """Largest number of tokens; for words and bpe."""
+    """Largest number of tokens, except for characters."""
     tokenizer: Path | None = None
     """A tokenizer.json to use instead of learning one from the training split; its token 0 must be padding."""
     length: int = 64
     """Number of tokens to read of each text; longer texts are truncated."""
     batch: int = 64
     """Texts per training step; all of them if there are fewer."""
+    fold: int | None = field(default=None, metadata={"later": True})
+    """For cross-validation, 0 to 9: that tenth of all texts is the test, instead of the splits that the data have."""
 
     kind: ClassVar[str] = "text"
-    Inputs: ClassVar[type] = Lines
+    Inputs: ClassVar[type] = TextLines
     usage: ClassVar[str] = "--text TEXT"
+
+    vectors: Path | None = field(default=None, metadata={"later": True})
+    """A file of word vectors with which the network's table of tokens begins: of word2vec (text or binary) or GloVe."""
 
     def __post_init__(self):
         as_paths(self)
@@ -72,12 +76,13 @@ class Texts(Source):
         for name, low, high in (("length", 1, LONGEST), ("batch", 1, LONGEST), ("vocabulary", least, VOCABULARY)):
             if not low <= getattr(self, name) <= high:
                 raise ValueError(f"--data.{name} came as {getattr(self, name)}, but must be from {low} to {high}")
+        if self.fold is not None and not 0 <= self.fold < FOLDS:
+            raise ValueError(f"--data.fold came as {self.fold}, but must be from 0 to {FOLDS - 1}")
 
     @property
     def title(self) -> str:
         """The name of the data in reports."""
-        own = self.folder or self.file
-        return own.resolve().name if own else self.name
+        return self._set.title
 
     @property
     def summary(self) -> str:
@@ -89,29 +94,30 @@ class Texts(Source):
     @property
     def understood(self) -> list[str]:
         """What was read, a sentence each."""
-        said = [counted(self)]
-        if self._own:
-            split = {name: Counter(label for _, label in rows) for name, rows in self._own.parts.items()}
-            for label in self.labels[:NAMED]:
-                said.append(f"{label}: " + ", ".join(f"{counts[label]} {name}" for name, counts in split.items()))
-            said += [f"and {len(self.labels) - NAMED} more classes"] if len(self.labels) > NAMED else []
-            said += self._own.notes
+        said = [counted(self), *self._set.notes]
+        if self.vectors is not None:
+            found, words = len(self._vectors), self.vocabulary_size - 1
+            said.append(
+                f"vectors from {self.vectors.name}: {found:,} of {words:,} tokens have one, of {self.width} numbers; "
+                "the others are drawn at random"
+            )
         return said
 
     @property
     def selection(self) -> dict:
-        """All texts are used."""
-        return {}
+        """Which fold is measured; all texts are used."""
+        return {} if self.fold is None else {"fold": self.fold}
 
     @cached_property
     def labels(self) -> list[str]:
         """The names of the classes, in the order of the network's outputs."""
-        return self._own.labels if self._own else list(self.builder.info.features[self._features[1]].names)
+        return self._set.labels
 
     @cached_property
     def spec(self) -> dict:
         """The positional arguments of a network's builder."""
-        return {"vocabulary": self.vocabulary_size, "classes": len(self.labels)}
+        spec = {"vocabulary": self.vocabulary_size, "classes": len(self.labels)}
+        return spec if self.vectors is None else spec | {"vectors": self.width}
 
     @property
     def vocabulary_size(self) -> int:
@@ -145,14 +151,12 @@ class Texts(Source):
 
     @cached_property
     def splits(self) -> dict[str, str]:
-        """TFDS's expressions for train, validation and test; splits that the set lacks are taken from train."""
-        if self._own:
-            return dict.fromkeys(self._own.parts, "different texts of each class, or the given ones")
-        return split_names(self._prepared, self.title)
+        """Train, validation and test, and what each consists of."""
+        return self._set.splits
 
     def count(self, split: str) -> int:
         """The number of texts of a split."""
-        return len(self._own.parts[split]) if self._own else self._prepared.info.splits[self.splits[split]].num_examples
+        return self._set.count(split)
 
     @property
     def epoch_size(self) -> int:
@@ -167,20 +171,23 @@ class Texts(Source):
     def load(self, split: str, *, seed: int = 0, step: int = 0, stopwatch: tf.Variable | None = None):
         """Batches of (tokens (B, length) int32, one-hot labels) as a tf.data.Dataset; see `Source.load`."""
         tokens, labels = self.arrays(split)
+        right = self.right(split)
         if split != "train":
-            return single_pass(len(labels), self._reader(tokens, labels), batch=EVALUATED)
-        return self._stream(tokens, labels, seed=seed, step=step, stopwatch=stopwatch)
+            return single_pass(len(labels), self._reader(tokens, labels, right), batch=EVALUATED)
+        return self._stream(tokens, labels, right, seed=seed, step=step, stopwatch=stopwatch)
 
     def synthetic(self, count: int, stopwatch: tf.Variable | None = None) -> tf.data.Dataset:
         """The training stream of `count` random texts, to time training on it."""
         random = np.random.default_rng(0)
         tokens = random.integers(1, self.vocabulary_size, (count, self.length), np.int32)
-        return self._stream(tokens, random.integers(0, len(self.labels), count), seed=0, step=0, stopwatch=stopwatch)
+        labels = random.integers(0, len(self.labels), count)
+        return self._stream(tokens, labels, None, seed=0, step=0, stopwatch=stopwatch)
 
     def digest(self, split: str) -> str:
         """Twelve hexadecimal digits that change with any token or label of the split."""
-        tokens, labels = self.arrays(split)
-        return hashlib.sha256(tokens.tobytes() + labels.tobytes()).hexdigest()[:12]
+        right = self.right(split)
+        parts = self.arrays(split) if right is None else (*self.arrays(split), right)
+        return hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()[:12]
 
     def files(self) -> dict[str, str]:
         """The file that a run keeps: the tokenizer."""
@@ -188,15 +195,17 @@ class Texts(Source):
 
     def of_run(self, folder: Path, labels: Sequence[str]) -> Texts:
         """This source with the tokenizer in the run's folder and the run's labels."""
-        return knowing(replace(self, tokenizer=folder / TOKENIZER), labels=list(labels))
+        return knowing(replace(self, tokenizer=folder / TOKENIZER, vectors=None), labels=list(labels))
 
     def beside(self, folder: Path, spec: dict) -> Texts:
         """Other texts, with the same tokenizer."""
         other = {"name": Texts.name, "folder": None, "file": None, "text": None, "label": None, "directory": None}
+        other |= {"fold": None, "vectors": None}
         return replace(self, **other, tokenizer=folder / TOKENIZER)
 
     def read(self, given: str, spec: dict) -> tuple[np.ndarray, dict]:
-        """The tokens (length,) of a text, and if there are any, the words or characters that have none as `unknown`.
+        """The tokens (length,) of a text; its words or characters that have none, if any, as `unknown`, and of a longer
+        text, how many tokens it has as `cut`.
 
         Raises:
             UserError: the text is empty, or the tokenizer cannot read it.
@@ -205,11 +214,36 @@ class Texts(Source):
             raise UserError("it is empty")
         tokens = encode(self.codec, given, "it", framed=True)
         unknown = out_of_vocabulary(self.codec, given)
-        return self.filled(tokens), {"unknown": unknown} if unknown else {}
+        about = {"unknown": unknown} if unknown else {}
+        return self.filled(tokens), about | ({"cut": len(tokens)} if len(tokens) > self.length else {})
 
     def names(self, split: str) -> list[str]:
         """The texts of a split, each in a line."""
         return [" ".join(text.split()) for text in self._stored(split)[0]]
+
+    def right(self, split: str) -> np.ndarray | None:
+        """Which classes are right for each text, (N, classes) bool; None if no text has several."""
+        return self._set.right(split)
+
+    def initial(self) -> dict[str, np.ndarray]:
+        """What the network's tables of tokens begin with: the given vectors, (vocabulary, width) float32.
+
+        Tokens without one are drawn evenly from a range in which they vary as the vectors do (Kim 2014, section 4.3).
+        """
+        if self.vectors is None:
+            return {}
+        known = np.stack(list(self._vectors.values()))
+        reach = float(np.sqrt(3) * known.std())
+        table = np.random.default_rng(0).uniform(-reach, reach, (self.vocabulary_size, self.width)).astype(np.float32)
+        table[list(self._vectors)] = known
+        return dict.fromkeys(("tokens", "tokens_static"), table)
+
+    def rivals(self, split: str) -> dict[str, np.ndarray]:
+        """What NB-SVM answers, of the same tokens at their full lengths."""
+        tokens, labels = self._read("train")
+        answers, count = nbsvm(tokens, labels, self._read(split)[0], len(self.labels))
+        part = f" (trained on {count:,} of the texts)" if count < len(tokens) else ""
+        return {f"NB-SVM of tokens and their pairs{part}": answers}
 
     def views(self, inputs: np.ndarray) -> list[str]:
         """The inputs (N, length) in the form in which they are shown: as texts."""
@@ -224,59 +258,44 @@ class Texts(Source):
         row[: len(tokens)] = tokens
         return row
 
-    def _stream(self, tokens: np.ndarray, labels: np.ndarray, *, seed: int, step: int, stopwatch):
+    def _stream(self, tokens: np.ndarray, labels: np.ndarray, right, *, seed: int, step: int, stopwatch):
         batch = min(self.batch, len(labels))
-        reader = self._reader(tokens, labels)
+        reader = self._reader(tokens, labels, right)
         return training_stream(len(labels), reader, batch=batch, seed=seed, step=step, stopwatch=stopwatch)
 
-    def _reader(self, tokens: np.ndarray, labels: np.ndarray):
-        """A function for tf.data from (batch,) indices to their tokens and one-hot labels."""
+    def _reader(self, tokens: np.ndarray, labels: np.ndarray, right: np.ndarray | None):
+        """A function for tf.data from (batch,) indices to their tokens and one-hot labels; several share."""
         inputs, targets, classes = tf.constant(tokens), tf.constant(labels), len(self.labels)
-        return lambda indices: (tf.gather(inputs, indices), tf.one_hot(tf.gather(targets, indices), classes))
+        if right is None:
+            return lambda indices: (tf.gather(inputs, indices), tf.one_hot(tf.gather(targets, indices), classes))
+        parts = tf.constant((right / right.sum(-1, keepdims=True)).astype(np.float32))
+        return lambda indices: (tf.gather(inputs, indices), tf.gather(parts, indices))
 
     @cached_property
-    def builder(self) -> tfds.core.DatasetBuilder:
-        """The TFDS builder; nothing is downloaded yet.
+    def _set(self) -> TextSet:
+        """Where the texts come from."""
+        own = self.folder or self.file
+        return TextSet(self.name, own, self.text, self.label, self.directory, self.fold)
+
+    @cached_property
+    def _vectors(self) -> dict[int, np.ndarray]:
+        """The given vectors by the numbers of their tokens.
 
         Raises:
-            UserError: there is no such data set, or it does not contain texts with one class each.
+            UserError: the file cannot be used.
         """
-        directory = place_of(self.directory)
-        if self.name == "languages":
-            return builder_of(Languages, directory)
-        builder = known_builder(self.name, directory, "languages")
-        features_of(builder, self.name, self.text, self.label)
-        return builder
+        numbers = self.codec.get_vocab()
+        found = read_vectors(self.vectors, numbers.keys() - set(SPECIAL))
+        return {numbers[word]: vector for word, vector in found.items()}
 
-    @cached_property
-    def _features(self) -> tuple[str, str]:
-        return features_of(self.builder, self.name, self.text, self.label)
-
-    @cached_property
-    def _own(self) -> Labelled | None:
-        own = self.folder or self.file
-        return None if own is None else read_labelled(own, self.text, self.label)
-
-    @cached_property
-    def _prepared(self) -> tfds.core.DatasetBuilder:
-        return prepare(self.builder, "languages")
+    @property
+    def width(self) -> int:
+        """Numbers of a given vector."""
+        return len(next(iter(self._vectors.values())))
 
     def _stored(self, split: str) -> tuple[list[str], np.ndarray]:
-        """The texts of the split and their labels, in TFDS's order."""
-        cache = self.__dict__.setdefault("_texts", {})  # the record is frozen, and its data never change
-        if split not in cache:
-            if self._own:
-                number = {label: place for place, label in enumerate(self.labels)}
-                pairs = [(text, number[label]) for text, label in self._own.parts[split]]
-            else:
-                stored = examples(self._prepared, self.splits[split], *self._features)
-                pairs = [(text.decode(), label) for text, label in stored]
-            if not pairs:
-                raise UserError(f"{self.title} has no {split} texts: give it more")
-            if min(label for _, label in pairs) < 0:  # as sets do whose test labels only their makers know
-                raise UserError(f"the {split} texts of {self.title} are published without labels: take another set")
-            cache[split] = [text for text, _ in pairs], np.array([label for _, label in pairs], np.int64)
-        return cache[split]
+        """The texts of the split and their labels."""
+        return self._set.stored(split)
 
     def _read(self, split: str) -> tuple[list[list[int]], np.ndarray]:
         """The tokens of the texts, at their full lengths, and the labels."""
@@ -286,21 +305,3 @@ class Texts(Source):
             what = f"the {split} part of {self.title}"
             cache[split] = [encode(self.codec, text, what, framed=True) for text in texts], labels
         return cache[split]
-
-
-def features_of(builder: tfds.core.DatasetBuilder, name: str, text: str | None, label: str | None) -> tuple[str, str]:
-    """The features of a TFDS data set with the texts and their labels: the named ones, the usual, or the only ones.
-
-    Raises:
-        UserError: there are none.
-    """
-    features, found = dict(builder.info.features.items()), []
-    for asked, usual, kind in ((text, "text", tfds.features.Text), (label, "label", tfds.features.ClassLabel)):
-        fitting = [feature for feature, held in features.items() if isinstance(held, kind)]
-        found.append(asked or (usual if usual in fitting or len(fitting) != 1 else fitting[0]))
-        if found[-1] not in fitting:
-            flags = f"; --data.{usual} takes one of {', '.join(fitting)}" if fitting and len(features) > 1 else ""
-            raise UserError(
-                f"{name} does not hold texts with one class each: its features are {', '.join(features)}{flags}"
-            )
-    return found[0], found[1]

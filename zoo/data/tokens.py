@@ -16,12 +16,14 @@ from zoo.data.plain import PIECE, pieces
 from zoo.data.wordpiece import learn_wordpiece, of_vocabulary
 from zoo.errors import UserError
 
-Kind = Literal["characters", "words", "bpe", "wordpiece"]
+Kind = Literal["characters", "words", "uncased", "bpe", "wordpiece"]
 VOCABULARY = 1_000_000  # largest number of tokens
 UNKNOWN, LINE_END = "<unk>", "<eos>"
 # How `learn` cuts characters, and the line ends of its words, as the library writes them down.
 CHARACTERS = {"type": "Split", "pattern": {"Regex": r"[\s\S]"}, "behavior": "Isolated", "invert": False}
 LINES = {"type": "Replace", "pattern": {"String": "\n"}, "content": f" {LINE_END} "}
+# A word, a punctuation mark, or a part of an English contraction (do n't, it 's), as Kim (2014) cuts them.
+UNCASED = r"\w+(?=n't\b)|n't\b|'(?:s|m|d|re|ve|ll)\b|\w+|[^\w\s]"
 
 
 def learn(kind: Kind, text: str, vocabulary: int, special: tuple[str, ...] = ()) -> Tokenizer:
@@ -29,8 +31,9 @@ def learn(kind: Kind, text: str, vocabulary: int, special: tuple[str, ...] = ())
 
     Args:
         kind: characters: each is a token, and one more stands for unknown ones; words: whatever is separated by white
-            space, and the ends of lines; bpe: byte-pair encoding of bytes (Sennrich 2015, arXiv:1508.07909; Radford
-            2019, section 2.2), which can encode any text; wordpiece: lower-case parts of words (see `learn_wordpiece`).
+            space, and the ends of lines; uncased: words in lower case and punctuation marks; bpe: byte-pair encoding of
+            bytes (Sennrich 2015, arXiv:1508.07909; Radford 2019, section 2.2), which can encode any text; wordpiece:
+            lower-case parts of words (see `learn_wordpiece`).
         text: the text of the training split, which alone determines the tokens.
         vocabulary: largest number of tokens, for words and bpe; the most frequent are kept.
         special: tokens that stand for no text; they get the first numbers, from 0.
@@ -55,6 +58,17 @@ def learn(kind: Kind, text: str, vocabulary: int, special: tuple[str, ...] = ())
         tokenizer.decoder = decoders.Sequence([before, decoders.Fuse(), *lines])
     elif kind == "wordpiece":
         tokenizer = learn_wordpiece(text, vocabulary, special)
+    elif kind == "uncased":
+        # Reviews and mails from the web hold line breaks of HTML.
+        breaks = normalizers.Replace(Regex("<br ?/?>"), " ")
+        normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase(), breaks])
+        split = pre_tokenizers.Split(Regex(UNCASED), "removed", invert=True)
+        counts = Counter()
+        for piece in pieces(text):
+            counts.update(part for part, _ in split.pre_tokenize_str(normalizer.normalize_str(piece)))
+        known = [*special, UNKNOWN, *(word for word, _ in counts.most_common())]
+        tokenizer = of_words(known[:vocabulary])
+        tokenizer.normalizer, tokenizer.pre_tokenizer = normalizer, split
     else:
         tokenizer = Tokenizer(models.BPE())
         tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -75,9 +89,15 @@ def out_of_vocabulary(tokenizer: Tokenizer, text: str) -> list[str]:
     """The characters or words of the text that are not in the vocabulary, each once."""
     if not isinstance(tokenizer.model, models.WordLevel) or tokenizer.pre_tokenizer is None:
         return []
+    return [part for part in dict.fromkeys(parts_of(tokenizer, text)) if tokenizer.token_to_id(part) is None]
+
+
+def parts_of(tokenizer: Tokenizer, text: str) -> list[str]:
+    """The parts of a text that stand for tokens, such as its words, whether the tokenizer knows them or not."""
+    if not isinstance(tokenizer.model, models.WordLevel) or tokenizer.pre_tokenizer is None:
+        return tokenizer.encode(text, add_special_tokens=False).tokens
     text = tokenizer.normalizer.normalize_str(text) if tokenizer.normalizer else text
-    parts = (part for part, _ in tokenizer.pre_tokenizer.pre_tokenize_str(text))
-    return [part for part in dict.fromkeys(parts) if tokenizer.token_to_id(part) is None]
+    return [part for part, _ in tokenizer.pre_tokenizer.pre_tokenize_str(text)]
 
 
 def encode(tokenizer: Tokenizer, text: str, what: str, *, framed: bool = False) -> list[int]:

@@ -10,6 +10,7 @@ from typing import ClassVar, Literal
 import keras
 import numpy as np
 import tensorflow as tf
+from keras import ops
 from tensorboard.plugins.pr_curve import summary as pr_curve
 
 from zoo import metrics
@@ -38,8 +39,10 @@ class Top:
 class Classification(Task):
     """One class per example: softmax cross entropy of float32 logits (B, classes) against one-hot labels.
 
+    Where several classes are right for an example, its targets are equal parts of 1, and any of them is right.
     Of the source it wants `views(inputs)`, the inputs in a form that can be shown (pictures (N, H, W, C) in 0..255, or
-    a list of texts), and `arrays(split)`, the second part of which is the labels, (N,). It may have `augmented`.
+    a list of texts), and `arrays(split)`, the second part of which is the labels, (N,). It may have `augmented`,
+    `rivals` and `right`.
     """
 
     monitors: ClassVar[dict[str, str]] = {"val_loss": "min", "val_accuracy": "max"}
@@ -74,7 +77,7 @@ class Classification(Task):
 
     def metrics(self) -> list[keras.Metric]:
         """The accuracy."""
-        return [keras.metrics.CategoricalAccuracy(name="accuracy")]
+        return [keras.metrics.MeanMetricWrapper(hits, name="accuracy")]
 
     def weights(self, source) -> dict[int, float] | None:
         """Keras' `class_weight`, computed from the labels of the training split."""
@@ -93,10 +96,20 @@ class Classification(Task):
         return views if sheet is None else views | {"augmentation": sheet}
 
     def baselines(self, source, split: str) -> list[Baseline]:
-        """The most frequent class of the split as the answer to everything."""
-        counts = np.bincount(source.arrays(split)[1], minlength=len(source.labels))
+        """The most frequent class of the split as the answer to everything, and what the source's `rivals` answer."""
+        truth = source.arrays(split)[1]
+        right = right_of(source, split)
+        right = np.eye(len(source.labels), dtype=bool)[truth] if right is None else right
+        counts = right.sum(0)
         always = source.labels[counts.argmax()]
-        return [Baseline(f"always {always} (the most frequent class)", "accuracy", counts.max() / counts.sum())]
+        rivals = getattr(source, "rivals", None)  # no part of the contract
+        return [
+            Baseline(f"always {always} (the most frequent class)", "accuracy", counts.max() / len(truth)),
+            *(
+                Baseline(name, "accuracy", right[np.arange(len(truth)), answers].mean())
+                for name, answers in (rivals(split) if rivals else {}).items()
+            ),
+        ]
 
     def panel(self, source, validation) -> ClassificationPanel:
         """What TensorBoard shows besides curves."""
@@ -106,21 +119,34 @@ class Classification(Task):
         """See `zoo.metrics.classification`, for the network on a split of the source.
 
         The tables say of each example what it is called, the true class, the answer and its probability; in mistakes
-        the most confident come first. Under `baselines`, what answers without a network reach.
+        the most confident come first. Under `baselines`, what answers without a network reach. The true class of an
+        example for which several are right is the one that was answered, if it is one of them; how many such examples
+        there are is in `several`.
         """
         data = source.load(split)
-        truth = truth_of(data)
-        logits = model.predict(data, verbose=0)
-        return metrics.classification(truth, logits, source.labels) | {
-            "baselines": [vars(baseline) for baseline in self.baselines(source, split)],
-            "tables": tables(names_of(source, split, len(truth)), truth, logits, source.labels),
-        }
+        logits, right = model.predict(data, verbose=0), right_of(source, split)
+        truth = answered(truth_of(data), right, logits.argmax(-1))
+        several = {} if right is None else {"several": int((right.sum(-1) > 1).sum())}
+        return (
+            several
+            | metrics.classification(truth, logits, source.labels)
+            | {
+                "baselines": [vars(baseline) for baseline in self.baselines(source, split)],
+                "tables": tables(names_of(source, split, len(truth)), truth, logits, source.labels),
+            }
+        )
 
     def table(self, report: dict) -> str:
         """The report as readable text."""
         lines = [
             f"accuracy           {report['accuracy']:.2%} of {report['examples']} examples, "
             f"95 % interval {report['accuracy_low']:.2%} to {report['accuracy_high']:.2%}",
+            *(
+                [f"several classes    are right for {report['several']} examples, of which any counts as right"]
+                if "several" in report
+                else []
+            ),
+            f"F1                 {report['macro_f1']:.4f} macro, {report['weighted_f1']:.4f} weighted",
             f"loss               {report['loss']:.4f} nats",
             f"calibration error  {report['calibration_error']:.4f}",
             *compared(report["baselines"], report, self.monitors),
@@ -168,6 +194,23 @@ class Classification(Task):
     def draw(self, report: dict, path: Path) -> None:
         """Draws the report to a PNG file."""
         figures.report(report, path)
+
+
+def hits(targets, logits):
+    """1 where the most likely class is right, else 0: (B,) from targets and logits (B, classes)."""
+    said = ops.take_along_axis(targets, ops.argmax(logits, -1)[:, None], 1)[:, 0]
+    return ops.cast(said >= ops.max(targets, -1), "float32")
+
+
+def right_of(source, split: str) -> np.ndarray | None:
+    """Which classes are right for each example, (N, classes) bool, as the source says; None if each has but one."""
+    right = getattr(source, "right", None)  # no part of the contract
+    return right(split) if right else None
+
+
+def answered(truth: np.ndarray, right: np.ndarray | None, answers: np.ndarray) -> np.ndarray:
+    """The true classes (N,), where several are right the one that was answered."""
+    return truth if right is None else np.where(right[np.arange(len(truth)), answers], answers, truth)
 
 
 def truth_of(data: tf.data.Dataset) -> np.ndarray:
@@ -219,12 +262,14 @@ class ClassificationPanel(Panel):
 
     def __init__(self, source, validation: tf.data.Dataset):
         self.labels, self.views, self.validation = source.labels, source.views, validation
-        self.truth = truth_of(validation)
+        self.only, self.right = truth_of(validation), right_of(source, "validation")
+        self.truth = self.only
 
     def epoch(self, model: keras.Model, step: int) -> None:
         """Shows the network's results on the validation split."""
         probabilities = metrics.softmax(model.predict(self.validation, verbose=0))
         predicted = probabilities.argmax(-1)
+        self.truth = answered(self.only, self.right, predicted)
         confusion = np.zeros((len(self.labels),) * 2, int)
         np.add.at(confusion, (self.truth, predicted), 1)
         tf.summary.image("confusion", figures.confusion(confusion, self.labels)[None], step=step)

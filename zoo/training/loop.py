@@ -49,6 +49,15 @@ def build(recipe: Recipe) -> keras.Model:
         raise UserError(f"{recipe.name} cannot be built: {' '.join(str(error).split())}") from error
 
 
+def initialize(model: keras.Model, source: Source, step: int) -> None:
+    """Puts what the source's `initial` gives, if it has that, into a network of which no step is trained."""
+    initial = getattr(source, "initial", None)  # no part of the contract
+    given = initial() if initial and not step else {}
+    for layer in model.layers:
+        if layer.name in given:
+            layer.weights[0].assign(given[layer.name])
+
+
 def check_takes(builder: partial, spec: dict, source: Source) -> None:
     """Raises ValueError if a builder has no argument for something that the data give to it."""
     parameters = inspect.signature(builder).parameters.values()
@@ -130,6 +139,7 @@ def train(
     resume = Resume(run, steps)
     # An epoch, and what is left of an interrupted one, must each be a whole number of executions.
     resume.per_execution = 1 if profile else math.gcd(per_execution, resume.unfinished)
+    initialize(model, source, resume.step)
     compile_model(model, recipe, steps, resume.per_execution)
     stopwatch = tf.Variable(0.0, dtype=tf.float64)
     validation = source.load("validation")
