@@ -19,6 +19,7 @@ from zoo.data import Texts
 from zoo.opened import places_of
 from zoo.pretrained import ENCODERS
 from zoo.recipes import RECIPES
+from zoo.tasks import Prompted
 from zoo.training import Thaw
 
 ROOT = Path(__file__).parents[1]
@@ -225,10 +226,9 @@ def commands() -> list[tuple[Path, list[str]]]:
 
 def flags_of(verb: str, name: str) -> set[str]:
     """The flags that a verb takes for a recipe, or for a run or the published weights of one."""
-    recipe = RECIPES[
-        {"gpt2": "gpt", **dict.fromkeys(ENCODERS, "bert")}.get(name, name.removeprefix("logs/").removesuffix("-XXXXXX"))
-    ]
-    task, data = recipe.task, recipe.data
+    published = {"gpt2": "gpt", "t5-small": "t5", **dict.fromkeys(ENCODERS, "bert")}
+    recipe = RECIPES[published.get(name, name.removeprefix("logs/").removesuffix("-XXXXXX"))]
+    task, data = Prompted() if name == "t5-small" else recipe.task, recipe.data
     more = {
         # A record leaves out what came later and is not set.
         "fit": recipe.leaves().keys() | {"minutes"} | {f"data.{field}" for field in names(data)},
