@@ -16,6 +16,7 @@ import pytest
 
 from zoo.opened import places_of
 from zoo.recipes import RECIPES
+from zoo.tasks.prompted import Prompt
 from zoo.training import Thaw
 
 ROOT = Path(__file__).parents[1]
@@ -251,7 +252,9 @@ def test_what_is_typed_exists():
         if verb == "runs" or "mine" in name:  # it takes no recipe; the flags of a user's own recipe are its own
             continue
         flags = {word[2:].replace("-", "_").replace(".no_", ".") for word in words if word.startswith("--")}
-        missing += [(name_of(path), verb, name, flag) for flag in flags - flags_of(verb, name)]
+        published = "t5" in name and "weights" in flags  # which answers to another verb than a run
+        known = names(Prompt) | {"weights"} if published else flags_of(verb, name)
+        missing += [(name_of(path), verb, name, flag) for flag in flags - known]
     assert not missing
     assert seen == {"fit", "evaluate", "predict", "generate", "finetune", "look", "bench", "runs"}
 

@@ -85,7 +85,7 @@ class Spans(Source):
 
     @property
     def sizes(self) -> Sizes:
-        """See `Sizes`; at least one token is left out, and at least one is kept before each span."""
+        """See `Sizes`; at least one token is left out, and at least one is kept for each span."""
         left_out = min(max(1, round(self.share * self.context)), self.context - 1)
         spans = min(max(1, round(left_out / self.span)), left_out, self.context - left_out)
         return Sizes(left_out, spans)
