@@ -252,7 +252,8 @@ def test_what_is_typed_exists():
         if verb == "runs" or "mine" in name:  # it takes no recipe; the flags of a user's own recipe are its own
             continue
         flags = {word[2:].replace("-", "_").replace(".no_", ".") for word in words if word.startswith("--")}
-        published = "t5" in name and "weights" in flags  # which answers to another verb than a run
+        published = name.startswith(("t5-", "flan-t5-")) and "weights" in flags
+        # Published ones answer to another verb than a run.
         known = names(Prompt) | {"weights"} if published else flags_of(verb, name)
         missing += [(name_of(path), verb, name, flag) for flag in flags - known]
     assert not missing
