@@ -218,7 +218,7 @@ def test_crash_at_saves_of_a_translation(tmp_path, monkeypatch):
     crash_at_saves(lambda logs: fit(recipe, logs=logs), tmp_path, monkeypatch)
 
 
-@pytest.mark.parametrize("name", [name for name in RECIPES if isinstance(RECIPES[name].data, Pairs)])
+@pytest.mark.parametrize("name", [name for name in RECIPES if RECIPES[name].model.func is transformer])
 def test_whole_path(name, file, tmp_path, capsys):
     """Everything as the recipe has it but for a smaller network, and batches so small that it learns something."""
     data = replace(RECIPES[name].data, file=file, vocabulary=300, lengths=1, batch=16)

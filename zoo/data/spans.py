@@ -72,9 +72,9 @@ class Spans(Source):
         if not 2 <= self.context <= LONGEST:
             raise ValueError(f"--data.context came as {self.context}, but must be from 2 to {LONGEST}")
         least = len(SPECIAL) + (256 if self.tokens == "bpe" else 1)
-        if self.vocabulary < least:
+        if self.tokens != "characters" and self.vocabulary < least:
             raise ValueError(
-                f"--data.vocabulary came as {self.vocabulary}, but {self.tokens} begin with {least} tokens"
+                f"--data.vocabulary came as {self.vocabulary}, but {self.tokens} need at least {least}, with the marks"
             )
         if self.sizes.spans >= MARKS:
             raise ValueError(
@@ -85,7 +85,7 @@ class Spans(Source):
 
     @property
     def sizes(self) -> Sizes:
-        """See `Sizes`; at least one token is left out, and at least one is kept before each span."""
+        """See `Sizes`; at least one token is left out, and at least one is kept for each span."""
         left_out = min(max(1, round(self.share * self.context)), self.context - 1)
         spans = min(max(1, round(left_out / self.span)), left_out, self.context - left_out)
         return Sizes(left_out, spans)
