@@ -146,6 +146,12 @@ def test_batches(train):
     assert data.spec == {"vocabulary": data.vocabulary_size, "classes": 5, "characters": len(data.alphabet)}
 
 
+def test_a_word_that_looks_like_padding_is_a_word(train):
+    tokens, first = Tags(file=train, letters=0).inputs([["<pad>", "went"], ["Ada"]])
+    assert tokens[0, 0] == 1
+    assert first.tolist() == [[True, True], [True, False]]
+
+
 def test_training_stream_seeks_and_forgets_rare_words(train):
     data = Tags(file=train, batch=8)
     whole = list(data.load("train", seed=3).take(5))
@@ -182,13 +188,13 @@ def test_pieces_of_a_published_tokenizer(train, tmp_path):
     assert tokens.shape[1] <= 8
     assert (tags.numpy() >= 0).sum() == sum(len(words) for words, _ in data.sentences("validation"))
     kept = data.of_run(tmp_path, data.labels)
-    assert kept.cut("(Ada)").tokens == ["(", "Ada", ")"]
+    assert kept.coder.cut("(Ada)").tokens == ["(", "Ada", ")"]
 
 
 def test_texts_are_cut_into_tokens(train):
     data = Tags(file=train)
     text = 'Ada, "went" to @home: 7.'
-    words = data.cut(text)
+    words = data.coder.cut(text)
     assert words.tokens == ["Ada", ",", '"', "went", '"', "to", "@home", ":", "7."]  # 7. is a word of the file
     assert [text[start:end] for start, end in words.places] == words.tokens
 
