@@ -24,7 +24,7 @@ from zoo.data.inputs import Lines
 from zoo.data.pipeline import single_pass, training_stream
 from zoo.data.prepare import builder_of, examples, known_builder, place_of, prepare, split_names
 from zoo.data.sentences import Parts, features_of, found_beside, read_tag, shares
-from zoo.data.source import OTHER, Source, as_paths, counted, knowing
+from zoo.data.source import OTHER, Source, as_paths, knowing
 from zoo.data.text import TOKENIZER
 from zoo.data.tokens import UNKNOWN, VOCABULARY, of_words, read_tokenizer, size_of_vocabulary
 from zoo.data.wnut17 import Wnut17
@@ -115,7 +115,8 @@ class Tags(Source):
     def understood(self) -> list[str]:
         """What was read, a sentence each."""
         parts = {split: self.sentences(split) for split in self.splits}
-        said = [counted(self), *self._read.notes]
+        counts = ", ".join(f"{len(rows):,} {split}" for split, rows in parts.items())  # of sentences, not of windows
+        said = [f"{self.title}: {counts}", *self._read.notes]
         sizes = (f"{sum(len(tokens) for tokens, _ in rows):,} {split}" for split, rows in parts.items())
         said.append(f"{'characters' if self.by_character else 'words'}: {', '.join(sizes)}")
         counts = {split: Counter(tag for _, tags in rows for tag in tags) for split, rows in parts.items()}
