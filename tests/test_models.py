@@ -161,17 +161,15 @@ SEQUENCES = {
     "transformer-post": Case(translate, pairs, (5, VOCABULARY)),
     "transformer-pre": Case(partial(translate, norm="pre", activation="gelu", decoder_depth=1), pairs, (5, VOCABULARY)),
     "transformer-untied": Case(partial(translate, depth=1, tied=False), pairs, (5, VOCABULARY)),
-    "tagger": Case(partial(tagger, VOCABULARY, 3, width=6, units=4), partial(sentences, length=7), (7, 3, 3)),
-    "tagger-letters": Case(
-        partial(tagger, VOCABULARY, 3, 6, width=6, units=4, letters=3, crf=False), spelled_sentences, (7, 3)
-    ),
+    "tagger": Case(partial(tagger, VOCABULARY, 3, width=6, units=4, crf=False), partial(sentences, length=7), (7, 3)),
+    "tagger-field": Case(partial(tagger, VOCABULARY, 3, 6, width=6, units=4, letters=3), spelled_sentences, (7, 3, 3)),
     "classifier": Case(classify, partial(sentences, length=7), (3,)),
     "classifier-post": Case(partial(classify, depth=1, norm="post"), partial(sentences, length=7), (3,)),
 }
 BUILDERS = IMAGES | SEQUENCES
 # Each has only layers and options that another one has too: in float32 and on TensorFlow it shows what is its own.
 COVERED = {"cnn-colour", "bigmodel", "vgg11", "inception_v3", "resnet18", "resnet50", "resnet50v2", "vit"}
-COVERED |= {"recurrent-stack", "gpt", "transformer-post", "classifier-post"}
+COVERED |= {"recurrent-stack", "gpt", "tagger", "transformer-post", "classifier-post"}
 
 # A builder with its arguments, and the number of weights that somebody else states for it.
 COUNTS = {
