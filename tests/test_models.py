@@ -191,10 +191,8 @@ SEQUENCES = {
     "seq2seq-bahdanau": Case(recurrently, pairs, (5, VOCABULARY)),
     "t5": Case(partial(narrow_t5, VOCABULARY), pairs, (5, VOCABULARY)),
     "t5-1.1": Case(partial(narrow_t5, VOCABULARY, gated=True, tied=False), pairs, (5, VOCABULARY)),
-    "tagger": Case(partial(tagger, VOCABULARY, 3, width=6, units=4), partial(sentences, length=7), (7, 3, 3)),
-    "tagger-letters": Case(
-        partial(tagger, VOCABULARY, 3, 6, width=6, units=4, letters=3, crf=False), spelled_sentences, (7, 3)
-    ),
+    "tagger": Case(partial(tagger, VOCABULARY, 3, width=6, units=4, crf=False), partial(sentences, length=7), (7, 3)),
+    "tagger-field": Case(partial(tagger, VOCABULARY, 3, 6, width=6, units=4, letters=3), spelled_sentences, (7, 3, 3)),
     "classifier": Case(classify, partial(sentences, length=7), (3,)),
     "classifier-post": Case(partial(classify, depth=1, norm="post"), partial(sentences, length=7), (3,)),
     "bert": Case(partial(short_bert, bert, 3), partial(sentences, length=7), (3,)),
@@ -205,7 +203,7 @@ SEQUENCES = {
 BUILDERS = IMAGES | SEQUENCES
 # Each has only layers and options that another one has too: in float32 and on TensorFlow it shows what is its own.
 COVERED = {"cnn-colour", "bigmodel", "vgg11", "inception_v3", "resnet18", "resnet50", "resnet50v2", "vit"}
-COVERED |= {"recurrent-stack", "gpt", "transformer-post", "classifier-post", "seq2seq-cho", "t5"}
+COVERED |= {"recurrent-stack", "gpt", "transformer-post", "classifier-post", "seq2seq-cho", "t5", "tagger"}
 COVERED |= {"bert", "bert-mean", "bert-tagger"}
 
 # A builder with its arguments, and the number of weights that somebody else states for it.

@@ -190,10 +190,10 @@ def check_ends(split: list[list[tuple[int, str, str]]], path: Path) -> None:
     """Raises UserError, with the number of the line, where a span of IOBES does not end, or does not begin."""
     for sentence in split:
         inside = ""  # the kind of the span that has not ended
-        for number, place, kind in [*sentence, (sentence[-1][0], "O", "")]:
+        for number, place, kind in [*sentence, (sentence[-1][0], "", "")]:
             begins = place in "BSO"
             if bool(inside) == begins or (inside and kind != inside):
-                what = f"{place}-{kind}" if kind else "the end of a span's text"
+                what = f"{place}-{kind}" if kind else place or "where the sentence ends"
                 raise UserError(
                     f"{path} has a span that is not ended or not begun in line {number} ({what}): in IOBES and BILOU "
                     "each is one S or U, or begins with B and ends with E or L"

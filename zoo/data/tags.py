@@ -5,26 +5,26 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
-from tokenizers import Tokenizer, models, pre_tokenizers
+from tokenizers import Tokenizer, models
 
+from zoo.data.coder import Coder, Rows, Words, reader
 from zoo.data.conll import Sentence, Tagged, in_bio, read_conll
 from zoo.data.date_parts import DateParts
-from zoo.data.given import part_of
 from zoo.data.inputs import Lines
 from zoo.data.pipeline import single_pass, training_stream
 from zoo.data.prepare import builder_of, examples, known_builder, place_of, prepare, split_names
-from zoo.data.source import OTHER, Source, as_paths, counted, knowing
+from zoo.data.sentences import Parts, features_of, found_beside, read_tag, shares
+from zoo.data.source import OTHER, Source, as_paths, knowing
 from zoo.data.text import TOKENIZER
 from zoo.data.tokens import UNKNOWN, VOCABULARY, of_words, read_tokenizer, size_of_vocabulary
 from zoo.data.wnut17 import Wnut17
@@ -33,40 +33,12 @@ from zoo.errors import UserError
 OURS = {"date_parts": DateParts, "wnut17": Wnut17}
 SPECIAL = ("<pad>", UNKNOWN)  # token 0 pads, token 1 stands for words that training does not have
 CHARACTERS = "characters.json"  # file in a run's folder that holds the characters of words
-TAG_FEATURES = ("tags", "ner", "ner_tags")  # what TFDS's sets call their tags
 LETTERS = 24  # characters that are read of a word
-STEP = 16  # batches are padded to a multiple of this, so that they have few shapes
 EVALUATED = 64  # windows per batch of validation and test
 NAMED = 20  # kinds that are counted in what was understood
 WIDEST = 1000  # largest length of a window: spans are compared by pairs of their places
 LONGEST = 10_000  # largest batch
 NOTHING = -1  # the target of a token that has no tag: padding, and all pieces of a word but the first
-# In a text for `predict`, what is divided by blanks loses the punctuation around it, but keeps an @ or # before it.
-AROUND = re.compile(r"(?P<before>[^\w@#]*)(?P<word>.*?)(?P<after>\W*)", re.DOTALL)
-
-
-class Words(NamedTuple):
-    """A text, its tokens, and where each begins and ends in it, in characters."""
-
-    text: str
-    tokens: list[str]
-    places: list[tuple[int, int]]
-
-
-class Rows(NamedTuple):
-    """Windows as numbers.
-
-    Args:
-        tokens: (N, L) int32, padded with 0.
-        first: (N, L), true at the token, or at the first piece of a word, that has a tag.
-        forms: (N, L) int32, rows of `letters`.
-        letters: (F, C) int32, the characters of each distinct word, the first of which is none; None: no letters.
-    """
-
-    tokens: np.ndarray
-    first: np.ndarray
-    forms: np.ndarray
-    letters: np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -143,7 +115,8 @@ class Tags(Source):
     def understood(self) -> list[str]:
         """What was read, a sentence each."""
         parts = {split: self.sentences(split) for split in self.splits}
-        said = [counted(self), *self._read.notes]
+        counts = ", ".join(f"{len(rows):,} {split}" for split, rows in parts.items())  # of sentences, not of windows
+        said = [f"{self.title}: {counts}", *self._read.notes]
         sizes = (f"{sum(len(tokens) for tokens, _ in rows):,} {split}" for split, rows in parts.items())
         said.append(f"{'characters' if self.by_character else 'words'}: {', '.join(sizes)}")
         counts = {split: Counter(tag for _, tags in rows for tag in tags) for split, rows in parts.items()}
@@ -205,7 +178,9 @@ class Tags(Source):
             UserError: the file is not a tokenizer, or has none that begins with padding.
         """
         if self.tokenizer is None:
-            words = Counter(self.form(token) for tokens, _ in self.sentences("train") for token in tokens)
+            lower = bool(self.letter_count)
+            train = self.sentences("train")
+            words = Counter(token.lower() if lower else token for tokens, _ in train for token in tokens)
             known = [word for word, _ in words.most_common() if word not in SPECIAL]
             return of_words([*SPECIAL, *known][: self.vocabulary])
         return self._given
@@ -257,6 +232,12 @@ class Tags(Source):
             if not isinstance(found, list) or not all(isinstance(letter, str) for letter in found):
                 raise UserError(f"{path} is not a list of characters: restore it")
         return {letter: number for number, letter in enumerate([*SPECIAL, *(x for x in found if x not in SPECIAL)])}
+
+    @cached_property
+    def coder(self) -> Coder:
+        """How sentences become numbers."""
+        letters = self.letter_count
+        return Coder(self.codec, self.by_character, self.alphabet if letters else {}, letters, self.length)
 
     def files(self) -> dict[str, str]:
         """The files that a run keeps: the tokenizer, and the characters of words."""
@@ -315,7 +296,7 @@ class Tags(Source):
         the longest window of the batch, rounded up to a multiple of 16.
         """
         windows = self._windows(split)
-        rows, targets = self.rows([tokens for tokens, _ in windows]), self._targets(windows)
+        rows, targets = self.coder.rows([tokens for tokens, _ in windows]), self._targets(windows)
         if split != "train":
             return single_pass(len(windows), reader(rows, targets), batch=EVALUATED)
         return self._stream(rows, targets, seed=seed, step=step, stopwatch=stopwatch)
@@ -326,7 +307,7 @@ class Tags(Source):
         known = sorted({token for tokens, _ in rows for token in tokens})
         mean = min(self.length - 2, round(np.mean([len(tokens) for tokens, _ in rows])))
         windows = [([known[i] for i in random.integers(len(known), size=mean)], ["O"] * mean) for _ in range(count)]
-        rows = self.rows([tokens for tokens, _ in windows])
+        rows = self.coder.rows([tokens for tokens, _ in windows])
         return self._stream(rows, self._targets(windows), seed=0, step=0, stopwatch=stopwatch)
 
     def digest(self, split: str) -> str:
@@ -339,80 +320,25 @@ class Tags(Source):
         Raises:
             UserError: the text is empty.
         """
-        words = self.cut(given)
+        coder = self.coder
+        words = coder.cut(given)
         if not words.tokens:
             raise UserError("it is empty")
-        vocabulary = self._vocabulary
-        plain = not self.letter_count and not self.in_pieces
-        unknown = [token for token in dict.fromkeys(words.tokens) if plain and self.form(token) not in vocabulary]
+        plain = not coder.letters and not coder.in_pieces
+        unknown = [token for token in dict.fromkeys(words.tokens) if plain and token not in coder.vocabulary]
         return words, {"unknown": unknown} if unknown else {}
-
-    def cut(self, text: str) -> Words:
-        """A text as tokens: characters, or what blanks divide, with punctuation around it as tokens of its own."""
-        if self.by_character:
-            return Words(text, list(text), [(at, at + 1) for at in range(len(text))])
-        found = []
-        for match in re.finditer(r"\S+", text):
-            start, piece = match.start(), match.group()
-            if self.in_pieces or self.form(piece) not in self._vocabulary:
-                before, word, after = AROUND.fullmatch(piece).groups()
-                parts = [*before, *([word] if word else []), *after]
-            else:
-                parts = [piece]
-            for part in parts:
-                found.append((part, (start, start + len(part))))
-                start += len(part)
-        return Words(text, [token for token, _ in found], [place for _, place in found])
 
     def joined(self, tokens: Sequence[str]) -> str:
         """The text of tokens."""
         return ("" if self.by_character else " ").join(tokens)
 
-    def form(self, token: str) -> str:
-        """A word as it is looked up: in lower case if its letters are read besides."""
-        return token.lower() if self.letter_count else token
-
     def windows(self, tokens: list[str]) -> list[list[str]]:
         """A sentence cut into parts of about the same size, of at most `length` tokens or pieces each."""
-        sizes = [len(ids) for ids in self._pieces(tokens)] if self.in_pieces else [1] * len(tokens)
-        room = self.length - self.codec.num_special_tokens_to_add(is_pair=False)
-        size = -(-sum(sizes) // -(-sum(sizes) // room)) if tokens else room
-        windows, filled = [[]], 0
-        for token, need in zip(tokens, sizes, strict=True):
-            if windows[-1] and filled + need > size:
-                windows.append([])
-                filled = 0
-            windows[-1].append(token)
-            filled += need
-        return windows
-
-    def rows(self, windows: list[list[str]]) -> Rows:
-        """Windows, which `windows` has cut, as numbers."""
-        if self.in_pieces:
-            found = [self._cut_to_length(window) for window in windows]
-        else:
-            vocabulary = self._vocabulary
-            numbers = [[vocabulary.get(self.form(token), 1) for token in window] for window in windows]
-            found = [(ids, [True] * len(ids)) for ids in numbers]
-        width = max(len(ids) for ids, _ in found)
-        tokens, first = np.zeros((len(found), width), np.int32), np.zeros((len(found), width), bool)
-        for row, (ids, begins) in enumerate(found):
-            tokens[row, : len(ids)], first[row, : len(ids)] = ids, begins
-        forms, letters = np.zeros_like(tokens), None
-        if self.letter_count:
-            known: dict[str, int] = {}
-            for row, window in zip(forms, windows, strict=True):
-                row[: len(window)] = [known.setdefault(token, len(known) + 1) for token in window]
-            letters = np.zeros((len(known) + 1, self.letter_count), np.int32)
-            for token, number in known.items():
-                spelled = [self.alphabet.get(letter, 1) for letter in token[: self.letter_count]]
-                letters[number, : len(spelled)] = spelled
-        return Rows(tokens, first, forms, letters)
+        return self.coder.windows(tokens)
 
     def inputs(self, windows: list[list[str]]) -> tuple[np.ndarray | list[np.ndarray], np.ndarray]:
         """A network's inputs for windows, and (N, L), true where there is a tag to be read."""
-        tokens, first, forms, letters = self.rows(windows)
-        return tokens if letters is None else [tokens, letters[forms]], first
+        return self.coder.inputs(windows)
 
     def _stream(self, rows: Rows, targets: np.ndarray, *, seed: int, step: int, stopwatch):
         counts = np.bincount(rows.tokens.ravel(), minlength=self.vocabulary_size)
@@ -454,34 +380,10 @@ class Tags(Source):
             raise UserError(
                 f"{self.title} has spans of {', '.join(sorted(strange))}, but the run knows {', '.join(self.kinds)}"
             )
-        first = self.rows([tokens for tokens, _ in windows]).first
+        first = self.coder.rows([tokens for tokens, _ in windows]).first
         targets = np.full(first.shape, NOTHING, np.int32)
         targets[first] = [number[tag] for _, tags in windows for tag in tags]
         return targets
-
-    @cached_property
-    def _vocabulary(self) -> dict[str, int]:
-        return self.codec.get_vocab()
-
-    def _pieces(self, tokens: list[str]) -> list[list[int]]:
-        """The pieces of each word; a word of which nothing is left gets the tokenizer's unknown token."""
-        # Tokenizers of bytes tell a word from the middle of one by the blank before it.
-        blank = " " * isinstance(self.codec.pre_tokenizer, pre_tokenizers.ByteLevel)
-        found = self.codec.encode_batch([blank + token for token in tokens], add_special_tokens=False)
-        nothing = self.codec.token_to_id(getattr(self.codec.model, "unk_token", None) or "[UNK]") or 0
-        return [piece.ids or [nothing] for piece in found]
-
-    def _cut_to_length(self, window: list[str]) -> tuple[list[int], list[bool]]:
-        """The pieces of a window between the tokenizer's special tokens, and which of them are the first of a word."""
-        around = self.codec.encode("", add_special_tokens=True).ids
-        half, room = len(around) - len(around) // 2, self.length - len(around)
-        ids, begins = [], []
-        for pieces in self._pieces(window):
-            pieces = pieces[: room - len(ids)]  # noqa: PLW2901 - a single word may have more pieces than there is room
-            ids += pieces
-            begins += [True] + [False] * (len(pieces) - 1)
-        blank = [False] * len(around)
-        return [*around[:half], *ids, *around[half:]], [*blank[:half], *begins, *blank[half:]]
 
     @cached_property
     def builder(self) -> tfds.core.DatasetBuilder:
@@ -550,81 +452,3 @@ class Tags(Source):
 
     def _of(self, path: Path) -> Tagged:
         return read_conll(path, self.token, self.tag)
-
-
-class Parts(NamedTuple):
-    """The sentences of each split, and how they were read."""
-
-    sentences: dict[str, list[Sentence]]
-    notes: list[str]
-
-
-def reader(rows: Rows, targets: np.ndarray):
-    """A function for tf.data from (batch,) indices to inputs, targets and weights."""
-    lengths = tf.constant((rows.tokens > 0).sum(1), tf.int32)
-    tokens, forms, tags = tf.constant(rows.tokens), tf.constant(rows.forms), tf.constant(targets)
-    spelled = None if rows.letters is None else tf.constant(rows.letters)
-
-    def read(indices):
-        longest = tf.reduce_max(tf.gather(lengths, indices))
-        width = (longest + STEP - 1) // STEP * STEP  # beyond the table's own width, a slice ends with it
-        inputs, tag = (tf.gather(table, indices)[:, :width] for table in (tokens, tags))
-        if spelled is not None:
-            inputs = (inputs, tf.gather(spelled, tf.gather(forms, indices)[:, :width]))
-        return inputs, tag, tf.cast(tag >= 0, tf.float32)
-
-    return read
-
-
-def features_of(builder: tfds.core.DatasetBuilder, name: str) -> str:
-    """The feature of a TFDS data set with the tags of its `tokens`.
-
-    Raises:
-        UserError: there is none.
-    """
-    features = builder.info.features
-    for feature in TAG_FEATURES:
-        if {"tokens", feature} <= set(features) and isinstance(features[feature], tfds.features.Sequence):
-            return feature
-    raise UserError(
-        f"{name} does not hold tagged sentences: its features are {', '.join(features)}, but must be tokens and "
-        f"{' or '.join(TAG_FEATURES)}"
-    )
-
-
-def read_tag(tag, held: tfds.features.FeatureConnector) -> str:
-    """A tag as TFDS stores it, as text."""
-    return tag.decode() if isinstance(tag, bytes) else held.int2str(int(tag))
-
-
-def found_beside(path: Path) -> dict[str, Path]:
-    """Files for validation and test beside one that is called train, if there is just one for each."""
-    if part_of(path.stem) != "train" or not path.parent.is_dir():
-        return {}
-    found: dict[str, list[Path]] = {}
-    for other in sorted(path.parent.iterdir()):
-        split = part_of(other.stem)
-        if split in ("validation", "test") and other.is_file() and not other.name.startswith("."):
-            found.setdefault(split, []).append(other)
-    return {split: paths[0] for split, paths in found.items() if len(paths) == 1}
-
-
-def shares(sentences: list[Sentence], splits: Sequence[str], title: str) -> dict[str, list[Sentence]]:
-    """A tenth of the sentences for each of the splits, and the rest for train; equal ones stay together.
-
-    Raises:
-        UserError: there are too few.
-    """
-    # Ranked by a hash, so that neither the order of the sentences nor copies of one matter.
-    key = [hashlib.sha256("\0".join(tokens).encode()).digest() for tokens, _ in sentences]
-    ranked = sorted(set(key))
-    if len(ranked) < 10:
-        raise UserError(
-            f"{title} has {len(ranked)} different sentences: give at least 10, or --data.validation and --data.test"
-        )
-    tenth = len(ranked) // 10
-    place = {one: split for at, split in enumerate(splits) for one in ranked[at * tenth : (at + 1) * tenth]}
-    parts: dict[str, list[Sentence]] = {split: [] for split in ("train", *splits)}
-    for sentence, one in zip(sentences, key, strict=True):
-        parts[place.get(one, "train")].append(sentence)
-    return parts

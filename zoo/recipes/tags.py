@@ -23,8 +23,8 @@ TAGS = (
         model=tagger,
         data=Tags("wnut17"),
         task=Tagging(),
-        optimizer=Optimizer("adamw", rate=2e-3, warmup=0.1, weight_decay=0.01, clip=5.0),
-        epochs=20,
+        optimizer=Optimizer("adamw", rate=3e-3, warmup=0.1, weight_decay=0.01, clip=5.0),
+        epochs=30,
         monitor="val_f1",
     ),
 )
