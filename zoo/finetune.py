@@ -156,7 +156,7 @@ def from_weights(base: str, weights: Path | str, like: Recipe | None) -> tuple:
         beside = like.data.beside(tokenizer.parent, {"context": context})
         known = {"tokenizer": tokenizer, "tokens": data.tokens, "length": data.length, "batch": data.batch}
         data = replace(beside, **{name: value for name, value in known.items() if hasattr(beside, name)})
-    return base.split("/")[-1], model, data, task if like is None else like.task, True
+    return base.rpartition("/")[2], model, data, task if like is None else like.task, True
 
 
 def check_reads(base: Path | str, kind: str, like: Recipe | None) -> None:
