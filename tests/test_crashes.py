@@ -16,7 +16,8 @@ from zoo.models.bert import Variant as Bert
 from zoo.models.gpt import VARIANTS
 from zoo.recipes import RECIPES
 from zoo.tasks import Classification
-from zoo.training import Optimizer, Recipe, Thaw, resume
+from zoo.training import Lora, Optimizer, Recipe, Thaw, resume
+from zoo.training.lora import FILE
 
 
 @pytest.fixture
@@ -122,3 +123,16 @@ def test_crash_at_saves_while_thawing(data_directory, tmp_path, monkeypatch):
     others = {"optimizer": Optimizer("rmsprop", schedule="step"), "monitor": "val_accuracy"}
     recipe = replace(recipe_for(base), data=data, epochs=3, method=Thaw(frozen=1, groups=2), **others)
     crash_at_saves(lambda logs: fit(recipe, logs=logs), tmp_path, monkeypatch, (3, 4, 7))
+
+
+@pytest.mark.usefixtures("unshown")
+def test_crash_at_saves_of_an_adapter(data_directory, tmp_path, monkeypatch):
+    """What Keras would save and load, A and B at 0, could not go on to the same bits."""
+    base = fit(small(data_directory, epochs=1), logs=tmp_path / "base")
+    data = Images(directory=data_directory, limit=100, batch=100, only=("7", "8", "9"), size=(28, 28))
+    others = {"optimizer": Optimizer("adam", ema=0.9), "precision": "mixed_float16", "patience": 2}
+    recipe = replace(recipe_for(base, method=Lora(rank=2)), data=data, epochs=2, **others)
+    crash_at_saves(lambda logs: fit(recipe, logs=logs), tmp_path, monkeypatch, (1, 3, 4))
+    files = [path.read_bytes() for path in tmp_path.rglob(FILE)]
+    assert len(files) == 2
+    assert files[0] == files[1]

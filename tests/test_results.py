@@ -20,7 +20,7 @@ from zoo.opened import places_of
 from zoo.pretrained import ENCODERS
 from zoo.recipes import RECIPES
 from zoo.tasks import Prompted
-from zoo.training import Thaw
+from zoo.training import METHODS
 
 ROOT = Path(__file__).parents[1]
 LINES = [json.loads(line) for line in (ROOT / "logs" / "results.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -234,7 +234,7 @@ def flags_of(verb: str, name: str) -> set[str]:
         "fit": recipe.leaves().keys() | {"minutes"} | {f"data.{field}" for field in names(data)},
         "bench": recipe.leaves().keys(),
         "look": recipe.leaves().keys(),
-        "finetune": replace(recipe, method=Thaw()).leaves().keys()
+        "finetune": {name for kind in METHODS.values() for name in replace(recipe, method=kind()).leaves()}
         | ({f"data.{field}" for field in names(Texts)} if name.startswith(("bert", "logs/bert", "minilm")) else set()),
         "predict": {"weights"} | names(task.Ask) | names(data.Inputs) if task.verb == verb else set(),
         "generate": {"weights"} | names(task.Ask) if task.verb == verb else set(),

@@ -34,7 +34,7 @@ HELP = ("-h", "--help", "--help-all")
 SHORT = 10  # flags that --help shows at most
 USED = (  # those that it shows, of which few recipes have all
     *("seconds", "json", "data.folder", "data.file", "data.csv", "data.column", "data.label", "data.tokens"),
-    *("data.size", "data.batch", "epochs", "minutes", "model.variant", "optimizer.rate", "patience"),
+    *("data.size", "data.batch", "method", "epochs", "minutes", "model.variant", "optimizer.rate", "patience"),
     *("fresh", "logs", "seed"),
 )
 LONGEST = 2000  # characters of a message
@@ -65,11 +65,20 @@ def parse(verb: str, argv: list[str], options: type[Options]) -> tuple[Recipe, O
         raise SystemExit(0 if argv else 2)
     if argv[0].startswith("-"):
         raise UserError(f"{argv[0]} came before a recipe: wanted `python -m zoo.{verb} RECIPE [OPTIONS]`")
-    if is_own(argv[0]):
-        return parse_for(own(argv[0]), verb, argv, options)
-    if argv[0] not in RECIPES:
-        raise UserError(f"no recipe is called {argv[0]!r}{nearest(argv[0], list(RECIPES))}; `python -m zoo` lists them")
-    return parse_for(RECIPES[argv[0]], verb, argv, options)
+    return parse_for(named(argv[0]), verb, argv, options)
+
+
+def named(recipe: str) -> Recipe:
+    """The recipe of that name, or of a person's own, FILE.py:NAME.
+
+    Raises:
+        UserError: there is none.
+    """
+    if is_own(recipe):
+        return own(recipe)
+    if recipe not in RECIPES:
+        raise UserError(f"no recipe is called {recipe!r}{nearest(recipe, list(RECIPES))}; `python -m zoo` lists them")
+    return RECIPES[recipe]
 
 
 def parse_for(recipe: Recipe, verb: str, argv: list[str], options: type[Options]) -> tuple[Recipe, Options]:
@@ -103,7 +112,7 @@ def most_used(command: Any) -> type:
         for part in vars(command).values():
             owner = reduce(lambda record, step: getattr(record, step, None), way, part)
             for spec in arguments(owner):
-                if spec.name == name:
+                if spec.name == name and not dataclasses.is_dataclass(spec.default):  # which has flags of its own
                     found[flag] = spec
     fields = [
         (

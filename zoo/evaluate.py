@@ -157,6 +157,8 @@ def result(found: Opened, split: str, report: dict, source: Source | None = None
         "baselines": report.get("baselines", []),
         "epochs": summary.get("epochs"),
         "steps": summary.get("steps"),
+        "weights": summary.get("weights"),
+        "trained": summary.get("trained"),
         "seconds": round(summary["seconds"], 1) if summary else None,
         "machine": record["machine"],
         "versions": record["versions"],

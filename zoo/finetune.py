@@ -6,20 +6,22 @@ import sys
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from zoo.command import Weights, apart, first_word, main, parse_for, typed
+import tyro
+
+from zoo.command import Weights, apart, first_word, main, named, parse_for, typed
 from zoo.errors import UserError, printable
 from zoo.fit import Options as FitOptions
 from zoo.fit import fit, summary
 from zoo.opened import check_is_run, opened, places_of
 from zoo.pretrained import ENCODERS, IMAGENET, of_pictures
-from zoo.transfer import digest_of, load, transferred, with_head
+from zoo.transfer import load, transferred
 
 if TYPE_CHECKING:
     from zoo.data import Source
     from zoo.tasks import Task
-    from zoo.training import Recipe, Run
+    from zoo.training import Method, Recipe, Run
 
 LENGTH = 128  # tokens to read of each text, for published networks
 USAGE = "RUN [OPTIONS]"
@@ -29,9 +31,26 @@ ABOUT = f"""RUN is a folder that fit printed at its end, such as logs/cnn-1f3a9c
 `python -m zoo.finetune RUN --help` shows the options."""
 
 
+# Adam's usual rate, for a new head and for LoRA, which begins at 0 (Hu 2021, tables 9 to 12: 2e-4 to 2e-3); with Thaw,
+# the layers of the body get fractions of it. If all weights are trained, they move in small steps: of small networks
+# larger ones (Turc 2019: up to 3e-4) than of large ones (Devlin 2018, section A.3: 2e-5 to 5e-5).
+RATE, RATE_OF_WHOLE, RATE_OF_LARGE = 1e-3, 3e-4, 1e-4
+
+
 @dataclass(frozen=True)
-class Options(Weights, FitOptions):
-    """The options of `fit`, and published weights."""
+class Taught:
+    """How and what a trained network is taught, which determines what other flags there are."""
+
+    method: Literal["whole", "thaw", "lora"] | None = None
+    """whole: all weights are trained; thaw: the body thaws from the head down; lora: small matrices beside frozen
+    weights. By default thaw, or whole for BERT and where no head is new."""
+    like: str | None = None
+    """A recipe whose kind of data and whose task it is to learn, such as textcnn, if not those of its own."""
+
+
+@dataclass(frozen=True)
+class Options(Weights, Taught, FitOptions):
+    """The options of `fit`, published weights, and how and what is taught."""
 
 
 def finetune(
@@ -39,12 +58,14 @@ def finetune(
     data: Source,
     *,
     weights: str | None = None,
+    method: Method | str | None = None,
+    like: Recipe | None = None,
     logs: Path | str = Path("logs"),
     fresh: bool = False,
     source: Source | None = None,
     task: Task | None = None,
 ) -> Run:
-    """Trains a new head on a trained body, which is gradually unfrozen from the top down; returns a run like any other.
+    """Teaches a trained network other data; returns a run like any other.
 
     For other settings: `fit(dataclasses.replace(recipe_for(base), data=data, epochs=20))`.
 
@@ -52,13 +73,16 @@ def finetune(
         base: a run, or with `weights` the name of a network of `zoo.pretrained`.
         data: what to learn; its inputs must have the same form as those on which the base was trained.
         weights: "imagenet" or a file in that format; for texts "hub", or a folder.
+        method: whole, thaw, lora, or a `Method` such as `Lora(rank=4)`; None: thaw, or whole for BERT
+            and where no head is new.
+        like: a recipe whose task it is to learn, if not that of the base.
         logs: folder in which runs are stored.
         fresh: start a new run beside earlier ones of the same recipe.
 
     Raises:
         UserError: the base or the data cannot be used.
     """
-    recipe = recipe_for(base, weights, source=source, task=task)
+    recipe = recipe_for(base, weights, method=method, like=like, source=source, task=task)
     return fit(replace(recipe, data=data), logs=Path(logs), fresh=fresh)
 
 
@@ -66,55 +90,91 @@ def recipe_for(
     base: Run | Path | str,
     weights: str | None = None,
     *,
+    method: Method | str | None = None,
+    like: Recipe | None = None,
     source: Source | None = None,
     task: Task | None = None,
 ) -> Recipe:
-    """The recipe that fine-tunes the base, with its default settings."""
-    from zoo.data import Images, Texts
-    from zoo.tasks import Classification
-    from zoo.training import Optimizer, Recipe, Thaw, Whole
+    """The recipe that fine-tunes the base, with its default settings; see `finetune`."""
+    from zoo.training import METHODS, Optimizer, Recipe, Whole
+    from zoo.training.lora import digest_of
 
     base = Path(getattr(base, "path", base))  # a path, since runs are called by the way that leads to it
-    if weights is not None and not of_pictures(str(base), str(weights)):
-        from zoo.pretrained.bert import published_bert
-
-        base, weights = base.as_posix(), weights if weights == "hub" else Path(weights)
-        model, tokenizer, context = published_bert(base, weights)
-        name, task = base.split("/")[-1], Classification()
-        data = Texts(tokens="wordpiece", tokenizer=tokenizer, length=min(LENGTH, context), batch=32)
-    elif weights is not None:
-        base, weights = str(base), weights if weights == "imagenet" else Path(weights)
-        model = load(base, weights)
-        name, task, data = base, Classification(), Images(size=model.input_shape[1:3], batch=32)
+    if weights is None:
+        name, model, data, task, new = from_run(base, like, source, task)
     else:
-        found = opened(base, source=source, task=task)
-        model = with_head(found.model, base)
-        name, task = found.run.record["recipe"]["name"], found.task.tuned()
-        data = found.source.beside(found.run.path, found.spec)
-    recipe = Recipe(
+        base = base.as_posix()
+        weights = weights if weights in ("imagenet", "hub") else Path(weights)
+        name, model, data, task, new = from_weights(base, weights, like)
+    bert = model.name.startswith("bert")
+    if isinstance(method, str) and method not in METHODS:
+        raise UserError(f"method came as {method!r}, but must be one of {', '.join(METHODS)}, or a Method")
+    if isinstance(method, str | None):
+        method = METHODS[method or ("thaw" if new and not bert else "whole")]()
+    rate = RATE_OF_WHOLE if weights is None and not bert else RATE_OF_LARGE
+    rate = rate if isinstance(method, Whole) else RATE
+    each = {"each": True} if getattr(task, "each_token", False) else {}  # no part of the contract of a task
+    return Recipe(
         name=f"finetuned-{name}",
-        model=partial(transferred, base=base, weights=weights, digest=digest_of(model)),
+        model=partial(transferred, base=base, weights=weights, digest=digest_of(model), **each),
         data=data,
         task=task,
-        method=Thaw(),
-        # Adam's usual rate, for the randomly initialised head; the layers of the body get fractions of it.
-        optimizer=Optimizer("adamw", rate=1e-3, warmup=0.1, weight_decay=0.01),
-        epochs=12,
+        method=method,
+        optimizer=Optimizer("adamw", rate=rate, warmup=0.1, weight_decay=0.01, clip=1.0 if bert else None),
+        epochs=4 if bert else 12,  # Devlin 2018, section A.3: 2 to 4
     )
-    if not model.name.startswith("bert"):
-        return recipe
-    # All weights at once, at a low rate and for few epochs (Devlin 2018, section A.3: 2e-5 to 5e-5, for larger ones).
-    tuned = Optimizer("adamw", rate=1e-4, warmup=0.1, weight_decay=0.01, clip=1.0)
-    return replace(recipe, method=Whole(), optimizer=tuned, epochs=4)
+
+
+def from_run(base: Path, like: Recipe | None, source: Source | None, task: Task | None) -> tuple:
+    """Of a run its name, its network, the data and the task to learn, and whether they need a new head."""
+    found = opened(base, source=source, task=task)
+    if like is None:
+        data, task = found.source.beside(base, found.spec), found.task.tuned()
+    else:
+        check_reads(base, found.source.kind, like)
+        data, task = like.data.beside(base, found.spec), like.task
+        tokens = getattr(found.source, "tokens", None)  # the kind of its tokenizer
+        data = replace(data, tokens=tokens) if tokens and hasattr(data, "tokens") else data
+    return found.run.record["recipe"]["name"], found.model, data, task, "classes" in found.spec or task != found.task
+
+
+def from_weights(base: str, weights: Path | str, like: Recipe | None) -> tuple:
+    """The same of published weights, whose head is always new."""
+    from zoo.data import Images, Texts
+    from zoo.tasks import Classification
+
+    if of_pictures(base, str(weights)):
+        check_reads(base, Images.kind, like)
+        model = load(base, weights)
+        return base, model, Images(size=model.input_shape[1:3], batch=32), Classification(), True
+    from zoo.pretrained.bert import published_bert
+
+    check_reads(base, Texts.kind, like)
+    model, tokenizer, context = published_bert(base, weights)
+    data, task = Texts(tokens="wordpiece", tokenizer=tokenizer, length=min(LENGTH, context), batch=32), Classification()
+    if like is not None:
+        beside = like.data.beside(tokenizer.parent, {"context": context})
+        known = {"tokenizer": tokenizer, "tokens": data.tokens, "length": data.length, "batch": data.batch}
+        data = replace(beside, **{name: value for name, value in known.items() if hasattr(beside, name)})
+    return base.rpartition("/")[2], model, data, task if like is None else like.task, True
+
+
+def check_reads(base: Path | str, kind: str, like: Recipe | None) -> None:
+    """Raises UserError if a network reads something else than the recipe whose task it is to learn."""
+    if like is not None and like.data.kind != kind:
+        raise UserError(
+            f"{base} reads {kind}s, but {like.name} reads {like.data.kind}s: --like wants a recipe that reads the same"
+        )
 
 
 def run_command(argv: list[str]) -> int:
     """Fine-tunes what the command line names."""
     name = first_word("finetune", argv, USAGE, ABOUT)
     weights, _ = apart(argv[1:])  # they determine the defaults of the other flags
+    taught, _ = tyro.cli(Taught, args=argv[1:], return_unknown_args=True, add_help=False)
     if weights is None:
         check_is_run(Path(name))
-    base = recipe_for(name, weights)
+    base = recipe_for(name, weights, method=taught.method, like=taught.like and named(taught.like))
     recipe, options = parse_for(base, "finetune", argv, Options)
     flags = [f"--data.{field}" for field in ("name", *places_of(base.data)) if field != "directory"]
     if not {word.split("=")[0] for word in argv} & {*flags, "--data.only"}:

@@ -93,7 +93,7 @@ def fit(
         return runs.open_for_reading(run.path)
     precision = devices.configure(recipe.seed, recipe.precision)
     model = loop.build(recipe)
-    described = loop.describe(recipe, precision, command, run.path.parent)
+    described = loop.describe(recipe, model, precision, command, run.path.parent)
     if not quiet:
         print("\n".join(map(printable, described["understood"])))
     with runs.locked(run):

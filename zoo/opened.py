@@ -229,7 +229,7 @@ def recipe_of(path: Path, builders: Sequence[Callable], places: Mapping[str, Pat
     """
     check_is_run(path)
     from zoo.data import Arrays
-    from zoo.training import Optimizer, Recipe, Thaw, Whole, runs
+    from zoo.training import METHODS, Optimizer, Recipe, runs
     from zoo.training.recipe import revive
 
     run = runs.open_for_reading(path)
@@ -242,7 +242,7 @@ def recipe_of(path: Path, builders: Sequence[Callable], places: Mapping[str, Pat
         )
     check_is_there(data, run, places)
     known = {builder.__name__: builder for builder in (*builders, *(recipe.model.func for recipe in RECIPES.values()))}
-    methods = {method.__name__: method for method in (Whole, Thaw)}
+    methods = {method.__name__: method for method in METHODS.values()}
     try:
         for part, ours in (("model", known), ("method", methods)):
             if kept[part]["is"] not in ours:

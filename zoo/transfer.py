@@ -1,8 +1,7 @@
-"""A trained network with a new last layer, which is what `finetune` trains."""
+"""A trained network, with a new last layer where the data have classes, which is what `finetune` trains."""
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,22 +25,26 @@ def transferred(
     base: Annotated[Path | str, tyro.conf.Suppress],
     weights: Annotated[Path | str | None, tyro.conf.Suppress] = None,
     digest: Annotated[str, tyro.conf.Suppress] = "",
+    each: Annotated[bool, tyro.conf.Suppress] = False,
 ) -> keras.Model:
     """The base with a new last layer, and for pictures with the channels of the data converted to its own.
+
+    A base that predicts the data's own tokens keeps its last layer, and has any number of inputs.
 
     Args:
         input_shape: of one input of the data; for pictures (height, width, channels) in pixels; None for text.
         classes: labels to tell apart, or numbers to predict.
-        vocabulary: for text, the number of tokens, which the new layer predicts if there are no classes.
+        vocabulary: for text, the number of tokens, which must be that of the base.
         context: for text, the number of tokens of a window.
         carried: for text whose state is carried from window to window, the number of texts that are read side by side.
         base: folder of a run, or with `weights` the name of a network.
         weights: "imagenet", "hub", or a file or a folder of such weights.
         digest: of the base's weights below its head, so that other weights make another recipe.
+        each: whether each token of a text has a class.
 
     Returns:
         An uncompiled functional model from the data's inputs to float32 logits: (batch, classes), or (batch, positions,
-        classes) if the base predicts at each position.
+        classes or vocabulary) if the base predicts at each position.
 
     Raises:
         ValueError: the data's inputs have another form than those of the base.
@@ -49,34 +52,50 @@ def transferred(
     """
     import keras
 
+    from zoo.training.lora import digest_of
+
     trained = load(base, weights, tuple(input_shape[:2]) if input_shape else None)
     if digest and digest != digest_of(trained):
         raise UserError(f"{base} has changed since this run was started: type the command again when it is trained")
-    if vocabulary and classes:
-        known = next((layer.input_dim for layer in trained.layers if layer.name == "tokens"), vocabulary)
-        if known != vocabulary:
-            raise ValueError(
-                f"the tokenizer knows {vocabulary} tokens, but {base} was trained on {known}: give its own"
-            )
-    wanted, given = trained.input_shape[1:], input_shape or (context,)
-    pictures = len(wanted) == 3
-    if pictures and tuple(given[:2]) != wanted[:2]:
+    names = [] if vocabulary is None else [layer.name for layer in trained.layers]
+    known = trained.get_layer("tokens").input_dim if "tokens" in names else vocabulary
+    if known != vocabulary:
         raise ValueError(
-            f"pictures are {given[0]}x{given[1]} pixels, but {base} was trained on {wanted[0]}x{wanted[1]}: "
-            f"give --data.size {wanted[0]} {wanted[1]}"
+            f"the tokenizer knows {vocabulary} tokens, but {base} was trained on {known}: give its own, or leave out "
+            "--data.tokenizer"
         )
-    if (not pictures and tuple(given) != wanted) or trained.input.shape[0] not in (None, carried):
-        raise ValueError(f"inputs are {(carried, *given)}, but {base} was trained on {trained.input.shape}")
+    goes_on = classes is None and trained.output_shape[-1] == vocabulary
+    trained = trained if goes_on else with_head(trained, base, each)
+    given, form = input_shape or (context,), trained.inputs[0].shape
+    pictures = len(form) == 4
+    if pictures and tuple(given[:2]) != form[1:3]:
+        raise ValueError(
+            f"pictures are {given[0]}x{given[1]} pixels, but {base} was trained on {form[1]}x{form[2]}: "
+            f"give --data.size {form[1]} {form[2]}"
+        )
+    fits = len(given) == len(form[1:]) and all(form[at] in (None, side) for at, side in enumerate(given, 1))
+    if (not pictures and not fits) or form[0] not in (None, carried):
+        raise ValueError(f"inputs are {(carried, *given)}, but {base} was trained on {form}")
+    if goes_on:
+        return copied(trained)
     inputs = keras.Input(batch_shape=(carried, *given), dtype=trained.input.dtype, name=trained.input.name)
 
     def call(layer, *given, **named):
-        return layer(*(with_channels(x, wanted[-1]) if pictures and x is inputs else x for x in given), **named)
+        return layer(*(with_channels(x, form[-1]) if pictures and x is inputs else x for x in given), **named)
 
     body = keras.Model(trained.input, trained.get_layer("logits").input)
-    copy = keras.models.clone_model(body, input_tensors=inputs, clone_function=as_now, call_function=call)
-    copy.set_weights(body.get_weights())
+    copy = copied(body, input_tensors=inputs, call_function=call)
     logits = keras.layers.Dense(classes or vocabulary, dtype="float32", name="logits")(copy.output)
     return keras.Model(inputs, logits, name=trained.name)
+
+
+def copied(model: keras.Model, **how) -> keras.Model:
+    """A trainable copy in the current precision, made with `keras.models.clone_model`."""
+    import keras
+
+    copy = keras.models.clone_model(model, clone_function=as_now, **how)
+    copy.set_weights(model.get_weights())
+    return copy
 
 
 def with_channels(pixels, channels: int):
@@ -96,15 +115,15 @@ def as_now(layer):
 
     if not isinstance(layer, keras.Layer):
         return layer
-    now = {"dtype": keras.config.dtype_policy().name, "trainable": True}
-    return type(layer).from_config(layer.get_config() | now)
+    now = {"dtype": keras.config.dtype_policy().name} if layer.name != "logits" else {}
+    return type(layer).from_config(layer.get_config() | now | {"trainable": True})
 
 
 def load(base: Path | str, weights: Path | str | None, size: tuple[int, int] | None = None) -> keras.Model:
     """The trained network; a published one with a new head for pictures of `size`, if that is given.
 
     Raises:
-        UserError: there is none, or it has no layer called "logits", or several inputs.
+        UserError: there is none.
     """
     if weights is not None and not of_pictures(str(base), str(weights)):
         from zoo.pretrained.bert import published_bert
@@ -117,32 +136,22 @@ def load(base: Path | str, weights: Path | str | None, size: tuple[int, int] | N
     from zoo.training import runs
 
     check_is_run(Path(base))
-    return with_head(runs.open_for_reading(Path(base)).model(), base)
+    return runs.open_for_reading(Path(base)).model()
 
 
-def with_head(model: keras.Model, base: Path | str) -> keras.Model:
-    """The network of the run `base` itself; one that fills in words with a new head for whole texts.
+def with_head(model: keras.Model, base: Path | str, each: bool = False) -> keras.Model:
+    """The network of `base` in the form in which it has a head that can be replaced; see `transferred`.
 
     Raises:
         UserError: it has no layer called "logits", or several inputs.
     """
-    if model.name.startswith("bert_masked"):
+    bert, masked = (model.name.startswith(name) for name in ("bert", "bert_masked"))
+    if masked or (bert and each != (model.name == "bert_tagger")):
         from zoo.models.bert import headed
 
-        return headed(model)
+        return headed(model, each=each)
     if "logits" not in [layer.name for layer in model.layers]:
         raise UserError(f"{base} holds a network without a layer called logits: it has no head that can be replaced")
     if len(model.inputs) > 1:
         raise UserError(f"{base} holds a network of {len(model.inputs)} inputs: those of one can be fine-tuned")
     return model
-
-
-def digest_of(model: keras.Model) -> str:
-    """Twelve hexadecimal digits that change with any weight below the head."""
-    from keras import ops
-
-    digest = hashlib.sha256()
-    for layer in model.layers:
-        for weight in layer.weights if layer.name != "logits" else ():
-            digest.update(ops.convert_to_numpy(weight).tobytes())
-    return digest.hexdigest()[:12]

@@ -1,10 +1,13 @@
 """Training of any keras.Model on any tf.data.Dataset: recipes, methods, optimizers, runs, exact resume."""
 
 import zoo.backend  # first: it imports Keras without noise and configures it
+from zoo.training.lora import Lora
 from zoo.training.method import Method, Whole
 from zoo.training.optimizer import Optimizer
 from zoo.training.recipe import Recipe
 from zoo.training.runs import Run
 from zoo.training.thaw import Thaw
 
-__all__ = ["Method", "Optimizer", "Recipe", "Run", "Thaw", "Whole"]
+METHODS = {"whole": Whole, "thaw": Thaw, "lora": Lora}  # by their names in `finetune --method`
+
+__all__ = ["METHODS", "Lora", "Method", "Optimizer", "Recipe", "Run", "Thaw", "Whole"]

@@ -40,7 +40,8 @@ class Guard(keras.callbacks.Callback):
 
 
 class KeepBest(keras.callbacks.Callback):
-    """Saves the network, without its optimizer, after each epoch that is the best so far according to early stopping.
+    """Saves the network, without its optimizer, after each epoch that is the best so far according to early stopping,
+    and the files that the method has of it.
 
     Without early stopping, it saves after every epoch.
     """
@@ -51,9 +52,13 @@ class KeepBest(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         if self.stopping is None or self.stopping.best_epoch == epoch:
-            finished = self.method.finish(without_heads(self.model))
+            model = without_heads(self.model)
+            files = getattr(self.method, "files", None)  # which a method need not have
+            for name, content in files(model).items() if files else ():
+                with replacing(self.run.path / name) as part:
+                    part.write_bytes(content)
             with replacing(self.run.path / "model.keras") as part:
-                finished.save(part)
+                self.method.finish(model).save(part)
 
 
 def standard(recipe: Recipe, run: Run, steps: int) -> list[keras.callbacks.Callback]:

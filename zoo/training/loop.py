@@ -199,11 +199,13 @@ def train(
             )
     history = resume.state["history"]
     files.write_json(run.path / "history.json", history)
-    panel.finish(run.model(), run.path)
+    panel.finish(best := run.model(), run.path)
     baselines = [vars(baseline) for baseline in recipe.task.baselines(source, "validation")]
     if recipe.loss is not None:  # the values of another loss do not compare
         baselines = [baseline for baseline in baselines if baseline["metric"] != "loss"]
-    files.write_json(run.path / "summary.json", summarize(recipe, resume, steps) | {"baselines": baselines})
+    files.write_json(
+        run.path / "summary.json", summarize(recipe, resume, steps, best.count_params()) | {"baselines": baselines}
+    )
     if said := pace.spared(recipe, history):
         print(said)
 
@@ -213,9 +215,9 @@ def named_by(source: Source, leaves: dict) -> dict:
     return leaves | {"data.name": source.title} if "data.name" in leaves else leaves
 
 
-def describe(recipe: Recipe, precision: str, command: str | None, logs: Path) -> dict:
+def describe(recipe: Recipe, model: keras.Model, precision: str, command: str | None, logs: Path) -> dict:
     """What a new run in the folder `logs` stores in run.json."""
-    source = recipe.data
+    source, understood = recipe.data, getattr(recipe.method, "understood", None)  # which a method need not have
     return {
         "recipe": recipe.record(),
         "id": recipe.id(logs),
@@ -223,7 +225,7 @@ def describe(recipe: Recipe, precision: str, command: str | None, logs: Path) ->
         "logs": os.path.abspath(logs),
         "title": source.title,
         "summary": source.summary,
-        "understood": source.understood,
+        "understood": [*source.understood, *(understood(model) if understood else ())],
         "precision": precision,
         "spec": source.spec,
         "labels": list(source.labels),
@@ -234,12 +236,14 @@ def describe(recipe: Recipe, precision: str, command: str | None, logs: Path) ->
     }
 
 
-def summarize(recipe: Recipe, resume: Resume, steps: int) -> dict:
-    """What a finished run stores in summary.json."""
+def summarize(recipe: Recipe, resume: Resume, steps: int, weights: int) -> dict:
+    """What a finished run stores in summary.json; `weights` is the number of those of the network that is kept."""
     history = resume.state["history"]
+    trained = sum(math.prod(weight.shape) for weight in resume.model.trainable_weights)
     if recipe.monitor == "last":
         best = history[-1]
     else:
         direction = {"min": min, "max": max}[recipe.task.monitors[recipe.monitor]]
         best = direction(history, key=lambda epoch: epoch[recipe.monitor])
-    return {"epochs": len(history), "steps": steps * len(history), "seconds": resume.seconds, "best": best}
+    counts = {"epochs": len(history), "steps": steps * len(history), "weights": weights, "trained": trained}
+    return counts | {"seconds": resume.seconds, "best": best}

@@ -1,4 +1,4 @@
-"""Methods: the ways of training a network. Here are the contract and plain fitting; thaw.py has gradual unfreezing."""
+"""Methods: the ways of training a network. Here are the contract and plain fitting; thaw.py and lora.py have others."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ class Method(ABC):
     """A frozen record that adapts the network, the optimizer and the callbacks, and finalises the trained network.
 
     It is a field of the recipe, and its own fields are flags, `--method.NAME`.
+
+    A method may have two methods more, of a wrapped network. `understood(model)`: sentences on what is trained, which
+    `fit` prints before it trains. `files(model)`: the content, as bytes, of files that a run keeps beside its network,
+    by name; they are written whenever the network is.
     """
 
     @abstractmethod

@@ -32,7 +32,16 @@ class Thaw(Method):
             raise ValueError(f"--method.decay came as {self.decay}, but must be above 0 and at most 1")
 
     def wrap(self, model: keras.Model) -> keras.Model:
-        """The network itself."""
+        """The network itself.
+
+        Raises:
+            ValueError: it has no new head that could learn while the body is frozen.
+        """
+        if self.frozen and "logits" not in [layer.name for layer in model.layers]:
+            raise ValueError(
+                f"its head is none of its own, so nothing would learn in the first {self.frozen} epochs: give "
+                "--method.frozen 0, or another --method"
+            )
         return model
 
     def optimizer(self, settings: Optimizer, model: keras.Model, *, steps: int, epochs: int) -> keras.Optimizer:
