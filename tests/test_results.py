@@ -17,7 +17,7 @@ import pytest
 from zoo.command import local_fields
 from zoo.data import Texts
 from zoo.opened import places_of
-from zoo.pretrained import ENCODERS
+from zoo.pretrained import ENCODERS, HUB
 from zoo.recipes import RECIPES
 from zoo.tasks import Prompted
 from zoo.training import METHODS
@@ -226,9 +226,10 @@ def commands() -> list[tuple[Path, list[str]]]:
 
 def flags_of(verb: str, name: str) -> set[str]:
     """The flags that a verb takes for a recipe, or for a run or the published weights of one."""
-    published = {"gpt2": "gpt", "t5-small": "t5", **dict.fromkeys(ENCODERS, "bert")}
+    prompted = [name for name in HUB if "t5-" in name]
+    published = {"gpt2": "gpt", **dict.fromkeys(prompted, "t5"), **dict.fromkeys(ENCODERS, "bert")}
     recipe = RECIPES[published.get(name, name.removeprefix("logs/").removesuffix("-XXXXXX"))]
-    task, data = Prompted() if name == "t5-small" else recipe.task, recipe.data
+    task, data = Prompted() if name in prompted else recipe.task, recipe.data
     more = {
         # A record leaves out what came later and is not set.
         "fit": recipe.leaves().keys() | {"minutes"} | {f"data.{field}" for field in names(data)},
