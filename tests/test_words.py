@@ -185,12 +185,11 @@ def test_files_of_a_run(run):
     assert (run.path / "features" / "rows.tsv").read_text(encoding="utf-8").startswith("word\tcount\nthe\t")
 
 
-@pytest.mark.parametrize("cbow", [False, True])
-def test_a_stopped_training_ends_with_the_same_bits(cbow, text, tmp_path):
+def test_a_stopped_training_ends_with_the_same_bits(text, tmp_path):
     def stop(epoch, logs):
         raise KeyboardInterrupt
 
-    what = recipe(text, cbow=cbow)
+    what = recipe(text, cbow=True)
     whole = fit(what, logs=tmp_path / "whole", quiet=True)
     with pytest.raises(KeyboardInterrupt):
         fit(
@@ -242,7 +241,7 @@ def test_files_that_are_missing_are_said(run, monkeypatch):
     monkeypatch.setattr(similarity.importlib.util, "find_spec", lambda name: None)
     report = evaluate(run)
     assert "analogies" not in report
-    assert "not measured, for want of a file: analogies and pairs of similar words" in WordVectors().table(report)
+    assert "not measured, for want of a file: analogies and pairs of similar words;" in WordVectors().table(report)
 
 
 @pytest.mark.parametrize(
@@ -283,7 +282,8 @@ def test_a_text_that_is_too_short(tmp_path, zoo_here):
     (tmp_path / "my.txt").write_text("one two three " * 20)
     done = zoo_here("fit", "word2vec", "--data.file", tmp_path / "my.txt", "--logs", tmp_path / "logs")
     assert_complaint(done, "has 3 different words that occur 5 times or more", "smaller --data.minimum")
-    (tmp_path / "my.txt").write_text(" ".join(LETTERS) * 20 + " \u00e9" * 200)
+    rare = " ".join(f"rare{number}" for number in range(60))  # more than the last tenth
+    (tmp_path / "my.txt").write_text(" ".join(LETTERS) * 40 + " " + rare)
     with pytest.raises(UserError, match=r"the validation part of my\.txt has no two words that training knows"):
         Words(file=tmp_path / "my.txt").numbers("validation")
 

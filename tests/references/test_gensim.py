@@ -89,19 +89,25 @@ def test_an_update(cbow):
 
 @pytest.fixture(scope="module")
 def keyed() -> KeyedVectors:
-    """Random vectors, so short that some analogies are right, of words in several cases."""
+    """Vectors of words in several cases, random but for a shift in each section, so that some analogies are right."""
     (analogies,), pairs = similarity.files_of(None, [similarity.ANALOGIES]), similarity.files_of(None, similarity.PAIRS)
     found = {word for path in (analogies, *pairs) for word in path.read_text(encoding="utf-8").split()}
     words = sorted(word for word in found if word.isalpha())
-    words = [*words[::4], *(word.upper() for word in words[::24]), *(word.lower() for word in words[::9])]
+    words = [*words[::2], *(word.upper() for word in words[::24]), *(word.lower() for word in words[::9])]
     words, random = list(dict.fromkeys(words)), np.random.default_rng(0)
-    keyed = KeyedVectors(3)
-    keyed.add_vectors(words, np.float32(random.normal(size=(len(words), 3))))
+    vectors, shift = {word: random.normal(size=20) for word in words}, 0
+    for line in analogies.read_text(encoding="utf-8").splitlines():
+        first, second, *_ = line.split()
+        shift = random.normal(size=20) if first == ":" else shift
+        if first in vectors and second in vectors:
+            vectors[second] = vectors[first] + shift
+    keyed = KeyedVectors(20)
+    keyed.add_vectors(words, np.float32([vectors[word] for word in words]))
     return keyed
 
 
 def of(keyed: KeyedVectors) -> tuple[np.ndarray, list[str]]:
-    return similarity.unit(np.vstack([np.zeros((1, 3), "float32"), keyed.vectors])), ["", *keyed.index_to_key]
+    return similarity.unit(np.vstack([np.zeros((1, 20), "float32"), keyed.vectors])), ["", *keyed.index_to_key]
 
 
 def test_analogies(keyed, tmp_path):

@@ -60,7 +60,7 @@ class Words(Source):
     """Words that are more frequent than this share of the text are thinned out (section 2.3); 0: none."""
     known: Path | None = None
     """A words.txt of a run, whose words are taken instead of those of the training split."""
-    batch: int = 4096
+    batch: int = 1024
     """Words per training step, after thinning out."""
 
     kind: ClassVar[str] = "word"

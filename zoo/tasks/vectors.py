@@ -177,9 +177,8 @@ class WordVectors(Task):
         missing = ["analogies"] * ("analogies" not in report) + ["pairs of similar words"] * (not rhos)
         if missing:
             flags = " ".join(f"--task.{name.split()[0]} FILE" for name in missing)
-            lines.append(
-                f"not measured: {' and '.join(missing)}: `pip install gensim` brings files of them, or {flags}"
-            )
+            said = " and ".join(missing)
+            lines.append(f"not measured, for want of a file: {said}; `pip install gensim` brings some, or give {flags}")
         lines += ["", "nearest words"]
         return "\n".join(lines + [f"  {word:16} {near}" for word, near in report["nearest"].items()])
 
