@@ -21,11 +21,7 @@ BERT = (
         xla="on",  # fuses the many small operations
     ),
     # python -m zoo.fit bert-imdb
-<<<<<<< HEAD
     # 5 epochs of 10,240 windows are fewer tokens than the reviews have: more would help, and take longer on two cores.
-=======
-    # 5 epochs of 10,240 windows: less than a third of the text, each part once; more `--epochs` learn more.
->>>>>>> bert
     Recipe(
         name="bert-imdb",
         model=partial(bert_masked, dropout=0.0),  # hardly a word is read twice, so there is nothing to overfit
