@@ -103,10 +103,8 @@ def network(vocabulary: int, sizes: Variant, dropout: float = 0.1) -> keras.Mode
     if tied:  # embeddings begin with a deviation of 1, and would give logits with one of sqrt(D)
         logits = tokens(x * width**-0.5, reverse=True)
     else:
-        head = layers.Dense(
-            vocabulary, use_bias=False, kernel_initializer=normal(width**-0.5), dtype="float32", name="logits"
-        )
-        logits = head(x)
+        start = normal(width**-0.5)
+        logits = layers.Dense(vocabulary, use_bias=False, kernel_initializer=start, dtype="float32", name="logits")(x)
     return keras.Model([source, target], logits, name="t5")
 
 
@@ -239,15 +237,16 @@ class Block(keras.Layer):
             self.cross_norm = normalization(name="cross_norm", dtype=dtype)
             self.cross.build(x_shape, memory_shape)
             self.cross_norm.build(x_shape)
-        kernel = {"use_bias": False, "kernel_initializer": normal(width**-0.5), "dtype": dtype}
-        self.mlp_in = layers.Dense(hidden, None if self.gated else "relu", name="mlp_in", **kernel)
+
+        def dense(units: int, read: int, **how) -> layers.Dense:
+            return layers.Dense(units, use_bias=False, kernel_initializer=normal(read**-0.5), dtype=dtype, **how)
+
+        self.mlp_in = dense(hidden, width, activation=None if self.gated else "relu", name="mlp_in")
         self.mlp_in.build(x_shape)
         if self.gated:
-            self.mlp_gate = layers.Dense(
-                hidden, name="mlp_gate", **kernel | {"kernel_initializer": normal(width**-0.5)}
-            )
+            self.mlp_gate = dense(hidden, width, name="mlp_gate")
             self.mlp_gate.build(x_shape)
-        self.mlp_out = layers.Dense(width, name="mlp_out", **kernel | {"kernel_initializer": normal(hidden**-0.5)})
+        self.mlp_out = dense(width, hidden, name="mlp_out")
         self.mlp_out.build((*x_shape[:-1], hidden))
         self.drop = layers.Dropout(dropout, name="drop", dtype=dtype)
 
