@@ -103,11 +103,11 @@ class TextSet:
     @cached_property
     def also(self) -> dict[str, list[int]]:
         """The texts that belong to several classes, and which these are besides their label."""
-        if self._labelled or "also" not in self.builder.info.features:
+        if self._labelled or not self._further:
             return {}
-        wanted = (self._features[0], "also")
-        stored = (pair for split in SPLITS for pair in examples(self._prepared, self._expressions[split], *wanted))
-        return {text.decode(): also.tolist() for text, also in stored if len(also)}
+        for split in SPLITS:
+            self.stored(split)
+        return self._found
 
     @cached_property
     def builder(self) -> tfds.core.DatasetBuilder:
@@ -132,6 +132,16 @@ class TextSet:
         return features_of(self.builder, self.name, self.text, self.label)
 
     @cached_property
+    def _further(self) -> tuple[str, ...]:
+        """The feature with the other classes of a text, if there is one."""
+        return ("also",) if "also" in self.builder.info.features else ()
+
+    @cached_property
+    def _found(self) -> dict[str, list[int]]:
+        """What was read of it."""
+        return {}
+
+    @cached_property
     def _prepared(self) -> tfds.core.DatasetBuilder:
         return prepare(self.builder, "languages")
 
@@ -150,8 +160,12 @@ class TextSet:
         if self._labelled:
             number = {label: place for place, label in enumerate(self.labels)}
             return [(text, number[label]) for text, label in self._labelled.parts[split]]
-        stored = examples(self._prepared, self._expressions[split], *self._features)
-        pairs = [(text.decode(), int(label)) for text, label in stored]
+        pairs = []
+        wanted = (*self._features, *self._further)
+        for text, label, *further in examples(self._prepared, self._expressions[split], *wanted):
+            pairs.append((text.decode(), int(label)))
+            if further and len(further[0]):
+                self._found[pairs[-1][0]] = further[0].tolist()
         if any(label < 0 for _, label in pairs):  # as sets do whose test labels only their makers know
             raise UserError(f"the {split} texts of {self.title} are published without labels: take another set")
         return pairs
