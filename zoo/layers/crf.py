@@ -28,7 +28,8 @@ class Chain(keras.Layer):
     def build(self, scores_shape, text_shape):
         """Creates the cell, whose weights are the scores of each tag (column) after each tag (row)."""
         self.cell = Message(scores_shape[-1], dtype=self.dtype_policy, name="cell")
-        self.loop = layers.RNN(self.cell, return_sequences=True, go_backwards=True, dtype=self.dtype_policy)
+        options = {"return_sequences": True, "go_backwards": True, "dtype": self.dtype_policy, "name": "loop"}
+        self.loop = layers.RNN(self.cell, **options)
         self.loop.build(scores_shape)
 
     def call(self, scores, text):

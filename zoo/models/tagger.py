@@ -72,7 +72,7 @@ class Spelling(keras.Layer):
         super().__init__(**options)
         self.settings = {"characters": characters, "width": width}
         self.vectors = layers.Embedding(characters, width, name="characters", dtype=self.dtype_policy)
-        self.lstm = both_ways(width, every_step=False, dtype=self.dtype_policy)
+        self.lstm = both_ways(width, every_step=False, dtype=self.dtype_policy, name="lstm")
 
     def build(self, shape):
         """Creates the weights."""
