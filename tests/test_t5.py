@@ -20,6 +20,7 @@ from zoo.data.dates_and_numbers import DAYS, FIRST, FORMS, LOCALES, formatted, i
 from zoo.data.tokens import learn
 from zoo.errors import UserError
 from zoo.evaluate import evaluate
+from zoo.finetune import recipe_for
 from zoo.fit import fit
 from zoo.generate import generate
 from zoo.metrics import by_prefix
@@ -28,6 +29,7 @@ from zoo.predict import predict
 from zoo.pretrained.t5 import names_of
 from zoo.recipes import RECIPES
 from zoo.tasks.translation import TranslationPanel
+from zoo.training import loop
 
 TINY = Variant(32, 2, 8, 32, 1)
 
@@ -146,6 +148,12 @@ def test_whole_path_of_spans(tmp_path, capsys):
     (answer,) = predict(run, ["The cat <extra_id_0> mat"])
     assert isinstance(answer["translation"], str)
     assert fit(recipe, logs=tmp_path) == run
+    # What was learned from left-out spans goes on with pairs.
+    tuned = recipe_for(run, like=RECIPES["t5"])
+    tuned = replace(tuned, data=replace(tuned.data, file=write_kinds(tmp_path / "my.tsv")))
+    assert tuned.data.numbers("test")
+    for ours, theirs in zip(loop.build(tuned).weights, run.model().weights, strict=True):
+        np.testing.assert_array_equal(array(ours), array(theirs))
 
 
 @pytest.fixture(scope="module")

@@ -58,7 +58,7 @@ class Spans(Source):
     batch: int = 32
     """Windows per training step."""
 
-    kind: ClassVar[str] = "text"
+    kind: ClassVar[str] = "sentence"  # as of Pairs, which a network goes on with after it
     Inputs: ClassVar[type] = Lines
     usage: ClassVar[str] = "--text TEXT"
     bos, eos = BOS, EOS
