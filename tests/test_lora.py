@@ -121,12 +121,21 @@ def base(data_directory, tmp_path_factory) -> Run:
     return fit(Recipe("base", model, data, Classification(), epochs=2), logs=tmp_path_factory.mktemp("base"))
 
 
+class Spoil(keras.callbacks.Callback):
+    """Turns the head round before the last epoch, so that this is not the best."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == self.params["epochs"] - 1:
+            kernel = self.model.get_layer("logits").kernel
+            kernel.assign(-50 * kernel)
+
+
 def test_a_run_like_any_other(base, data_directory, tmp_path, capsys):
-    """The rate is so high that the last epoch is not the best: network and adapter are those of the best."""
+    """Network and adapter are those of the best epoch, which is not the last."""
     data = Images(directory=data_directory, only=tuple("567"), size=(8, 8), limit=30, batch=16)
     high = Optimizer("adam", rate=3e-2, schedule="constant")
     recipe = replace(recipe_for(base, method=Lora(rank=4)), data=data, epochs=6, optimizer=high)
-    run = fit(replace(recipe, precision="mixed_bfloat16"), logs=tmp_path)
+    run = fit(replace(recipe, precision="mixed_bfloat16"), logs=tmp_path, callbacks=[Spoil()])
     said = capsys.readouterr().out
     assert "LoRA of rank 4 in 3 layers (" in said
     assert "% of the network's" in said
@@ -142,6 +151,8 @@ def test_a_run_like_any_other(base, data_directory, tmp_path, capsys):
     np.testing.assert_array_equal(again.get_layer("stage1_conv").get_weights()[0], kept["stage1_conv/kernel"])
     with pytest.raises(UserError, match="was trained on other weights"):
         load_adapter(PICTURES(), run.path / FILE)
+    with pytest.raises(UserError, match=r"has a head of the shapes .*\(3,\).* but the network one of .*\(2,\)"):
+        load_adapter(transferred((8, 8, 1), 2, base=base.path), run.path / FILE)
 
 
 def test_what_is_no_adapter_or_no_method(base, tmp_path):

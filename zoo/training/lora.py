@@ -169,7 +169,7 @@ def load_adapter(model: keras.Model, path: Path | str) -> keras.Model:
         path: an adapter.safetensors of a run.
 
     Raises:
-        UserError: the file is none, or belongs to other weights.
+        UserError: the file is none, or belongs to other weights or to a head of another form.
     """
     weights = {weight.path: weight for weight in model.weights}
     try:
@@ -180,11 +180,17 @@ def load_adapter(model: keras.Model, path: Path | str) -> keras.Model:
         raise UserError(f"{path} is no adapter that fit wrote ({error})") from error
     if about.get("base") != digest_of(model):
         raise UserError(f"{path} was trained on other weights: give the network on which it was fine-tuned")
+    heads = {name: array.shape for name, array in arrays.items() if name.rpartition("/")[2] not in PARTS}
+    ours = {name: tuple(weights[name].shape) for name in heads if name in weights}
+    if ours != heads:
+        raise UserError(
+            f"{path} has a head of the shapes {heads}, but the network one of {ours}: give it as many classes"
+        )
     for name, array in arrays.items():
         above, _, part = name.rpartition("/")
         if part == PARTS[0]:
             kernel = weights[f"{above}/kernel"]
             kernel.assign_add(scale * ops.matmul(array, arrays[f"{above}/{PARTS[1]}"]))
-        elif part not in PARTS:
-            weights[name].assign(array)
+    for name in heads:
+        weights[name].assign(arrays[name])
     return model
