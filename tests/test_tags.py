@@ -11,6 +11,7 @@ from zoo.data import Tags
 from zoo.data.conll import read_conll
 from zoo.data.date_parts import tagged
 from zoo.data.dates import DAYS, FIRST, manners, written
+from zoo.data.tokens import learn
 from zoo.data.wnut17 import Wnut17
 from zoo.errors import UserError
 
@@ -194,6 +195,20 @@ def test_pieces_of_a_published_tokenizer(train, tmp_path):
     assert (tags.numpy() >= 0).sum() == sum(len(words) for words, _ in data.sentences("validation"))
     kept = data.of_run(tmp_path, data.labels)
     assert kept.coder.cut("(Ada)").tokens == ["(", "Ada", ")"]
+
+
+def test_padding_of_a_published_tokenizer_comes_first(train, tmp_path):
+    """RoBERTa's is token 1, which changes places with token 0, as in the embedding; one without padding is refused."""
+    for name, special in (("roberta", ("<s>", "<pad>", "</s>", "<unk>")), ("gpt2", ("<s>", "</s>", "<unk>"))):
+        learn("bpe", "Ada went to Rome", 300, special).save(str(tmp_path / f"{name}.json"))
+    data = Tags(file=train, tokenizer=tmp_path / "roberta.json")
+    assert [data.codec.id_to_token(number) for number in (0, 1)] == ["<pad>", "<s>"]
+    tokens, first = data.inputs([["Ada", "went"], ["Ada"]])
+    assert (tokens[0] != 0).all()
+    assert tokens[1, -1] == 0
+    assert first.sum(1).tolist() == [2, 1]
+    with pytest.raises(UserError, match=r"gpt2.json has '<s>' as its token 0, but must have \[PAD\] or <pad>"):
+        _ = Tags(file=train, tokenizer=tmp_path / "gpt2.json").codec
 
 
 def test_texts_are_cut_into_tokens(train):

@@ -17,7 +17,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from tokenizers import Tokenizer, models
 
-from zoo.data.coder import Coder, Rows, Words, reader
+from zoo.data.coder import Coder, Rows, Tokenized, reader
 from zoo.data.conll import Sentence, Tagged, in_bio, read_conll
 from zoo.data.date_parts import DateParts
 from zoo.data.inputs import Lines
@@ -26,7 +26,7 @@ from zoo.data.prepare import builder_of, examples, known_builder, place_of, prep
 from zoo.data.sentences import Parts, features_of, found_beside, read_tag, shares
 from zoo.data.source import OTHER, Source, as_paths, knowing
 from zoo.data.text import TOKENIZER
-from zoo.data.tokens import UNKNOWN, VOCABULARY, of_words, read_tokenizer, size_of_vocabulary
+from zoo.data.tokens import UNKNOWN, VOCABULARY, of_words, read_padded, size_of_vocabulary
 from zoo.data.wnut17 import Wnut17
 from zoo.errors import UserError
 
@@ -175,7 +175,7 @@ class Tags(Source):
         """The tokenizer: the given one, or the words of the training split.
 
         Raises:
-            UserError: the file is not a tokenizer, or has none that begins with padding.
+            UserError: the file is not a tokenizer, or its tokenizer has no padding.
         """
         if self.tokenizer is None:
             lower = bool(self.letter_count)
@@ -187,11 +187,7 @@ class Tags(Source):
 
     @cached_property
     def _given(self) -> Tokenizer:
-        codec = read_tokenizer(self.tokenizer)
-        first = codec.id_to_token(0)
-        if first not in ("<pad>", "[PAD]"):
-            raise UserError(f"{self.tokenizer} has {first!r} as its token 0, but must have <pad> or [PAD]")
-        return codec
+        return read_padded(self.tokenizer)
 
     @property
     def in_pieces(self) -> bool:
@@ -314,7 +310,7 @@ class Tags(Source):
         """Twelve hexadecimal digits that change with any token or tag of the split."""
         return hashlib.sha256(json.dumps(self.sentences(split)).encode()).hexdigest()[:12]
 
-    def read(self, given: str, spec: dict) -> tuple[Words, dict]:
+    def read(self, given: str, spec: dict) -> tuple[Tokenized, dict]:
         """The tokens of a text with their places; and what of them is unknown, if they are not read by their letters.
 
         Raises:

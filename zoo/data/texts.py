@@ -15,13 +15,12 @@ from tokenizers import Tokenizer
 
 from zoo.data.folds import FOLDS
 from zoo.data.nbsvm import nbsvm
-from zoo.data.padding import PADDINGS
 from zoo.data.pipeline import single_pass, training_stream
 from zoo.data.source import Source, as_paths, counted, knowing
 from zoo.data.text import TOKENIZER
 from zoo.data.text_lines import TextLines
 from zoo.data.text_sets import TextSet
-from zoo.data.tokens import VOCABULARY, Kind, encode, learn, out_of_vocabulary, read_tokenizer, size_of_vocabulary
+from zoo.data.tokens import VOCABULARY, Kind, encode, learn, out_of_vocabulary, read_padded, size_of_vocabulary
 from zoo.data.vectors import read_vectors
 from zoo.errors import UserError
 
@@ -53,20 +52,20 @@ class Texts(Source):
     vocabulary: int = 20_000
     """Largest number of tokens, except for characters."""
     tokenizer: Path | None = None
-    """A tokenizer.json to use instead of learning one from the training split; its token 0 must be padding."""
+    """A tokenizer.json with a token for padding, <pad> or [PAD], to use instead of learning one from the training
+    split."""
     length: int = 64
     """Number of tokens to read of each text; longer texts are truncated."""
     batch: int = 64
     """Texts per training step; all of them if there are fewer."""
     fold: int | None = field(default=None, metadata={"later": True})
     """For cross-validation, 0 to 9: that tenth of all texts is the test, instead of the splits that the data have."""
+    vectors: Path | None = field(default=None, metadata={"later": True})
+    """A file of word vectors with which the network's table of tokens begins: of word2vec (text or binary) or GloVe."""
 
     kind: ClassVar[str] = "text"
     Inputs: ClassVar[type] = TextLines
     usage: ClassVar[str] = "--text TEXT"
-
-    vectors: Path | None = field(default=None, metadata={"later": True})
-    """A file of word vectors with which the network's table of tokens begins: of word2vec (text or binary) or GloVe."""
 
     def __post_init__(self):
         as_paths(self)
@@ -133,15 +132,11 @@ class Texts(Source):
         """The tokenizer: the given one, or one learned from the training split.
 
         Raises:
-            UserError: the file is not a tokenizer, or its token 0 is not <pad>.
+            UserError: the file is not a tokenizer, or its tokenizer has no padding.
         """
         if self.tokenizer is None:
             return learn(self.tokens, "\n".join(self._stored("train")[0]), self.vocabulary, SPECIAL)
-        codec = read_tokenizer(self.tokenizer, padded=True)
-        if codec.id_to_token(0) not in PADDINGS:
-            wanted = " or ".join(PADDINGS)
-            raise UserError(f"{self.tokenizer} has {codec.id_to_token(0)!r} as its token 0, but must have {wanted}")
-        return codec
+        return read_padded(self.tokenizer)
 
     @cached_property
     def closing(self) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from zoo.backend import hushed
-from zoo.data.padding import with_padding_first
+from zoo.data.padding import PADDINGS, with_padding_first
 from zoo.data.plain import PIECE, pieces
 from zoo.data.wordpiece import learn_wordpiece, of_vocabulary
 from zoo.errors import UserError
@@ -174,6 +174,18 @@ def read_tokenizer(path: Path, *, padded: bool = False) -> Tokenizer:
         return of_vocabulary(text) if path.suffix == ".txt" else Tokenizer.from_str(first(text))
 
     return checked_tokenizer(make, path)
+
+
+def read_padded(path: Path) -> Tokenizer:
+    """The tokenizer in a file, with padding as token 0; see `read_tokenizer`.
+
+    Raises:
+        UserError: the file is missing or damaged, or its tokenizer has no padding.
+    """
+    codec = read_tokenizer(path, padded=True)
+    if codec.id_to_token(0) not in PADDINGS:
+        raise UserError(f"{path} has {codec.id_to_token(0)!r} as its token 0, but must have {' or '.join(PADDINGS)}")
+    return codec
 
 
 def checked_tokenizer(make: Callable[[], Tokenizer], path: Path) -> Tokenizer:
