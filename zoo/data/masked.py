@@ -17,7 +17,7 @@ from zoo.data.hiding import Hiding, framed
 from zoo.data.inputs import Lines
 from zoo.data.pipeline import single_pass, training_stream
 from zoo.data.plain import remarks
-from zoo.data.prepare import examples, prepare
+from zoo.data.prepare import UNLABELLED, examples, prepare, with_unlabelled
 from zoo.data.source import OTHER, Source, as_paths, counted
 from zoo.data.text import MANY, TOKENIZER, Text
 from zoo.data.texts import Texts
@@ -28,7 +28,6 @@ from zoo.errors import UserError
 
 FRAME = 2  # tokens that frame a window: [CLS] and [SEP]
 LEAST = 100  # smallest vocabulary that is worth the name
-UNLABELLED = "unsupervised"  # TFDS's split of imdb_reviews that has no labels
 
 
 @dataclass(frozen=True)
@@ -161,9 +160,7 @@ class Masked(Source):
     @cached_property
     def splits(self) -> dict[str, str]:
         """The splits train, validation and test, and what each consists of."""
-        splits = self._text.splits
-        more = self.file is None and UNLABELLED in self._prepared.info.splits
-        return splits | {"train": f"{splits['train']}+{UNLABELLED}"} if more else splits
+        return with_unlabelled(self._prepared, self.title) if self.file is None else self._text.splits
 
     def numbers(self, split: str) -> np.ndarray:
         """All tokens of the split, (N,) whole numbers of the smallest type that holds them; [SEP] ends each text.

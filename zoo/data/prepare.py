@@ -33,6 +33,7 @@ DAMAGE = (
 )
 # set[/configuration][:version]. TFDS also takes namespaces, whose code is somebody else's, and arguments to a builder.
 NAME = re.compile(r"(?P<set>[a-z]\w*)(/(?P<config>[\w+.-]+))?(:(?P<version>(\d+|\*)(\.(\d+|\*)){2}))?", re.ASCII)
+UNLABELLED = "unsupervised"  # what TFDS calls the texts of imdb_reviews that have no label
 UNPICKLED = {"c4", "cifar100_n", "cifar10_n", "lbpp", "math_qa"}  # TFDS evaluates Python in the files of these
 
 
@@ -180,6 +181,16 @@ def split_names(builder: tfds.core.DatasetBuilder, title: str) -> dict[str, str]
         "validation": "validation" if "validation" in have else f"train[{start}%:{end}%]",
         "test": "test" if "test" in have else "train[90%:]",
     }
+
+
+def with_unlabelled(builder: tfds.core.DatasetBuilder, title: str) -> dict[str, str]:
+    """The same as `split_names`, where the texts of a set that have no label are training texts too, if it has such.
+
+    Raises:
+        UserError: there is nothing to train on.
+    """
+    splits = split_names(builder, title)
+    return splits | {"train": f"{splits['train']}+{UNLABELLED}"} if UNLABELLED in builder.info.splits else splits
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ import tensorflow_datasets as tfds
 from zoo.data.inputs import Lines
 from zoo.data.pairing import CHUNK, Settings, passes, single
 from zoo.data.plain import pieces
-from zoo.data.prepare import examples, prepare, split_names
+from zoo.data.prepare import examples, prepare, with_unlabelled
 from zoo.data.source import OTHER, Source, as_paths, counted
 from zoo.data.text import Text
 from zoo.errors import UserError, nearest
@@ -141,12 +141,12 @@ class Words(Source):
         """The number of each word."""
         return {word: number for number, word in enumerate(self.words) if number}
 
-    @property
+    @cached_property
     def splits(self) -> dict[str, str]:
         """The splits train, validation and test, and what each consists of."""
         if self.file is not None:
             return {"train": "the first nine tenths", "validation": "the next twentieth", "test": "the last twentieth"}
-        return self._splits
+        return with_unlabelled(self._prepared, self.title)
 
     def count(self, split: str) -> int:
         """The number of words of a split that have a vector."""
@@ -281,14 +281,7 @@ class Words(Source):
 
     @cached_property
     def _prepared(self) -> tfds.core.DatasetBuilder:
-        return prepare(self._text.builder, "pydocs")
-
-    @cached_property
-    def _splits(self) -> dict[str, str]:
-        splits = split_names(self._prepared, self.title)
-        if "unsupervised" in self._prepared.info.splits:  # texts without a label, which nothing here needs
-            splits["train"] += "+unsupervised"
-        return splits
+        return prepare(self._text.builder, Text.name)
 
 
 def counted_in(text: str, source: Words) -> tuple[tuple[str, ...], np.ndarray]:
