@@ -17,7 +17,18 @@ from zoo.data.padding import padding_of
 from zoo.errors import UserError
 from zoo.layers import EncoderBlock
 from zoo.models.bert import FIRST, Variant, body, classified, filled_in
-from zoo.pretrained.folder import CONFIG, TOKENIZER, VOCABULARY, Stored, fill, folder_of, names_in, read_json
+from zoo.pretrained.folder import (
+    CONFIG,
+    MOST,
+    TOKENIZER,
+    VOCABULARY,
+    Stored,
+    differences,
+    fill,
+    folder_of,
+    names_in,
+    read_json,
+)
 
 FEWER = 0.01  # share of the embedding's rows that no token needs to have: some are padded to a round number
 # What is plausible of each size, from the least to the most.
@@ -25,8 +36,8 @@ SIZES = {
     "hidden_size": (1, 16_384),
     "num_hidden_layers": (1, 200),
     "num_attention_heads": (1, 1024),
-    "vocab_size": (2, 1_000_000),
-    "max_position_embeddings": (FIRST + 1, 1_000_000),
+    "vocab_size": (2, MOST),
+    "max_position_embeddings": (FIRST + 1, MOST),
     "type_vocab_size": (1, 100),
 }
 # The settings that our networks implement, in terms of transformers' configuration; a missing one is accepted.
@@ -92,9 +103,7 @@ def checked(config: dict, folder: Path) -> str:
     if kind not in EPSILONS:
         raise UserError(f"{folder / CONFIG} is of a {kind!r}, and not of one of {', '.join(EPSILONS)}")
     form = FORM | {"layer_norm_eps": EPSILONS[kind]}
-    wrong = [
-        f"{key} {config[key]!r} (wanted {value!r})" for key, value in form.items() if config.get(key, value) != value
-    ]
+    wrong = differences(config, form)
     for key, (low, high) in SIZES.items():
         if type(config.get(key)) is not int or not low <= config[key] <= high:  # nor a bool
             wrong.append(f"{key} {config.get(key)!r} (wanted {low} to {high})")

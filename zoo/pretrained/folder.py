@@ -23,6 +23,7 @@ from zoo.pretrained import HUB
 CONFIG, GENERATION, TOKENIZER, VOCABULARY = "config.json", "generation_config.json", "tokenizer.json", "vocab.txt"
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 LARGEST = 1e6  # largest plausible absolute value of a weight
+MOST = 1_000_000  # largest plausible number of tokens, and of positions
 
 
 class Stored(NamedTuple):
@@ -182,6 +183,13 @@ def places_of(folder: Path) -> dict[str, str]:
     if outside:
         raise UserError(f"{folder / INDEX} names {outside[0]!r}, which is no file of that folder")
     return places
+
+
+def differences(config: dict, form: dict) -> list[str]:
+    """The settings that are not those of the form, each with what was wanted; a missing one is accepted."""
+    return [
+        f"{key} {config[key]!r} (wanted {value!r})" for key, value in form.items() if config.get(key, value) != value
+    ]
 
 
 def within(tokenizer: Tokenizer, vocabulary: int, folder: Path) -> Tokenizer:

@@ -16,10 +16,20 @@ import zoo.backend  # noqa: F401 - first: it imports Keras without noise and con
 from zoo.data import checked_tokenizer, read_tokenizer
 from zoo.errors import UserError
 from zoo.models.gpt import VARIANTS, Block, gpt
-from zoo.pretrained.folder import CONFIG, GENERATION, TOKENIZER, Stored, fill, folder_of, read_json, within
+from zoo.pretrained.folder import (
+    CONFIG,
+    GENERATION,
+    MOST,
+    TOKENIZER,
+    Stored,
+    differences,
+    fill,
+    folder_of,
+    read_json,
+    within,
+)
 
 END = "<|endoftext|>"  # what GPT-2 says between two texts
-MOST = 1_000_000  # largest plausible number of tokens, and of positions
 SIZES = ("n_embd", "n_layer", "n_head", "vocab_size", "n_positions")
 # The settings that our network implements, in terms of transformers' configuration; a missing one is accepted.
 FORM = {
@@ -60,9 +70,7 @@ def published_gpt2(name: str, weights: str | Path) -> Published:
     config = read_json(folder / CONFIG)
     gelu = str(config.get("activation_function", "gelu_new"))
     form = FORM | {"activation_function": gelu if gelu in GELUS else "gelu_new"}
-    wrong = [
-        f"{key} {config[key]!r} (wanted {value!r})" for key, value in form.items() if config.get(key, value) != value
-    ]
+    wrong = differences(config, form)
     if wrong:
         raise UserError(f"{folder / CONFIG} is not that of a GPT-2 of the published form: {', '.join(wrong)}")
     lacking = [key for key in SIZES if type(config.get(key)) is not int]  # nor a bool

@@ -19,9 +19,8 @@ import zoo.backend  # noqa: F401 - first: it imports Keras without noise and con
 from zoo.data import Pairs, encode, read_tokenizer
 from zoo.errors import UserError
 from zoo.models.t5 import BUCKETS, FARTHEST, Variant, network
-from zoo.pretrained.folder import CONFIG, TOKENIZER, Stored, folder_of, names_in, read_json, within
+from zoo.pretrained.folder import CONFIG, MOST, TOKENIZER, Stored, differences, folder_of, names_in, read_json, within
 from zoo.pretrained.folder import fill as fill_from
-from zoo.pretrained.gpt2 import MOST
 
 SIZES = ("d_model", "num_heads", "d_kv", "d_ff", "num_layers", "vocab_size")
 PADDING, EOS = 0, 1  # an answer starts with padding
@@ -87,9 +86,7 @@ def published_t5(name: str, weights: str | Path) -> Published:
     dense = config.get("feed_forward_proj", "relu")
     form = FORM | {"num_decoder_layers": config["num_layers"]}
     form |= {"feed_forward_proj": dense if dense in ("relu", "gated-gelu") else "relu"}
-    wrong = [
-        f"{key} {config[key]!r} (wanted {value!r})" for key, value in form.items() if config.get(key, value) != value
-    ]
+    wrong = differences(config, form)
     if wrong:
         raise UserError(f"{folder / CONFIG} is not that of a T5 of the published form: {', '.join(wrong)}")
     *size, vocabulary = (config[key] for key in SIZES)
