@@ -73,11 +73,13 @@ def finetune(
         base: a run, or with `weights` the name of a network of `zoo.pretrained`.
         data: what to learn; its inputs must have the same form as those on which the base was trained.
         weights: "imagenet" or a file in that format; for texts "hub", or a folder.
-        method: whole, thaw, lora, or a `Method` such as `Lora(rank=4)`; None: thaw, or whole for BERT
-            and where no head is new.
+        method: whole, thaw, lora, or a `Method` such as `Lora(rank=4)`; None: thaw, or whole for BERT and where no head
+            is new.
         like: a recipe whose task it is to learn, if not that of the base.
         logs: folder in which runs are stored.
         fresh: start a new run beside earlier ones of the same recipe.
+        source: the base's data, if their class is the user's own.
+        task: the base's task, if its class is the user's own.
 
     Raises:
         UserError: the base or the data cannot be used.
@@ -126,7 +128,11 @@ def recipe_for(
 
 
 def from_run(base: Path, like: Recipe | None, source: Source | None, task: Task | None) -> tuple:
-    """Of a run its name, its network, the data and the task to learn, and whether they need a new head."""
+    """Of a run its name, its network, the data and the task to learn, and whether they need a new head.
+
+    Raises:
+        UserError: it cannot be used, or reads something else than `like`.
+    """
     found = opened(base, source=source, task=task)
     if like is None:
         data, task = found.source.beside(base, found.spec), found.task.tuned()
@@ -139,7 +145,11 @@ def from_run(base: Path, like: Recipe | None, source: Source | None, task: Task 
 
 
 def from_weights(base: str, weights: Path | str, like: Recipe | None) -> tuple:
-    """The same of published weights, whose head is always new."""
+    """The same of published weights, whose head is always new.
+
+    Raises:
+        UserError: they cannot be used, or their network reads something else than `like`.
+    """
     from zoo.data import Images, Texts
     from zoo.tasks import Classification
 

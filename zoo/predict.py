@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from zoo.training import Run
 
 USAGE = "RUN INPUT... [OPTIONS]"
-ABOUT = """RUN is a folder that fit printed at its end, such as logs/cnn-1f3a9c; or with --weights imagenet a published
-network.
+ABOUT = """RUN is a folder that fit printed at its end, such as logs/cnn-1f3a9c; or with --weights imagenet or hub a
+published network.
 Inputs are files and folders, or for a run on texts --text TEXT or --file FILE, which has a text on each line.
 `python -m zoo.predict RUN --help` shows the options of one."""
 
@@ -50,7 +50,7 @@ def predict(
     Args:
         run: what `fit` returned, its folder, or with `weights` the name of a published network.
         inputs: files of the same kind as the run's data, and folders of them; or texts.
-        weights: of a published network: imagenet, or a file in that format.
+        weights: of a published network: imagenet, or a file in that format; of one of texts hub, or a folder.
         source: the run's data, if their class is the user's own.
         task: the run's task, if its class is the user's own.
         fields: of the task's `Ask`, such as top=3 or beam=4.

@@ -165,6 +165,9 @@ def body(
         dropout: fraction dropped while training.
         roberta: the form of RoBERTa.
         segments: kinds of segments, of which all of a text is the first; None: two, and one for RoBERTa.
+
+    Raises:
+        ValueError: the context is below 1.
     """
     if context < 1:
         raise ValueError(f"context came as {context}, but must be at least 1")
@@ -187,7 +190,11 @@ def body(
 
 
 def classified(drawn: Body, classes: int, *, pooling: str, dropout: float, name: str) -> keras.Model:
-    """A body with a class for each text; arguments as in `bert`."""
+    """A body with a class for each text; arguments as in `bert`.
+
+    Raises:
+        ValueError: pooling is unknown.
+    """
     if pooling not in POOLINGS:
         raise ValueError(f"pooling came as {pooling!r}, but must be {' or '.join(POOLINGS)}")
     text, _, x = drawn
