@@ -187,7 +187,7 @@ class Tags(Source):
 
     @cached_property
     def _given(self) -> Tokenizer:
-        codec = read_tokenizer(self.tokenizer)
+        codec = read_tokenizer(self.tokenizer, padded=True)
         first = codec.id_to_token(0)
         if first not in ("<pad>", "[PAD]"):
             raise UserError(f"{self.tokenizer} has {first!r} as its token 0, but must have <pad> or [PAD]")
