@@ -146,3 +146,14 @@ def test_the_locked_versions_are_within_the_bounds_and_have_hashes():
     for asked in required()[""] + required()["test"]:
         versions = [next(iter(package.specifier)).version for package in locked[asked.name.replace("_", "-")]]
         assert all(asked.specifier.contains(version) for version in versions), (asked, versions)
+
+
+def test_saved_layers_have_names_of_their_own():
+    """Keras finds the class of a saved layer by its name alone: of two with one name it takes the later."""
+    named = []
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            marks = node.decorator_list if isinstance(node, ast.ClassDef) else ()
+            named += [node.name for mark in marks if "register_keras_serializable" in ast.unparse(mark)]
+    assert len(named) > 10
+    assert len(named) == len(set(named)), sorted(name for name in named if named.count(name) > 1)

@@ -122,19 +122,18 @@ def base(data_directory, tmp_path_factory) -> Run:
 
 
 class Spoil(keras.callbacks.Callback):
-    """Turns the head round before the last epoch, so that this is not the best."""
+    """Makes the last of five epochs worse than those before."""
 
-    def on_epoch_begin(self, epoch, logs=None):
-        if epoch == self.params["epochs"] - 1:
-            kernel = self.model.get_layer("logits").kernel
-            kernel.assign(-50 * kernel)
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == 3:
+            learned(self.model)
 
 
 def test_a_run_like_any_other(base, data_directory, tmp_path, capsys):
-    """Network and adapter are those of the best epoch, which is not the last."""
+    """Its last epoch is not its best: network and adapter are those of the best."""
     data = Images(directory=data_directory, only=tuple("567"), size=(8, 8), limit=30, batch=16)
     high = Optimizer("adam", rate=3e-2, schedule="constant")
-    recipe = replace(recipe_for(base, method=Lora(rank=4)), data=data, epochs=6, optimizer=high)
+    recipe = replace(recipe_for(base, method=Lora(rank=4)), data=data, epochs=5, optimizer=high)
     run = fit(replace(recipe, precision="mixed_bfloat16"), logs=tmp_path, callbacks=[Spoil()])
     said = capsys.readouterr().out
     assert "LoRA of rank 4 in 3 layers (" in said
@@ -146,7 +145,7 @@ def test_a_run_like_any_other(base, data_directory, tmp_path, capsys):
     kept, ours = numbers(run.model().weights), numbers(load_adapter(model, run.path / FILE).weights)
     for path in kept:
         np.testing.assert_allclose(ours[path], kept[path], rtol=1e-5, atol=1e-7)
-    assert run.summary["best"]["epoch"] < 6
+    assert run.summary["best"]["epoch"] < 5
     again = loop.build(replace(recipe_for(run, method=Lora(rank=1)), data=data))  # it can be tuned further
     np.testing.assert_array_equal(again.get_layer("stage1_conv").get_weights()[0], kept["stage1_conv/kernel"])
     with pytest.raises(UserError, match="was trained on other weights"):

@@ -91,13 +91,13 @@ def network(vocabulary: int, sizes: Variant, dropout: float = 0.1) -> keras.Mode
     memory = drop(tokens(source))  # (B, S, D)
     offsets = RelativePositions(heads, name="encoder_positions")(memory)  # (1, H, S, S)
     for number in range(1, depth + 1):
-        memory = Block(name=f"encoder{number}", **options)(memory, mask=mask, offsets=offsets)
+        memory = T5Block(name=f"encoder{number}", **options)(memory, mask=mask, offsets=offsets)
     memory = drop(normalization(name="encoder_norm")(memory))
     x = drop(tokens(target))  # (B, T, D)
     offsets = RelativePositions(heads, causal=True, name="decoder_positions")(x)  # (1, H, T, T)
     for number in range(1, depth + 1):
         # The target's padding needs no mask: it comes after all real tokens, and those attend only to earlier places.
-        x = Block(reads=True, name=f"decoder{number}", **options)(x, memory, mask=mask, offsets=offsets)
+        x = T5Block(reads=True, name=f"decoder{number}", **options)(x, memory, mask=mask, offsets=offsets)
     x = drop(normalization(name="decoder_norm")(x))
     # The logits are computed in float32: half precision is too coarse for a softmax over them.
     if tied:  # embeddings begin with a deviation of 1, and would give logits with one of sqrt(D)
@@ -117,7 +117,7 @@ class T5Writer(TransformerWriter):
 
     def __init__(self, model: keras.Model):
         self.named = {layer.name: layer for layer in model.layers}
-        blocks = [layer for layer in model.layers if isinstance(layer, Block)]
+        blocks = [layer for layer in model.layers if isinstance(layer, T5Block)]
         self.encoder = [block for block in blocks if not block.reads]
         self.decoder = [block for block in blocks if block.reads]
 
@@ -199,7 +199,7 @@ def buckets_of(count: int) -> np.ndarray:
 
 
 @keras.saving.register_keras_serializable(package="zoo")
-class Block(keras.Layer):
+class T5Block(keras.Layer):
     """Self-attention, in the decoder also attention to a memory, and dense layers: (B, T, D) to (B, T, D).
 
     Each of these has a normalisation before it and a residual connection around it.

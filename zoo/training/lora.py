@@ -12,6 +12,7 @@ Checked against: the formula in numpy.
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ from zoo.training.optimizer import Optimizer
 HEAD = "logits"  # the layer that is new, and learns as a whole
 ADAPTED = (keras.layers.Dense, keras.layers.EinsumDense, keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
 PARTS = ("lora_kernel_a", "lora_kernel_b")
-FILE = "adapter.safetensors"
+FILE, ABOUT = "adapter.safetensors", "zoo"  # what its metadata are called
 SHOWN = 12  # names of layers in a message, at most
 
 
@@ -86,8 +87,9 @@ class Lora(Method):
     def files(self, model: keras.Model) -> dict[str, bytes]:
         """A, B and the head alone, as safetensors, with the digest of the weights that they belong to."""
         arrays = {weight.path: ops.convert_to_numpy(weight) for weight in model.trainable_weights}
-        about = {"rank": str(self.rank), "alpha": str(self.alpha), "base": digest_of(model)}
-        return {FILE: safetensors.numpy.save(arrays, about)}
+        about = {"rank": self.rank, "alpha": self.alpha, "base": digest_of(model)}
+        # One entry, since safetensors writes several in an order that changes from time to time.
+        return {FILE: safetensors.numpy.save(arrays, {ABOUT: json.dumps(about)})}
 
     def understood(self, model: keras.Model) -> list[str]:
         """How much of the wrapped network is trained."""
@@ -174,11 +176,12 @@ def load_adapter(model: keras.Model, path: Path | str) -> keras.Model:
     weights = {weight.path: weight for weight in model.weights}
     try:
         with safe_open(path, framework="numpy") as file:
-            about, arrays = file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        scale = float(about["alpha"]) / float(about["rank"])
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
+            about = json.loads((file.metadata() or {})[ABOUT])
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        scale, base = about["alpha"] / about["rank"], about["base"]
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path} is no adapter that fit wrote ({error})") from error
-    if about.get("base") != digest_of(model):
+    if base != digest_of(model):
         raise UserError(f"{path} was trained on other weights: give the network on which it was fine-tuned")
     heads = {name: array.shape for name, array in arrays.items() if name.rpartition("/")[2] not in PARTS}
     ours = {name: tuple(weights[name].shape) for name in heads if name in weights}
