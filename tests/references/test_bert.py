@@ -171,6 +171,21 @@ def test_what_is_no_bert(whole, spoil, words, tmp_path):
         published_bert("bert", folder)
 
 
+def test_rows_that_no_token_has(tmp_path, monkeypatch):
+    """Some embeddings are filled up to a round number; those rows are left out, so that the network fits the data."""
+    folder_of("bert", "words", tmp_path)
+    before, arrays = published("bert", str(tmp_path)), load_file(tmp_path / "model.safetensors")
+    for name in ("bert.embeddings.word_embeddings.weight", "cls.predictions.bias"):
+        arrays[name] = np.pad(arrays[name], [(0, 1), *[(0, 0)] * (arrays[name].ndim - 1)])
+    save_file(arrays, tmp_path / "model.safetensors")
+    change(tmp_path, vocab_size=before.spec["vocabulary"] + 1)
+    monkeypatch.setattr("zoo.pretrained.bert.FEWER", 0.1)  # the vocabulary is small
+    found = published("bert", str(tmp_path))
+    assert found.spec["vocabulary"] == found.source.vocabulary_size == before.spec["vocabulary"]
+    for ours, theirs in zip(found.model.get_weights(), before.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 def test_a_body_alone_fills_in_no_words(whole):
     with pytest.raises(UserError, match="holds no head that fills in words: fine-tune it"):
         published("bert", str(whole))

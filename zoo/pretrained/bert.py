@@ -79,9 +79,9 @@ def published_bert(name: str, weights: str | Path, *, head: str = "texts") -> Pu
     *size, vocabulary, places, segments = (config[key] for key in SIZES)
     roberta = kind == "roberta"
     file = folder / (TOKENIZER if (folder / TOKENIZER).exists() or not (folder / VOCABULARY).exists() else VOCABULARY)
-    padding = check_belongs(file, vocabulary, config)
+    padding, used = check_belongs(file, vocabulary, config)
     context = places - FIRST * roberta
-    drawn = body(vocabulary, context, Variant(*size), roberta=roberta, segments=segments)
+    drawn = body(used, context, Variant(*size), roberta=roberta, segments=segments)
     if head == "words":
         if not names_in(folder, PREFIXES) & {"cls.predictions.bias", "lm_head.bias"}:
             raise UserError(f"{folder} holds no head that fills in words: fine-tune it, `python -m zoo.finetune`")
@@ -89,7 +89,7 @@ def published_bert(name: str, weights: str | Path, *, head: str = "texts") -> Pu
     else:
         pooling = {"texts": "mean", "pooler": "first"}[head]
         model = classified(drawn, 1, pooling=pooling, dropout=0.1, name=f"bert_{kind}")
-    fill(folder, stored_in(model, roberta=roberta, padding=padding), PREFIXES)
+    fill(folder, stored_in(model, vocabulary, roberta=roberta, padding=padding), PREFIXES)
     return Published(model, file, context)
 
 
@@ -117,8 +117,8 @@ def checked(config: dict, folder: Path) -> str:
     return kind
 
 
-def check_belongs(file: Path, vocabulary: int, config: dict) -> int:
-    """The number that a tokenizer gave to padding before that became token 0.
+def check_belongs(file: Path, vocabulary: int, config: dict) -> tuple[int, int]:
+    """The number that a tokenizer gave to padding before that became token 0, and one more than its largest number.
 
     Raises:
         UserError: the tokenizer does not belong to the weights: it has another number of tokens, or another padding.
@@ -135,20 +135,21 @@ def check_belongs(file: Path, vocabulary: int, config: dict) -> int:
             f"{file} does not belong to the weights beside it: its padding is token {padding}, but {CONFIG} gives "
             f"{config['pad_token_id']}"
         )
-    return padding
+    return padding, tokens
 
 
-def stored_in(model: keras.Model, *, roberta: bool, padding: int = 0) -> list[Stored]:
+def stored_in(model: keras.Model, vocabulary: int, *, roberta: bool, padding: int = 0) -> list[Stored]:
     """Our weights, and where they are in transformers' networks, whose dense kernels are (out, in).
 
     Args:
-        model: of any head; of the last layer of a classifier nothing is stored.
+        model: of any head; of the last layer of a classifier nothing is stored. Its vocabulary may be smaller.
+        vocabulary: number of rows of the stored embedding, of which the first are used.
         roberta: whether it has the form of RoBERTa.
         padding: the token that is 0 here, which has changed places with the one that is 0 there.
     """
 
     def rows(arrays: list[np.ndarray]) -> np.ndarray:
-        found = arrays[0].copy()
+        found = arrays[0][: tokens.embeddings.shape[0]].copy()
         found[[0, padding]] = arrays[0][[padding, 0]]
         return found
 
@@ -167,7 +168,12 @@ def stored_in(model: keras.Model, *, roberta: bool, padding: int = 0) -> list[St
 
     tokens, positions, segment = (model.get_layer(name) for name in ("tokens", "positions", "segment"))
     found = [
-        Stored(tokens.embeddings, ("embeddings.word_embeddings.weight",), tuple(tokens.embeddings.shape), rows),
+        Stored(
+            tokens.embeddings,
+            ("embeddings.word_embeddings.weight",),
+            (vocabulary, tokens.embeddings.shape[1]),
+            rows,
+        ),
         Stored(positions.positions, ("embeddings.position_embeddings.weight",), tuple(positions.positions.shape)),
         Stored(segment.segments, ("embeddings.token_type_embeddings.weight",), tuple(segment.segments.shape)),
         *of_norm(model.get_layer("norm"), "embeddings.LayerNorm"),
@@ -192,5 +198,5 @@ def stored_in(model: keras.Model, *, roberta: bool, padding: int = 0) -> list[St
         )
         bias = named["logits"].bias
         found += of_dense(named["transform"], head[0]) + of_norm(named["transform_norm"], head[1])
-        found.append(Stored(bias, (head[2],), tuple(bias.shape), rows))
+        found.append(Stored(bias, (head[2],), (vocabulary,), rows))
     return found
