@@ -16,7 +16,7 @@ from zoo.evaluate import evaluate
 from zoo.finetune import finetune, recipe_for
 from zoo.fit import fit
 from zoo.generate import generate
-from zoo.models import gpt, lm, recurrent, textcnn, transformer
+from zoo.models import gpt, lm, recurrent, tagger, textcnn, transformer
 from zoo.models.gpt import VARIANTS, Variant
 from zoo.predict import predict
 from zoo.recipes import RECIPES
@@ -132,3 +132,7 @@ def test_what_has_no_head():
     two = transformer(11, width=8, heads=2, depth=1, hidden=8, tied=False)
     with pytest.raises(UserError, match="holds a network of 2 inputs: those of one can be fine-tuned"):
         with_head(two, "x")
+    with pytest.raises(UserError, match="with the layer chain after its head, which a new head would lose"):
+        with_head(tagger(11, 3, width=4, units=4), "x")
+    plain = tagger(11, 3, width=4, units=4, crf=False)
+    assert with_head(plain, "x") is plain

@@ -14,8 +14,9 @@ from test_resume import assert_equal, outcome
 from test_tags import sentences, write
 
 from zoo.data import Tags
-from zoo.errors import Stopped
+from zoo.errors import Stopped, UserError
 from zoo.evaluate import evaluate
+from zoo.finetune import recipe_for
 from zoo.fit import fit
 from zoo.models import tagger
 from zoo.predict import predict
@@ -54,6 +55,11 @@ def test_it_learns(run):
     best = run.summary["best"]
     assert best["val_f1"] == max(epoch["val_f1"] for epoch in run.history)
     assert {"accuracy", "f1", "loss"} <= {name.removeprefix("val_") for name in best}
+
+
+def test_a_network_that_reads_letters_is_not_fine_tuned(run):
+    with pytest.raises(UserError, match="that also takes characters from its data, which cannot be fine-tuned"):
+        recipe_for(run)
 
 
 def test_it_answers(run, zoo_here, tmp_path):

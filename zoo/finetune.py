@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from dataclasses import dataclass, replace
 from functools import partial
@@ -131,9 +132,15 @@ def from_run(base: Path, like: Recipe | None, source: Source | None, task: Task 
     """Of a run its name, its network, the data and the task to learn, and whether they need a new head.
 
     Raises:
-        UserError: it cannot be used, or reads something else than `like`.
+        UserError: it cannot be used, reads something else than `like`, or takes what `transferred` cannot hand on.
     """
     found = opened(base, source=source, task=task)
+    more = sorted(found.spec.keys() - inspect.signature(transferred).parameters.keys())
+    if more:
+        raise UserError(
+            f"{base} holds a network that also takes {', '.join(more)} from its data, which cannot be fine-tuned: "
+            "train one on the new data, python -m zoo.fit"
+        )
     if like is None:
         data, task = found.source.beside(base, found.spec), found.task.tuned()
     else:

@@ -143,7 +143,7 @@ def with_head(model: keras.Model, base: Path | str, each: bool = False) -> keras
     """The network of `base` in the form in which it has a head that can be replaced; see `transferred`.
 
     Raises:
-        UserError: it has no layer called "logits", or several inputs.
+        UserError: it has no layer called "logits", or this is not its last, or it has several inputs.
     """
     bert, masked = (model.name.startswith(name) for name in ("bert", "bert_masked"))
     if masked or (bert and each != (model.name == "bert_tagger")):
@@ -154,4 +154,9 @@ def with_head(model: keras.Model, base: Path | str, each: bool = False) -> keras
         raise UserError(f"{base} holds a network without a layer called logits: it has no head that can be replaced")
     if len(model.inputs) > 1:
         raise UserError(f"{base} holds a network of {len(model.inputs)} inputs: those of one can be fine-tuned")
+    if model.layers[-1].name != "logits":
+        raise UserError(
+            f"{base} holds a network with the layer {model.layers[-1].name} after its head, which a new head would "
+            "lose: train one that ends with its layer logits, such as a tagger with --model.no-crf"
+        )
     return model
