@@ -20,7 +20,7 @@ from zoo.data.source import Source, as_paths, counted, knowing
 from zoo.data.text import TOKENIZER
 from zoo.data.text_lines import TextLines
 from zoo.data.text_sets import TextSet
-from zoo.data.tokens import VOCABULARY, Kind, encode, learn, out_of_vocabulary, read_padded, size_of_vocabulary
+from zoo.data.tokens import VOCABULARY, ReadKind, encode, learn, out_of_vocabulary, read_padded, size_of_vocabulary
 from zoo.data.vectors import read_vectors
 from zoo.errors import UserError
 
@@ -46,7 +46,7 @@ class Texts(Source):
     """Name of the column or the feature with the labels; by default it is guessed."""
     directory: Path | None = field(default=None, metadata={"local": True})
     """Where TFDS stores data; by default TFDS_DATA_DIR, or else ~/tensorflow_datasets."""
-    tokens: Kind = "characters"
+    tokens: ReadKind = "characters"
     """Kind of tokens: characters, words (as they are written), uncased (words in lower case and punctuation marks), bpe
     (byte-pair encoding), or wordpiece (lower-case parts of words, framed as BERT wants them)."""
     vocabulary: int = 20_000

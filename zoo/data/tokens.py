@@ -16,7 +16,8 @@ from zoo.data.plain import PIECE, pieces
 from zoo.data.wordpiece import learn_wordpiece, of_vocabulary
 from zoo.errors import UserError
 
-Kind = Literal["characters", "words", "uncased", "bpe", "wordpiece"]
+Kind = Literal["characters", "words", "bpe"]
+ReadKind = Literal["characters", "words", "uncased", "bpe", "wordpiece"]  # also those from which no text is written
 VOCABULARY = 1_000_000  # largest number of tokens
 UNKNOWN, LINE_END = "<unk>", "<eos>"
 # How `learn` cuts characters, and the line ends of its words, as the library writes them down.
@@ -26,7 +27,7 @@ LINES = {"type": "Replace", "pattern": {"String": "\n"}, "content": f" {LINE_END
 UNCASED = r"\w+(?=n't\b)|n't\b|'(?:s|m|d|re|ve|ll)\b|\w+|[^\w\s]"
 
 
-def learn(kind: Kind, text: str, vocabulary: int, special: tuple[str, ...] = ()) -> Tokenizer:
+def learn(kind: ReadKind, text: str, vocabulary: int, special: tuple[str, ...] = ()) -> Tokenizer:
     """A tokenizer learned from a text.
 
     Args:
