@@ -1,7 +1,7 @@
 """Texts with spans left out, to learn a language before any task: what was left out? (Raffel 2019, section 3.1.4)
 
-The source is a window of text in which each left-out span is replaced by a mark of its own; the target is the spans,
-each after its mark, and one more mark at the end.
+This is span corruption. The source is a window of text in which each left-out span is replaced by a mark of its own (a
+sentinel); the target is the spans, each after its mark, and one more mark at the end.
 """
 
 from __future__ import annotations

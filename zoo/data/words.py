@@ -49,7 +49,7 @@ class Words(Source):
     window: int = 5
     """Words before and after a word that count as near it, at most: the number is drawn anew for each word."""
     negatives: int = 5
-    """False neighbours for each true one."""
+    """False neighbours (negative samples) for each true one."""
     cbow: bool = False
     """Whether a word is predicted from those around it (CBOW); else those around it are predicted (skip-gram)."""
     minimum: int = 5
@@ -57,7 +57,7 @@ class Words(Source):
     vocabulary: int = 100_000
     """Largest number of words; the most frequent are kept."""
     sample: float = 1e-3
-    """Words that are more frequent than this share of the text are thinned out (section 2.3); 0: none."""
+    """Words that are more frequent than this share of the text are thinned out (subsampling, section 2.3); 0: none."""
     known: Path | None = None
     """A words.txt of a run, whose words are taken instead of those of the training split."""
     batch: int = 1024

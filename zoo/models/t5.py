@@ -159,7 +159,8 @@ class T5Writer(TransformerWriter):
 class RelativePositions(keras.Layer):
     """What each head adds to the score of two places for their distance: (B, T, D) to (1, H, T, T) (section 2.1).
 
-    Small distances have a bucket each, larger ones share one with others of about the same logarithm.
+    This is the relative position bias. Small distances have a bucket each, larger ones share one with others of about
+    the same logarithm.
 
     Args:
         heads: H.

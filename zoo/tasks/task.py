@@ -179,7 +179,7 @@ def compared(baselines: Sequence[dict], reached: Mapping[str, float], monitors: 
             ahead = -ahead
         equal = math.isclose(reached[metric], value, rel_tol=1e-5)  # one is of float32
         said = "; the network is as good" if equal else "" if ahead > 0 else "; the network is worse"
-        shown = f"{value:.2%}" if metric == "accuracy" else f"{value:.4f}"
+        shown = f"{value:.2%}" if metric in ("accuracy", "f1") else f"{value:.4f}"
         lines.append(f"baseline, {baseline['name']}: {metric} {shown}{said}")
     return lines
 
