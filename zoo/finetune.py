@@ -98,7 +98,7 @@ def recipe_for(
     source: Source | None = None,
     task: Task | None = None,
 ) -> Recipe:
-    """The recipe that fine-tunes the base, with its default settings; see `finetune`."""
+    """The recipe that fine-tunes the base, with its default settings; arguments and errors as of `finetune`."""
     from zoo.training import METHODS, Optimizer, Recipe, Whole
     from zoo.training.lora import digest_of
 

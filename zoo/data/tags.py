@@ -143,7 +143,11 @@ class Tags(Source):
 
     @cached_property
     def labels(self) -> list[str]:
-        """O, and for each kind B-kind and I-kind, in the order of the network's outputs."""
+        """O, and for each kind B-kind and I-kind, in the order of the network's outputs.
+
+        Raises:
+            UserError: there is no kind.
+        """
         tags = {tag for split in self.splits for _, tags in self.sentences(split) for tag in tags}
         kinds = sorted({tag[2:] for tag in tags if tag != "O"})
         if not kinds:

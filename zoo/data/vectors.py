@@ -71,7 +71,11 @@ def entries(file: BinaryIO, path: Path) -> Iterator[tuple[str, np.ndarray | list
 
 
 def written(file: BinaryIO, path: Path, width: int, above: int) -> Iterator[tuple[str, list[str]]]:
-    """The entries of a text file, below so many other lines."""
+    """The entries of a text file, below so many other lines.
+
+    Raises:
+        UserError: a vector has another width than the first.
+    """
     for number, line in enumerate(file, 1 + above):
         word, *numbers = line.decode("utf-8", "replace").rstrip().rsplit(" ", width)
         if len(numbers) != width:
@@ -80,7 +84,11 @@ def written(file: BinaryIO, path: Path, width: int, above: int) -> Iterator[tupl
 
 
 def packed(file: BinaryIO, path: Path, count: int, width: int) -> Iterator[tuple[str, np.ndarray]]:
-    """The entries of a binary file: a word, a blank, and its float32 numbers, little-endian."""
+    """The entries of a binary file: a word, a blank, and its float32 numbers, little-endian.
+
+    Raises:
+        UserError: it breaks off.
+    """
     for number in range(count):
         word = bytearray()
         while (byte := file.read(1)) not in (b" ", b"") and len(word) < LONGEST:
