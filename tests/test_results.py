@@ -50,7 +50,8 @@ def today(command: str) -> str:
 
 def kind(metrics: dict) -> str:
     """What a task is about, by what it measures."""
-    names = {"bleu": "translation", "perplexity": "language", "rmse": "forecast"}
+    names = {"bleu": "translation", "hidden": "masked", "perplexity": "language", "rmse": "forecast"}
+    names |= {"spans": "tags", "analogies": "vectors"}
     return next((name for metric, name in names.items() if metric in metrics), "classes")
 
 
@@ -85,6 +86,15 @@ def row(command: str, name: str, split: str, lines: list[dict]) -> str:
                 f"| {metrics[0]['context']} | {of('loss', 3)} | {of('perplexity', 2)} | {of('bits_per_character', 3)}"
             )
             row = f"{metrics[0]['tokens']:,} {of_text} {last}| {steps}"
+        case "masked":
+            figures = f"| {of('loss', 3)} | {of('perplexity', 2)} | {of('accuracy', 2, 100)}"
+            row = f"{metrics[0]['hidden']:,} {figures} {last}| {steps}"
+        case "tags":
+            figures = f"| {of('precision', 2, 100)} | {of('recall', 2, 100)} | {of('f1', 2, 100)}"
+            row = f"{metrics[0]['sentences']:,} {figures} {last}| {lines[0]['epochs']}"
+        case "vectors":
+            figures = f"| {of('wordsim353_rho', 3)} | {of('simlex999_rho', 3)} | {of('analogies', 2, 100)}"
+            row = f"{metrics[0]['words']:,} {figures} {last}| {lines[0]['epochs']}"
         case "forecast":
             naive = " | ".join(f"{metrics[0][f'{who}_rmse']:.2f}" for who in ("naive", "seasonal"))
             figures = f"| {of('rmse', 2)} | {naive} | {of('seasonal_ratio', 3)}"
