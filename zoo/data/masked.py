@@ -22,7 +22,7 @@ from zoo.data.source import OTHER, Source, as_paths, counted
 from zoo.data.text import MANY, TOKENIZER, Text
 from zoo.data.texts import Texts
 from zoo.data.tokens import VOCABULARY, learn, read_tokenizer, size_of_vocabulary
-from zoo.data.windows import EVALUATED
+from zoo.data.windows import EVALUATED, random_starts
 from zoo.data.wordpiece import MASK, Marks, marks_of, numbers_of
 from zoo.errors import UserError
 
@@ -274,11 +274,8 @@ class Masked(Source):
         count, last, places = -(-len(numbers) // inside), len(numbers) - inside, tf.range(inside, dtype=tf.int64)
 
         def cut(windows, seed, step):
-            # Start at a random place within the window, so that each epoch cuts the text differently.
-            key = tf.random.experimental.stateless_fold_in(tf.cast([seed, 0], tf.int64), step)
-            shift = tf.random.stateless_uniform(tf.shape(windows), key, maxval=inside, dtype=tf.int64)
-            at = tf.minimum(windows * inside + shift, last)[:, None] + places
-            return self._hidden(tf.cast(tf.gather(tokens, at), tf.int32), key)
+            starts, key = random_starts(windows, seed, step, size=inside, last=last)
+            return self._hidden(tf.cast(tf.gather(tokens, starts[:, None] + places), tf.int32), key)
 
         how = {"seed": seed, "step": step, "stopwatch": stopwatch}
         return training_stream(count, lambda windows: (windows,), batch=min(self.batch, count), augment=cut, **how)

@@ -25,6 +25,7 @@ from zoo.data.pipeline import single_pass, training_stream
 from zoo.data.source import OTHER, Source, as_paths, counted, knowing
 from zoo.data.text import TOKENIZER, Text
 from zoo.data.tokens import LINE_END, Kind, encode, learn, out_of_vocabulary, read_tokenizer, size_of_vocabulary
+from zoo.data.windows import random_starts
 from zoo.errors import UserError
 
 MARKS = 100  # marks of the tokenizer, as many as T5 has
@@ -243,12 +244,10 @@ class Spans(Source):
         tokens, last, sizes, context = tf.constant(numbers), len(numbers) - self.context, self.sizes, self.context
 
         def read(windows, seed, step):
-            key, shift = tf.constant([0, 1], tf.int64), tf.zeros_like(windows)
-            if seed is not None:
-                # Start at a random place within the window, so that each epoch cuts the text differently.
-                key = tf.random.experimental.stateless_fold_in(tf.cast([seed, 0], tf.int64), step)
-                shift = tf.random.stateless_uniform(tf.shape(windows), key, maxval=context, dtype=tf.int64)
-            starts = tf.minimum(windows * context + shift, last)
+            if seed is None:
+                starts, key = tf.minimum(windows * context, last), tf.constant([0, 1], tf.int64)
+            else:
+                starts, key = random_starts(windows, seed, step, size=context, last=last)
             text = tf.gather(tokens, starts[:, None] + tf.range(context, dtype=tf.int64))
             source, target = corrupted(text, left_out(key + windows[:, None], context, sizes), sizes)
             begin, end = (tf.fill((tf.size(windows), 1), number) for number in (BOS, EOS))

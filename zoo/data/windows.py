@@ -1,4 +1,4 @@
-"""Windows of a text, each with the same window one token later, for networks that begin each window anew."""
+"""Windows of a text, for networks that begin each window anew, and each with the same window one token later."""
 
 import numpy as np
 import tensorflow as tf
@@ -25,16 +25,31 @@ def at_random(
     inside = tf.range(context + 1, dtype=tf.int64)
 
     def cut(windows, seed, step):
-        # Start at a random place within the window, so that each epoch cuts the text differently.
-        key = tf.random.experimental.stateless_fold_in(tf.cast([seed, 0], tf.int64), step)
-        shift = tf.random.stateless_uniform(tf.shape(windows), key, maxval=context, dtype=tf.int64)
-        places = tf.minimum(windows * context + shift, last)[:, None] + inside
-        text = tf.cast(tf.gather(tokens, places), tf.int32)
+        starts, _ = random_starts(windows, seed, step, size=context, last=last)
+        text = tf.cast(tf.gather(tokens, starts[:, None] + inside), tf.int32)
         return text[:, :-1], text[:, 1:]
 
     count = count_of(numbers, context)
     how = {"seed": seed, "step": step, "stopwatch": stopwatch}
     return training_stream(count, lambda windows: (windows,), batch=min(batch, count), augment=cut, **how)
+
+
+def random_starts(windows: tf.Tensor, seed, step, *, size: int, last: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Where windows begin: at a random place within each, so that each epoch cuts the text differently.
+
+    Args:
+        windows: (B,) int64, their numbers.
+        seed: of the places.
+        step: the global step.
+        size: tokens from one window to the next.
+        last: the last place at which a window can begin.
+
+    Returns:
+        (B,) int64 places, and the key from which they were drawn, (2,) int64.
+    """
+    key = tf.random.experimental.stateless_fold_in(tf.cast([seed, 0], tf.int64), step)
+    shift = tf.random.stateless_uniform(tf.shape(windows), key, maxval=size, dtype=tf.int64)
+    return tf.minimum(windows * size + shift, last), key
 
 
 def in_order(numbers: np.ndarray, *, context: int) -> tf.data.Dataset:
