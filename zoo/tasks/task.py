@@ -60,6 +60,8 @@ class Task(ABC):
 
     In all methods `source` is the source of the data (see `zoo.data.Source`), which also has the attributes that the
     task `wants`, and `model` is a network that passed `check`.
+
+    A task may have `each_token`, true if each token of a text has a class: `finetune` then gives BERT such a head.
     """
 
     monitors: ClassVar[dict[str, Literal["min", "max"]]]
