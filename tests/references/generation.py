@@ -16,7 +16,7 @@ from zoo.decoding import decode
 from zoo.models import t5
 from zoo.pretrained.t5 import names_of
 
-sys.modules["triton"] = None  # see test_t5.py
+sys.modules["triton"] = None  # see test_transformers_t5.py
 import torch  # noqa: E402
 import transformers  # noqa: E402
 

@@ -95,12 +95,14 @@ def keyed() -> KeyedVectors:
     words = sorted(word for word in found if word.isalpha())
     words = [*words[::2], *(word.upper() for word in words[::24]), *(word.lower() for word in words[::9])]
     words, random = list(dict.fromkeys(words)), np.random.default_rng(0)
-    vectors, shift = {word: random.normal(size=20) for word in words}, 0
+    vectors, shift, used = {word: random.normal(size=20) for word in words}, 0, set()
     for line in analogies.read_text(encoding="utf-8").splitlines():
         first, second, *_ = line.split()
         shift = random.normal(size=20) if first == ":" else shift
-        if first in vectors and second in vectors:
+        # Each first word once: two states of one city would lie in one place, and rounding would choose between them.
+        if first in vectors and second in vectors and not {first, second} & used:
             vectors[second] = vectors[first] + shift
+            used |= {first, second}
     keyed = KeyedVectors(20)
     keyed.add_vectors(words, np.float32([vectors[word] for word in words]))
     return keyed
