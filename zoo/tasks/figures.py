@@ -186,7 +186,8 @@ def bars(names: list[str], named: dict[str, list[float]], path: Path, *, up: str
     for number, (label, values) in enumerate(named.items()):
         places = np.arange(len(names)) + (number - (len(named) - 1) / 2) * 0.8 / len(named)
         axes.bar(places, values, 0.8 / len(named), label=label)
-    axes.set_xticks(range(len(names)), [literal(name) for name in names], rotation=30 if len(names) > 6 else 0)
+    slanted = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if len(names) > 6 else {}
+    axes.set_xticks(range(len(names)), [literal(name) for name in names], **slanted)
     axes.set(ylabel=up, ylim=(0, 1.02))
     axes.legend()
     figure.savefig(path)
