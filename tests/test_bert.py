@@ -196,6 +196,7 @@ def test_whole_path(run, zoo_here):
 def test_fine_tuned_to_tell_texts_apart(run, data_directory, tmp_path):
     rows = [f"{'The value of a name' if at % 2 else 'An error is raised'} {at},{at % 2}" for at in range(60)]
     (tmp_path / "my.csv").write_text("text,label\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    keras.utils.clear_session()  # names begin anew, as in a process of its own, and must not be those of the run
     recipe = recipe_for(run)
     assert isinstance(recipe.task, Classification)
     assert recipe.data.length == 16

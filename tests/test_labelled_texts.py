@@ -152,9 +152,11 @@ def test_vectors_are_read(kind, vectors, tmp_path):
     ("content", "words"),
     [
         (b"", "begins with b'': wanted word vectors"),
-        (b"good 1 2\nbad 1\n", "line 2 of .* has 1 numbers: wanted 2, as in the first"),
+        (b"good 1 2\nbad 1\n", "line 2 of .* has 1 numbers: wanted 2, as the first line says"),
         (b"good 1 2\nbad 1 x\n", "something else than numbers in the vector of 'bad'"),
         (b"good 1 nan\n", "numbers that are not finite"),
+        (b"2 2\ngood 1 2\n", "has 1 vectors, but its first line says 2: it is not whole"),
+        (b"1 2\ngood 1 2 3\n", "line 2 of .* has more numbers: wanted 2, as the first line says"),
         (b"gut 1 2\n", "has none of the 2 words of the texts: take vectors of their language"),
         (b"2 2\ngood \0\0\0\0\0\0\0\0bad \0\0", "breaks off in its vector 2 of 2: fetch it again"),
     ],

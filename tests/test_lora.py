@@ -110,6 +110,10 @@ def test_which_layers():
         Lora().wrap(recurrent)
     with pytest.raises(ValueError, match=r"--method.rank came as 0"):
         Lora(rank=0)
+    with pytest.raises(
+        ValueError, match=r"--method.rank came as 999, but no kernel of the layers that learn has a rank"
+    ):
+        Lora(rank=999).wrap(next(iter(NETWORKS.values()))())
     with pytest.raises(ValueError, match=r"--method.alpha came as nan"):
         Lora(alpha=float("nan"))
 

@@ -72,6 +72,7 @@ def test_tags_without_a_scheme(tmp_path):
         ("a\tO\nb\t\nc\tO\n", "x.conll has 1 column in line 2, but 2 elsewhere: 'b'"),
         ("a\tO\n\tO\nc\tO\n", "x.conll has an empty column in line 2: 'O'"),
         ("a I-X\nb O\nc B-X\n", "begins a span with I-X in line 1, but one with B-X in line 3: no scheme allows both"),
+        ("a B-\nb O\n", "has the tag 'B-' in line 1, which names no kind: wanted B-KIND"),
         ("a B-X\nb PER\n", "has the tag 'PER' in line 2, but others such as B-X: no scheme allows both"),
         ("a B-X\nb O\nc S-X\n", "has a span that is not ended or not begun in line 2 (O)"),
         ("a S-X\nb I-X\n", "has a span that is not ended or not begun in line 2 (I-X)"),

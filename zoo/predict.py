@@ -80,7 +80,9 @@ def run_command(argv: list[str]) -> int:
     given, words = split_off(argv[1:])
     weights, words = apart(words)
     if "" in words:
-        raise UserError("a name came empty: wanted a file, or a folder")
+        flag = ["", *words][words.index("")]
+        what, wanted = (flag, "something after it") if flag.startswith("--") else ("a name", "a file, or a folder")
+        raise UserError(f"{what} came empty: wanted {wanted}")
     if weights is None:
         check_is_run(Path(name))
     check_one_is_there(words)

@@ -156,6 +156,7 @@ def change(folder, **settings):
         (lambda folder: change(folder, num_hidden_layers=None), "num_hidden_layers None \\(wanted 1 to 200"),
         (lambda folder: change(folder, intermediate_size=96), "intermediate_size 96 \\(wanted 128, four times"),
         (lambda folder: change(folder, num_hidden_layers=3), "another network: it has no encoder.layer.2.attention"),
+        (lambda folder: change(folder, num_hidden_layers=1), "another network: its weights go on with encoder.layer.1"),
         (
             lambda folder: change(folder, max_position_embeddings=9),
             "another network: embeddings.position_embeddings.weight is \\(24, 32\\), wanted \\(9, 32\\)",

@@ -123,6 +123,9 @@ def in_bio(tags: list[list[tuple[int, str]]], path: Path) -> tuple[str, list[lis
         raise UserError(
             f"{path} has {len(kinds)} different tags, such as {listed}: name the column of the tags with --data.tag"
         )
+    for number, tag in (pair for sentence in tags for pair in sentence):
+        if len(tag) == 2 and tag[1] in "-_" and tag[0] in PLACES:
+            raise UserError(f"{path} has the tag {tag!r} in line {number}, which names no kind: wanted {tag}KIND")
     parts = {tag: SPAN.fullmatch(tag) for tag in kinds}
     if not any(parts.values()):
         return plain(tags)

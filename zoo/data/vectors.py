@@ -42,7 +42,8 @@ def numbers_of(vector: np.ndarray | list[str], word: str, path: Path) -> np.ndar
         UserError: it does not hold finite numbers.
     """
     try:
-        numbers = np.array(vector, np.float32)
+        with np.errstate(over="ignore"):  # what is too large becomes infinite
+            numbers = np.array(vector, np.float32)
     except ValueError as error:
         raise UserError(f"{path} has something else than numbers in the vector of {word!r}: {error}") from error
     if not np.isfinite(numbers).all():
@@ -67,20 +68,34 @@ def entries(file: BinaryIO, path: Path) -> Iterator[tuple[str, np.ndarray | list
         )
     binary = counted and CONTROL.search(file.read(START)) is not None
     file.seek(len(first) if counted else 0)
-    yield from packed(file, path, count, width) if binary else written(file, path, width, int(counted))
+    yield from packed(file, path, count, width) if binary else written(file, path, width, count if counted else None)
 
 
-def written(file: BinaryIO, path: Path, width: int, above: int) -> Iterator[tuple[str, list[str]]]:
-    """The entries of a text file, below so many other lines.
+def written(file: BinaryIO, path: Path, width: int, count: int | None) -> Iterator[tuple[str, list[str]]]:
+    """The entries of a text file, below a line with their count if that is given.
 
     Raises:
-        UserError: a vector has another width than the first.
+        UserError: a vector has another width than the first line says, or there are fewer than it says.
     """
-    for number, line in enumerate(file, 1 + above):
+    above, read = int(count is not None), 0
+    for read, line in enumerate(file, 1):
         word, *numbers = line.decode("utf-8", "replace").rstrip().rsplit(" ", width)
-        if len(numbers) != width:
-            raise UserError(f"line {number} of {path} has {len(numbers)} numbers: wanted {width}, as in the first")
+        longer = above and read == 1 and is_number(word.rpartition(" ")[2]) and " " in word
+        if len(numbers) != width or longer:
+            have = "more" if longer else f"{len(numbers)}"
+            raise UserError(f"line {read + above} of {path} has {have} numbers: wanted {width}, as the first line says")
         yield word, numbers
+    if count is not None and read != count:
+        raise UserError(f"{path} has {read} vectors, but its first line says {count}: it is not whole")
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is written as a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def packed(file: BinaryIO, path: Path, count: int, width: int) -> Iterator[tuple[str, np.ndarray]]:

@@ -201,9 +201,7 @@ def classified(drawn: Body, classes: int, *, pooling: str, dropout: float, name:
     if pooling == "first":
         x = layers.Dense(x.shape[-1], "tanh", kernel_initializer=normal(), name="pooler")(x[:, 0])  # (B, D)
     else:
-        kept = ops.cast(ops.not_equal(text, 0), x.dtype)[..., None]  # (B, T, 1)
-        # The divisor is at least 1: for a text without tokens, Keras' masked pooling would compute 0 / 0.
-        x = ops.sum(x * kept, axis=1) / ops.maximum(ops.sum(kept, axis=1), 1)
+        x = Mean(name="mean")(x, text)
     x = layers.Dropout(dropout, name="features")(x)  # (B, D)
     return keras.Model(text, last(classes)(x), name=name)
 
@@ -274,6 +272,20 @@ class Segment(keras.Layer):
     def get_config(self):
         """The constructor's arguments."""
         return super().get_config() | {"count": self.count}
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class Mean(keras.Layer):
+    """The mean of a text's tokens: (B, T, D) and the tokens (B, T), of which 0 is padding, to (B, D).
+
+    A layer, since Keras refuses a second operation of one name, and a loaded network has its `not_equal` already.
+    """
+
+    def call(self, x, text):
+        """The mean over the places where the text is not 0."""
+        kept = ops.cast(ops.not_equal(text, 0), x.dtype)[..., None]  # (B, T, 1)
+        # The divisor is at least 1: for a text without tokens, Keras' masked pooling would compute 0 / 0.
+        return ops.sum(x * kept, axis=1) / ops.maximum(ops.sum(kept, axis=1), 1)
 
 
 @keras.saving.register_keras_serializable(package="zoo")

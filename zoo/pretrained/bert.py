@@ -89,6 +89,12 @@ def published_bert(name: str, weights: str | Path, *, head: str = "texts") -> Pu
     else:
         pooling = {"texts": "mean", "pooler": "first"}[head]
         model = classified(drawn, 1, pooling=pooling, dropout=0.1, name=f"bert_{kind}")
+    beyond = f"encoder.layer.{config['num_hidden_layers']}."
+    if any(name.startswith(beyond) for name in names_in(folder, PREFIXES)):
+        raise UserError(
+            f"{folder} holds another network: its weights go on with {beyond[:-1]}, but {CONFIG} gives "
+            f"{config['num_hidden_layers']} layers"
+        )
     fill(folder, stored_in(model, vocabulary, roberta=roberta, padding=padding), PREFIXES)
     return Published(model, file, context)
 

@@ -124,7 +124,13 @@ class Lora(Method):
                     f"--method.layers came as {part}, which is in the name of no layer that LoRA adapts: these are "
                     f"{', '.join(names[:SHOWN])}{more}"
                 )
-        return [layer for layer in fitting if not self.layers or any(part in layer.path for part in self.layers)]
+        chosen = [layer for layer in fitting if not self.layers or any(part in layer.path for part in self.layers)]
+        widest = max(min(math.prod(layer.kernel.shape[:-1]), layer.kernel.shape[-1]) for layer in chosen)
+        if self.rank > widest:
+            raise ValueError(
+                f"--method.rank came as {self.rank}, but no kernel of the layers that learn has a rank above {widest}"
+            )
+        return chosen
 
 
 def is_adapted(layer: keras.Layer) -> bool:
