@@ -20,6 +20,7 @@ from zoo.data import Texts
 from zoo.data.folds import in_fold
 from zoo.data.nbsvm import grams, log_count_ratio, matrix, nbsvm
 from zoo.data.rotten_tomatoes import RottenTomatoes
+from zoo.data.text_lines import TextLines
 from zoo.data.tokens import encode, learn, out_of_vocabulary
 from zoo.data.vectors import read_vectors
 from zoo.errors import UserError
@@ -278,6 +279,8 @@ def test_a_table_is_answered_line_by_line(run, zoo_here, tmp_path):
     done = zoo_here("predict", run.path, "--file", path, "--column", "text")
     assert_complaint(done, "has no column 'text': name it with --column, one of 'id', 'body', 'note'")
     (tmp_path / "new.txt").write_text("It is great\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="--column came as note, but names a column of --file"):
+        TextLines(text="a", column="note")
     done = zoo_here("predict", run.path, "--file", tmp_path / "new.txt", "--column", "text")
     assert_complaint(done, "--column came as text, but", "is no CSV, TSV or JSONL file")
 

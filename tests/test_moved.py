@@ -288,6 +288,7 @@ def test_a_cell_is_no_formula(tmp_path):
 
 def test_a_network_that_gives_one_answer_is_named():
     report = {"accuracy": 0.5, "accuracy_low": 0, "accuracy_high": 1, "loss": 1, "calibration_error": 0, "examples": 4}
+    report |= {"macro_f1": 0, "weighted_f1": 0}
     report["baselines"] = []
     figures = {"precision": 0, "recall": 0, "f1": 0, "examples": 2}
     report["classes"] = [{"name": name} | figures for name in ("cat", "dog")]

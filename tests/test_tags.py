@@ -124,7 +124,9 @@ def test_what_is_understood(train, tmp_path):
     assert data.understood[1] == "validation: dev.txt, found beside"
     assert data.understood[-1] == "sentences of validation and test that are in train too: 21"
     few = Tags(file=write(tmp_path / "few.conll", sentences(4)))
-    with pytest.raises(UserError, match=r"few\.conll has 4 different sentences: give at least 10"):
+    with pytest.raises(
+        UserError, match=r"few\.conll has 4 different sentences \(an empty line ends one\): give at least 10"
+    ):
         few.count("train")
     given = replace(few, validation=tmp_path / "dev.txt", test=tmp_path / "test.txt")
     assert given.count("train") == 4

@@ -119,6 +119,7 @@ def test_whole_path(run, zoo_here):
         (("--data.name", "mnist"), "mnist does not hold texts with one class each: its features are image, label"),
         (("--data.name", "langages"), "no data set is called 'langages'; nearest: languages"),
         (("--model.windows", "0"), "windows came as (0,), but must be one or more numbers of tokens"),
+        (("--model.word-dropout", "2"), "word_dropout came as 2.0, but must be from 0 to less than 1"),
     ],
 )
 def test_mistakes(words, said, zoo_here, tmp_path):

@@ -67,7 +67,8 @@ def shares(sentences: list[Sentence], splits: Sequence[str], title: str) -> dict
     ranked = sorted(set(key))
     if len(ranked) < 10:
         raise UserError(
-            f"{title} has {len(ranked)} different sentences: give at least 10, or --data.validation and --data.test"
+            f"{title} has {len(ranked)} different sentences (an empty line ends one): give at least 10, or "
+            "--data.validation and --data.test"
         )
     tenth = len(ranked) // 10
     place = {one: split for at, split in enumerate(splits) for one in ranked[at * tenth : (at + 1) * tenth]}

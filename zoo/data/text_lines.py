@@ -24,6 +24,10 @@ class TextLines(Lines):
     cut: Annotated[list[int], tyro.conf.Suppress] = field(default_factory=list)
     """Which text was the first that is longer than the network reads, once it was said."""
 
+    def __post_init__(self):
+        if self.column is not None and self.file is None:
+            raise ValueError(f"--column came as {self.column}, but names a column of --file: give a CSV, TSV or JSONL")
+
     def opened(self, source) -> Iterator[str]:
         """Yields the lines of the file, or the cells of the column.
 

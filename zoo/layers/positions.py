@@ -29,9 +29,10 @@ class LearnedPositions(keras.Layer):
         Raises:
             UserError: there are not as many.
         """
-        if isinstance(at, int) and x.shape[1] is not None and at + x.shape[1] > self.count:
+        length = x.shape[1]  # while a graph is drawn None, or on JAX a symbol
+        if isinstance(at, int) and isinstance(length, int) and at + length > self.count:
             raise UserError(
-                f"texts have {x.shape[1]} tokens, but the network has {self.count - at} positions: give a smaller "
+                f"texts have {length} tokens, but the network has {self.count - at} positions: give a smaller "
                 "--data.length, or a network that was built for more"
             )
         # Taken, not sliced: XLA would compile a slice anew for each value of `at`.

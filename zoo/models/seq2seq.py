@@ -236,10 +236,10 @@ class Seq2seqWriter(Writer):
         names = [layer.name for layer in model.layers]
         self.readout = model.get_layer("readout") if "readout" in names else None
         self.logits = model.get_layer("logits")
-        # What the decoder is called with, but for the words.
-        node = self.decoder._inbound_nodes[0]
-        _, states, *source = node.arguments.args
-        self.encoder = keras.Model(model.inputs[0], [states, list(source)])
+        # What the decoder is called with, but for the words: its states, then what it looks at.
+        _, *given = self.decoder.input
+        states = len(self.decoder.cell.state_size)
+        self.encoder = keras.Model(model.inputs[0], [given[:states], given[states:]])
 
     def start(self, batch, source=None, places: int | None = None) -> tuple:
         """Reads the source (B, S); `batch` and `places` are not used, for a state has no places.

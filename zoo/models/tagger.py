@@ -42,7 +42,13 @@ def tagger(
         (batch, length, letters) int32 characters,
         to (batch, length, classes) float32 logits, or with `crf` (batch, length, classes, classes) float32 scores of
         each tag (last axis) after each tag, as `zoo.layers.crf` has them.
+
+    Raises:
+        ValueError: a size is below 1.
     """
+    for name, size in (("width", width), ("units", units), ("letters", letters)):
+        if size < 1:
+            raise ValueError(f"{name} came as {size}, but must be at least 1")
     tokens = keras.Input((None,), dtype="int32", name="text")
     text = ops.not_equal(tokens, 0)  # (B, T)
     x = layers.Embedding(vocabulary, width, name="tokens")(tokens)  # (B, T, D)

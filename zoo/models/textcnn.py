@@ -47,8 +47,8 @@ def textcnn(
         to (batch, classes) float32 logits.
 
     Raises:
-        ValueError: there are no windows, one is below 1, there is no such variant or pool, or the variant does not go
-            with the data.
+        ValueError: there are no windows, one is below 1, there is no such variant or pool, the variant does not go
+            with the data, or a share is not below 1.
     """
     if not windows or min(windows) < 1:
         raise ValueError(f"windows came as {windows}, but must be one or more numbers of tokens")
@@ -58,6 +58,9 @@ def textcnn(
         given = "--data.vectors FILE is missing" if vectors is None else "vectors were given"
         raise ValueError(f"variant came as {variant!r}, but {given}: rand is the variant without")
     width = width if vectors is None else vectors
+    for name, share in (("dropout", dropout), ("word_dropout", word_dropout)):
+        if not 0 <= share < 1:
+            raise ValueError(f"{name} came as {share}, but must be from 0 to less than 1")
     if pool not in ("max", "mean"):
         raise ValueError(f"pool came as {pool!r}, but must be max or mean")
     inputs = keras.Input((None,), dtype="int32", name="text")
