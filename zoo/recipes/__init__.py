@@ -122,8 +122,8 @@ TABLES: dict[Callable[[], tuple[Recipe, ...]], dict[str, str]] = {
     texts: {
         "textcnn": "languages; convolutions over characters (Kim 2014) tell 26 languages apart",
         "encoder": "languages; the encoder of the Transformer (Vaswani 2017) on the same names",
-        "textcnn-rotten": "rotten_tomatoes; the same over words: is a sentence of a review positive?",
-        "textcnn-imdb": "imdb_reviews; the same on whole reviews",
+        "textcnn-rotten": "rotten_tomatoes; TextCNN over words: is a sentence of a review positive?",
+        "textcnn-imdb": "imdb_reviews; TextCNN on whole reviews",
     },
     bert: {
         "bert": "pydocs; BERT (Devlin 2018) fills in hidden words",
