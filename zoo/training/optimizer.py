@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import keras
+import tensorflow as tf
 from keras.optimizers import schedules
 
 # No weight decay for variables with one of these in their names; embeddings of tokens and positions are decayed.
 UNDECAYED = ["bias", "gamma", "beta", "scale"]
+LARGE = 2**18  # weights of a variable from which on compiling its update pays
 NO_MATRICES = ["logits", "auxiliary[0-9]+/", "tokens/", "positions/"]  # output layers and embeddings: Adam, not Muon
 
 
@@ -80,9 +82,9 @@ class Optimizer:
             "adamw": keras.optimizers.AdamW,
             "rmsprop": keras.optimizers.RMSprop,
             "lion": keras.optimizers.Lion,
-            "muon": Muon,
         }
-        optimizer = adapt(kinds[self.name])(self.learning_rate(steps), **options)
+        kind = Muon if self.name == "muon" else in_one_pass(kinds[self.name])
+        optimizer = adapt(kind)(self.learning_rate(steps), **options)
         if self.weight_decay:
             optimizer.exclude_from_weight_decay(var_names=UNDECAYED)
         return optimizer
@@ -100,6 +102,26 @@ class Optimizer:
             rates = [self.rate, self.rate / 10, self.rate / 100]
             return schedules.PiecewiseConstantDecay([steps // 2, steps * 3 // 4], rates)
         return self.rate
+
+
+def in_one_pass(kind: type[keras.Optimizer]) -> type[keras.Optimizer]:
+    """A subclass that compiles the updates of large variables.
+
+    Keras' update is ten small operations, each of which takes a variable from memory and back. A table of a vocabulary
+    does not fit into the cache, so that they took as long as what they wait for.
+    """
+
+    class InOnePass(kind):
+        def update_step(self, gradient, variable, learning_rate):
+            def update(gradient):
+                kind.update_step(self, gradient, variable, learning_rate)
+
+            large = math.prod(variable.shape) >= LARGE
+            update = tf.function(update, jit_compile=True, autograph=False) if large else update
+            update(gradient)
+
+    InOnePass.__name__ = kind.__name__
+    return InOnePass
 
 
 @keras.saving.register_keras_serializable(package="zoo")
