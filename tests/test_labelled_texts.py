@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from collections import Counter
 from dataclasses import replace
 from functools import partial
@@ -283,6 +284,44 @@ def test_a_table_is_answered_line_by_line(run, zoo_here, tmp_path):
         TextLines(text="a", column="note")
     done = zoo_here("predict", run.path, "--file", tmp_path / "new.txt", "--column", "text")
     assert_complaint(done, "--column came as text, but", "is no CSV, TSV or JSONL file")
+
+
+def test_it_is_measured_on_other_texts(run, zoo_here, tmp_path):
+    path = tmp_path / "other.csv"
+    path.write_text(
+        "id,body,kind\n1,It is great,good\n2,It was lovely,good\n3,,good\n4,It is fine,\n", encoding="utf-8"
+    )
+    report = evaluate(run, file=path)
+    assert (report["examples"], report["accuracy"]) == (2, 1.0)
+    assert [baseline["name"] for baseline in report["baselines"]] == ["always good (the most frequent class)"]
+    done = zoo_here("evaluate", run.path, "--data.file", path)
+    assert "other data than the run was trained on" in done.stdout, done.stderr
+    assert "all 2 texts of other.csv that have a label are measured; none of bad" in done.stdout
+    assert list(run.path.glob("other-*-predictions.csv")) and not (run.path / "test.json").exists()
+    for text, words in (
+        (
+            "body,kind\nIt is great,good\nIt is dull,Bad\n",
+            "labels that are no class of the run: Bad; it knows bad, good",
+        ),
+        ("words,kind\nIt is great,good\n", "has no column 'body': call it as in training; there are 'words', 'kind'"),
+        ("body,kind\n,good\n", "has no text with a label"),
+    ):
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(UserError, match=words):
+            evaluate(run, file=path)
+
+
+def test_another_tokenizer_is_noticed(run, zoo_here, tmp_path):
+    """One of the same size, which would give each word the vector of another."""
+    other = shutil.copytree(run.path, tmp_path / run.path.name)
+    tokens = json.loads((other / "tokenizer.json").read_text(encoding="utf-8"))
+    words = list(tokens["model"]["vocab"])
+    tokens["model"]["vocab"] = dict(zip([*words[:2], *reversed(words[2:])], range(len(words)), strict=True))
+    (other / "tokenizer.json").write_text(json.dumps(tokens), encoding="utf-8")
+    complaint = "tokenizer.json is not the one that the run was trained with: restore it, or train it again"
+    assert_complaint(zoo_here("predict", other, "--text", "It is great"), complaint)
+    (other / "tokenizer.json").unlink()
+    assert_complaint(zoo_here("predict", other, "--text", "It is great"), "tokenizer.json is missing: restore it, or")
 
 
 @pytest.mark.parametrize("given", [{"text": "txt"}, {"label": "txt"}])

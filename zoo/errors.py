@@ -97,7 +97,10 @@ def check_contract(thing: object, contract: type, what: str) -> None:
     kind, wanted = type(thing).__name__, f"{contract.__module__}.{contract.__name__}"
     if isinstance(thing, type):
         raise UserError(f"{what} came as the class {thing.__name__}: give a record of it, such as {thing.__name__}()")
-    names = sorted(contract.__abstractmethods__ | set(inspect.get_annotations(contract)))
+    # What the class defines itself, only its subclasses have.
+    public = {name for name in vars(contract) if not name.startswith("_")}
+    wanted_of = contract.__abstractmethods__ if isinstance(thing, contract) else public
+    names = sorted(wanted_of | set(inspect.get_annotations(contract)))
     lacking = [name for name in names if inspect.getattr_static(thing, name, None) is None]
     if lacking:
         raise UserError(f"{what} came as {kind}, which lacks {', '.join(lacking)}: {wanted} says what each must be")

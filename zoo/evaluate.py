@@ -117,8 +117,8 @@ def data_of(found: Opened, split: str, places: Mapping[str, Path | str]) -> tupl
         except UserError as error:
             raise UserError(
                 f"the data in {', '.join(map(str, places.values()))} are not those of {run.path}; other data are "
-                "measured if they are a folder with a class in each sub-folder, a text, pairs of sentences or a single "
-                "series, and `predict` answers about any"
+                "measured if they are a folder with a class in each sub-folder, labelled or tagged texts, a text, "
+                "pairs of sentences or a single series, and `predict` answers about any"
             ) from error
         return source, split, f"the data of {run.path} have moved, and are the same"
     if split != "test":

@@ -88,6 +88,7 @@ def opened(
     source = located(recalled(source, kept.get("data"), "source", found), found, places or {})
     task = recalled(task, kept.get("task"), "task", found)
     check_goes_with(task, source)
+    runs.check_files(found)
     source = source.of_run(found.path, record["labels"])
     known, wanted = getattr(source, "vocabulary_size", None), record["spec"].get("vocabulary")
     if known is not None and known != wanted:

@@ -13,8 +13,9 @@ from zoo.data.source import Source
 from zoo.data.spans import Spans
 from zoo.data.speech import Speech
 from zoo.data.tags import Tags
-from zoo.data.text import TOKENIZER, Text
+from zoo.data.text import Text
 from zoo.data.texts import Texts
+from zoo.data.tokenized import TOKENIZER
 from zoo.data.tokens import checked_tokenizer, encode, out_of_vocabulary, read_tokenizer
 from zoo.data.vary import Vary
 from zoo.data.words import Words

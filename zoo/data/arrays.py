@@ -150,11 +150,6 @@ class Arrays(Source):
             said.append(f"{' and '.join(cut)} {'were' if cut[1:] else 'was'} drawn from x by chance")
         return said
 
-    @property
-    def selection(self) -> dict:
-        """All of the data is used."""
-        return {}
-
     @cached_property
     def labels(self) -> list[str]:
         """The names of the classes, in the order of the network's outputs."""
@@ -269,10 +264,6 @@ class Arrays(Source):
         digest = hashlib.sha256(numbers.tobytes())
         digest.update(np.ascontiguousarray(x))
         return digest.hexdigest()[:12]
-
-    def files(self) -> dict[str, str]:
-        """None: of the data, later verbs need only what the run's record holds."""
-        return {}
 
     def of_run(self, folder: Path, labels: Sequence[str]) -> Arrays:
         """This source with the run's labels."""

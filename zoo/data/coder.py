@@ -16,7 +16,7 @@ STEP = 16  # batches are padded to a multiple of this, so that they have few sha
 AROUND = re.compile(r"(?P<before>[^\w@#]*)(?P<word>.*?)(?P<after>\W*)", re.DOTALL)
 
 
-class Tokenized(NamedTuple):
+class Cut(NamedTuple):
     """A text, its tokens, and where each begins and ends in it, in characters."""
 
     text: str
@@ -68,10 +68,10 @@ class Coder:
         """The tokens by their numbers."""
         return self.codec.get_vocab()
 
-    def cut(self, text: str) -> Tokenized:
+    def cut(self, text: str) -> Cut:
         """A text as tokens: characters, or what blanks divide, with punctuation around it as tokens of its own."""
         if self.by_character:
-            return Tokenized(text, list(text), [(at, at + 1) for at in range(len(text))])
+            return Cut(text, list(text), [(at, at + 1) for at in range(len(text))])
         found = []
         for match in re.finditer(r"\S+", text):
             start, piece = match.start(), match.group()
@@ -83,7 +83,7 @@ class Coder:
             for part in parts:
                 found.append((part, (start, start + len(part))))
                 start += len(part)
-        return Tokenized(text, [token for token, _ in found], [place for _, place in found])
+        return Cut(text, [token for token, _ in found], [place for _, place in found])
 
     def form(self, token: str) -> str:
         """A word as it is looked up: in lower case if its letters are read besides."""

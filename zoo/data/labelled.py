@@ -43,11 +43,7 @@ def read_labelled(path: Path, text: str | None = None, label: str | None = None)
     Raises:
         UserError: there is nothing of that kind, or no two classes with enough texts.
     """
-    rows, notes = of_folder(path) if path.is_dir() else of_table(path, text, label)
-    count = len(rows)
-    whole = [(text, label, part) for text, label, part in rows if text and label]
-    lacking = sum(not text for text, _, _ in rows), sum(bool(text) and not label for text, label, _ in rows)
-    notes += [f"left out, without {what}: {n}" for what, n in zip(("text", "label"), lacking, strict=True) if n]
+    whole, notes = read_rows(path, text, label)
     kinds = dict.fromkeys(label for _, label, _ in whole)
     if len(kinds) > len(whole) / 2:
         raise UserError(
@@ -63,7 +59,9 @@ def read_labelled(path: Path, text: str | None = None, label: str | None = None)
         whole = [row for row in whole if row[0] not in torn]
     counts = Counter(kind for _, kind, _ in whole)
     if len(counts) < 2:
-        raise UserError(f"{path} has {count} whole texts of {len(counts)} class: give texts of two classes or more")
+        raise UserError(
+            f"{path} has {len(whole)} whole texts of {len(counts)} class: give texts of two classes or more"
+        )
     few = [kind for kind in counts if len({one for one, other, _ in whole if other == kind}) < LEAST]
     if few:
         raise UserError(f"{path} has fewer than {LEAST} different texts of {', '.join(few[:NAMED])}: give more of them")
@@ -86,6 +84,19 @@ def read_labelled(path: Path, text: str | None = None, label: str | None = None)
     if seen:
         notes.append(f"texts of the given validation and test that are in train too: {seen}")
     return Labelled(parts, sorted(counts), notes)
+
+
+def read_rows(
+    path: Path,
+    text: str | None,
+    label: str | None,
+    flags: tuple[str | None, str | None] = ("--data.text", "--data.label"),
+) -> tuple[Rows, list[str]]:
+    """All texts that have a label, as they are stored, and how they were read; see `read_labelled` and `column_of`."""
+    rows, notes = of_folder(path) if path.is_dir() else of_table(path, (text, label), flags)
+    lacking = sum(not text for text, _, _ in rows), sum(bool(text) and not label for text, label, _ in rows)
+    notes += [f"left out, without {what}: {n}" for what, n in zip(("text", "label"), lacking, strict=True) if n]
+    return [row for row in rows if row[0] and row[1]], notes
 
 
 def in_splits(rows: Rows, path: Path) -> dict[str, list[tuple[str, str]]]:
@@ -150,7 +161,7 @@ def read_if_any(path: Path) -> str:
     return read_text(path).strip() if path.stat().st_size else ""
 
 
-def of_table(path: Path, text: str | None, label: str | None) -> tuple[Rows, list[str]]:
+def of_table(path: Path, asked: tuple, flags: tuple) -> tuple[Rows, list[str]]:
     """The texts of a CSV, TSV or JSONL file.
 
     Raises:
@@ -159,8 +170,8 @@ def of_table(path: Path, text: str | None, label: str | None) -> tuple[Rows, lis
     kept, said = read_columns(path)
     names = list(kept)
     columns = [
-        column_of(path, names, asked, usual, flag)
-        for asked, usual, flag in ((text, TEXT_NAMES, "--data.text"), (label, LABEL_NAMES, "--data.label"))
+        column_of(path, names, name, usual, flag)
+        for name, usual, flag in zip(asked, (TEXT_NAMES, LABEL_NAMES), flags, strict=True)
     ]
     rows = list(zip(*(kept[column] for column in columns), strict=True))
     notes = [
@@ -174,8 +185,15 @@ def of_table(path: Path, text: str | None, label: str | None) -> tuple[Rows, lis
     return [(*row, None) for row in rows], notes
 
 
-def column_of(path: Path, names: list[str], asked: str | None, usual: tuple[str, ...], flag: str) -> str:
+def column_of(path: Path, names: list[str], asked: str | None, usual: tuple[str, ...], flag: str | None) -> str:
     """The name of a column: the one that was asked for, or the first with a usual name.
+
+    Args:
+        path: the table, for messages.
+        names: of its columns.
+        asked: the name that was asked for.
+        usual: names that are looked for if none was.
+        flag: with which it can be asked for; None: it must be called as in the data that a run was trained on.
 
     Raises:
         UserError: there is none.
@@ -186,7 +204,8 @@ def column_of(path: Path, names: list[str], asked: str | None, usual: tuple[str,
     if found:
         return found[0]
     came = f"no column {asked!r}" if asked else f"no column that is clearly that of the {usual[0]}s"
-    raise UserError(f"{path} has {came}: name it with {flag}, one of {', '.join(map(repr, names))}")
+    how = f"name it with {flag}, one of" if flag else "call it as in training; there are"
+    raise UserError(f"{path} has {came}: {how} {', '.join(map(repr, names))}")
 
 
 def is_table(path: Path | None) -> bool:

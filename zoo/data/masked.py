@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
@@ -18,10 +17,11 @@ from zoo.data.inputs import Lines
 from zoo.data.pipeline import single_pass, training_stream
 from zoo.data.plain import remarks
 from zoo.data.prepare import UNLABELLED, examples, prepare, with_unlabelled
-from zoo.data.source import OTHER, Source, as_paths, counted
-from zoo.data.text import MANY, TOKENIZER, Text
+from zoo.data.source import as_paths, counted
+from zoo.data.text import MANY, Text
 from zoo.data.texts import Texts
-from zoo.data.tokens import VOCABULARY, learn, read_tokenizer, size_of_vocabulary
+from zoo.data.tokenized import TOKENIZER, Tokenized
+from zoo.data.tokens import VOCABULARY, learn, read_tokenizer
 from zoo.data.windows import EVALUATED, random_starts
 from zoo.data.wordpiece import MASK, Marks, marks_of, numbers_of
 from zoo.errors import UserError
@@ -31,7 +31,7 @@ LEAST = 100  # smallest vocabulary that is worth the name
 
 
 @dataclass(frozen=True)
-class Masked(Source):
+class Masked(Tokenized):
     """Windows of a text, [CLS] ... [SEP], in which some tokens are hidden: the targets are what stood there.
 
     In training other tokens are hidden each time that a part of the text is read; those of validation and test are
@@ -74,11 +74,6 @@ class Masked(Source):
             raise ValueError(f"--data.hidden came as {self.hidden}, but must be between 0 and 1")
 
     @property
-    def title(self) -> str:
-        """The name of the data in reports."""
-        return self._text.title
-
-    @property
     def summary(self) -> str:
         """What `fit` prints about the data at its end, besides the counts."""
         return f"windows of {self.context} tokens, {self.hiding.count} hidden, a vocabulary of {self.vocabulary_size}"
@@ -103,29 +98,10 @@ class Masked(Source):
             said.append(f"words with characters that are too rare in training, all read as one: {share}")
         return said
 
-    @property
-    def selection(self) -> dict:
-        """The whole text is used."""
-        return {}
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """There are no classes."""
-        return ()
-
     @cached_property
     def spec(self) -> dict:
         """The positional arguments of a network's builder."""
         return {"vocabulary": self.vocabulary_size, "context": self.context}
-
-    @property
-    def vocabulary_size(self) -> int:
-        """The size of the vocabulary, counting numbers that no token has.
-
-        Raises:
-            UserError: the tokenizer knows too few tokens, or too many.
-        """
-        return size_of_vocabulary(self.codec, self.title)
 
     @cached_property
     def codec(self) -> Tokenizer:
@@ -225,22 +201,9 @@ class Masked(Source):
         """Twelve hexadecimal digits that change with any token of the split."""
         return hashlib.sha256(self.numbers(split).astype(np.int32).tobytes()).hexdigest()[:12]
 
-    def files(self) -> dict[str, str]:
-        """The file that a run keeps: the tokenizer."""
-        return {TOKENIZER: self.codec.to_str()}
-
-    def of_run(self, folder: Path, labels: Sequence[str]) -> Masked:
-        """This source with the tokenizer in the run's folder."""
-        return replace(self, tokenizer=folder / TOKENIZER)
-
     def beside(self, folder: Path, spec: dict) -> Texts:
         """Texts with one class each, with the same tokenizer and as long as the windows."""
         return Texts(tokens="wordpiece", tokenizer=folder / TOKENIZER, length=self.context, batch=32)
-
-    def other(self, spec: dict, then: dict) -> tuple[Masked, str] | None:
-        """See `zoo.data.Source`."""
-        same = self.file is None or self.digest("train") == then["digest"]
-        return None if same else (self, f"{OTHER}: all of {self.title} is measured")
 
     def read(self, given: str, spec: dict) -> tuple[tuple[np.ndarray, list[int]], dict]:
         """The tokens (context,) of a text with [MASK] where words are missing, and the places of these.

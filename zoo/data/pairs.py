@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import takewhile
 from pathlib import Path
@@ -21,8 +20,8 @@ from zoo.data.dates_and_numbers import DatesAndNumbers
 from zoo.data.inputs import Lines
 from zoo.data.multi30k import Multi30k
 from zoo.data.prepare import builder_of, examples, known_builder, place_of, prepare, split_names
-from zoo.data.source import OTHER, Source, as_paths, counted
-from zoo.data.text import TOKENIZER
+from zoo.data.source import as_paths, counted
+from zoo.data.tokenized import Tokenized
 from zoo.data.tokens import (
     LINE_END,
     VOCABULARY,
@@ -31,7 +30,6 @@ from zoo.data.tokens import (
     learn,
     out_of_vocabulary,
     read_tokenizer,
-    size_of_vocabulary,
 )
 from zoo.data.tsv import Table, part_of, read_pairs, remarks
 from zoo.errors import UserError
@@ -44,7 +42,7 @@ FAR = 5  # sentences of more than this many times the limit are refused: they wo
 
 
 @dataclass(frozen=True)
-class Pairs(Source):
+class Pairs(Tokenized):
     """Sentences and their translations; both languages share one tokenizer."""
 
     name: str = "dates"
@@ -77,6 +75,7 @@ class Pairs(Source):
 
     kind: ClassVar[str] = "sentence"
     Inputs: ClassVar[type] = Lines
+    which: ClassVar[tuple[str, ...]] = (*Tokenized.which, "source", "target")
     usage: ClassVar[str] = "--text SENTENCE"
 
     def __post_init__(self):
@@ -93,11 +92,6 @@ class Pairs(Source):
             raise ValueError(f"--data.vocabulary came as {self.vocabulary}, but {self.tokens} begin with {has}")
         if self.source is not None and self.source == self.target:
             raise ValueError(f"--data.source and --data.target both came as {self.source}, but must differ")
-
-    @property
-    def title(self) -> str:
-        """The name of the data in reports."""
-        return self.file.name if self.file else self.name
 
     @property
     def summary(self) -> str:
@@ -130,11 +124,6 @@ class Pairs(Source):
         """The largest number of tokens of a sentence."""
         return {"limit": self.limit}
 
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """There are no classes."""
-        return ()
-
     @cached_property
     def languages(self) -> tuple[str, str]:
         """The language to translate from, and the one to translate to.
@@ -151,24 +140,6 @@ class Pairs(Source):
             if language not in known:
                 raise UserError(f"--data.{flag} came as {language}, but {self.name} has {', '.join(known)}")
         return source, target
-
-    @cached_property
-    def spec(self) -> dict:
-        """The positional arguments of a network's builder.
-
-        Raises:
-            UserError: the tokenizer knows too few tokens, or too many.
-        """
-        return {"vocabulary": self.vocabulary_size}
-
-    @property
-    def vocabulary_size(self) -> int:
-        """The size of the vocabulary, counting numbers that no token has.
-
-        Raises:
-            UserError: the tokenizer knows too few tokens, or too many.
-        """
-        return size_of_vocabulary(self.codec, self.title)
 
     @cached_property
     def codec(self) -> Tokenizer:
@@ -189,30 +160,17 @@ class Pairs(Source):
             )
         return codec
 
-    def of_run(self, folder: Path, labels: Sequence[str]) -> Pairs:
-        """This source with the tokenizer in the run's folder."""
-        return replace(self, tokenizer=folder / TOKENIZER)
-
-    def beside(self, folder: Path, spec: dict) -> Pairs:
-        """Other pairs, with the same tokenizer."""
-        other = replace(self, name=Pairs.name, file=None, source=None, target=None, directory=None)
-        return replace(other, tokenizer=folder / TOKENIZER)
-
-    def files(self) -> dict[str, str]:
-        """Text files that a run keeps for later verbs, by name."""
-        return {TOKENIZER: self.codec.to_str()}
-
-    def other(self, spec: dict, then: dict) -> tuple[Pairs, str] | None:
-        """See `zoo.data.Source`."""
-        same = self.file is None or self.digest("train") == then["digest"]
-        return None if same else (self, f"{OTHER}: all {self.count('all'):,} pairs are measured")
-
     @cached_property
     def splits(self) -> dict[str, str]:
         """The splits train, validation and test, and what each consists of."""
         if self.file is not None:
             return {"train": "eight tenths of the sources", "validation": "a tenth", "test": "a tenth"}
         return split_names(self._prepared, self.title)
+
+    @property
+    def whole(self) -> str:
+        """What is measured, in words, if all of a user's pairs are."""
+        return f"all {self.count('all'):,} pairs are measured"
 
     def pairs(self, split: str) -> list[tuple[str, str]]:
         """All sentences of the split with their translations, in the order of the data.

@@ -123,16 +123,6 @@ class Series(Source):
         ]
 
     @property
-    def selection(self) -> dict:
-        """The whole series is used."""
-        return {}
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """There are no classes."""
-        return ()
-
-    @property
     def spec(self) -> dict:
         """The positional arguments of a network's builder.
 

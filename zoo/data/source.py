@@ -63,14 +63,14 @@ class Source(ABC):
         """
 
     @property
-    @abstractmethod
     def selection(self) -> dict:
         """Which part of the data is used, if not all of it; recorded with each result beside the name of the data."""
+        return {}
 
     @property
-    @abstractmethod
     def labels(self) -> Sequence[str]:
         """The names of the classes, in the order of the network's outputs; empty if there are no classes."""
+        return ()
 
     @property
     @abstractmethod
@@ -112,9 +112,9 @@ class Source(ABC):
     def digest(self, split: str) -> str:
         """Twelve hexadecimal digits that change with anything that training or evaluation reads from the split."""
 
-    @abstractmethod
     def files(self) -> dict[str, str]:
         """Text files that a run keeps for later verbs, by name, such as a tokenizer."""
+        return {}
 
     @abstractmethod
     def of_run(self, folder: Path, labels: Sequence[str]) -> Source:

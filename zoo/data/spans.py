@@ -7,8 +7,7 @@ sentinel); the target is the spans, each after its mark, and one more mark at th
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import takewhile
 from pathlib import Path
@@ -22,9 +21,10 @@ from zoo.data.buckets import BOS, EOS
 from zoo.data.corruption import FIRST, Sizes, corrupted, left_out
 from zoo.data.inputs import Lines
 from zoo.data.pipeline import single_pass, training_stream
-from zoo.data.source import OTHER, Source, as_paths, counted, knowing
-from zoo.data.text import TOKENIZER, Text
-from zoo.data.tokens import LINE_END, Kind, encode, learn, out_of_vocabulary, read_tokenizer, size_of_vocabulary
+from zoo.data.source import as_paths, counted, knowing
+from zoo.data.text import Text
+from zoo.data.tokenized import Tokenized
+from zoo.data.tokens import LINE_END, Kind, encode, learn, out_of_vocabulary, read_tokenizer
 from zoo.data.windows import random_starts
 from zoo.errors import UserError
 
@@ -34,7 +34,7 @@ LONGEST = 2048  # tokens of a window
 
 
 @dataclass(frozen=True)
-class Spans(Source):
+class Spans(Tokenized):
     """Windows of a text, of which spans are left out: the marked rest is the source, and the spans the target."""
 
     name: str = "pydocs"
@@ -102,11 +102,6 @@ class Spans(Source):
         return Text(**{name: getattr(self, name) for name in same})
 
     @property
-    def title(self) -> str:
-        """The name of the data in reports."""
-        return self._text.title
-
-    @property
     def summary(self) -> str:
         """What `fit` prints about the data at its end, besides the counts."""
         return (
@@ -118,26 +113,6 @@ class Spans(Source):
     def understood(self) -> list[str]:
         """What was read, a sentence each."""
         return [counted(self), self.summary, *self._known.understood[1:]]
-
-    @property
-    def selection(self) -> dict:
-        """The whole text is used."""
-        return {}
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """There are no classes."""
-        return ()
-
-    @cached_property
-    def spec(self) -> dict:
-        """The positional arguments of a network's builder."""
-        return {"vocabulary": self.vocabulary_size}
-
-    @property
-    def vocabulary_size(self) -> int:
-        """The size of the vocabulary, counting numbers that no token has."""
-        return size_of_vocabulary(self.codec, self.title)
 
     @cached_property
     def codec(self) -> Tokenizer:
@@ -160,23 +135,6 @@ class Spans(Source):
     def _known(self) -> Text:
         """The text in the tokens of our tokenizer."""
         return knowing(self._text, codec=self.codec)
-
-    def of_run(self, folder: Path, labels: Sequence[str]) -> Spans:
-        """This source with the tokenizer in the run's folder."""
-        return replace(self, tokenizer=folder / TOKENIZER)
-
-    def beside(self, folder: Path, spec: dict) -> Spans:
-        """Another text, with the same tokenizer."""
-        return replace(self, name=Spans.name, file=None, directory=None, tokenizer=folder / TOKENIZER)
-
-    def files(self) -> dict[str, str]:
-        """Text files that a run keeps for later verbs, by name."""
-        return {TOKENIZER: self.codec.to_str()}
-
-    def other(self, spec: dict, then: dict) -> tuple[Spans, str] | None:
-        """See `zoo.data.Source`."""
-        same = self.file is None or self.digest("train") == then["digest"]
-        return None if same else (self, f"{OTHER}: all of {self.title} is measured")
 
     @property
     def splits(self) -> dict[str, str]:

@@ -188,10 +188,6 @@ class Speech(Source):
         """Other sounds, converted to frames in the same way."""
         return replace(Speech(batch=32), rate=self.rate, steps=self.steps, mels=self.mels, centred=self.centred)
 
-    def files(self) -> dict[str, str]:
-        """None: of the data, later verbs need only what the run's record holds."""
-        return {}
-
     def find(self, folder: Path) -> list[Path]:
         """The files in a user's folder that can be read."""
         return find_sounds(folder)

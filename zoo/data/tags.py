@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 from collections import Counter
@@ -17,16 +16,16 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from tokenizers import Tokenizer, models
 
-from zoo.data.coder import Coder, Rows, Tokenized, reader
+from zoo.data.coder import Coder, Cut, Rows, reader
 from zoo.data.conll import Sentence, Tagged, in_bio, read_conll
 from zoo.data.date_parts import DateParts
 from zoo.data.inputs import Lines
 from zoo.data.pipeline import single_pass, training_stream
 from zoo.data.prepare import builder_of, examples, known_builder, place_of, prepare, split_names
 from zoo.data.sentences import Parts, features_of, found_beside, read_tag, shares
-from zoo.data.source import OTHER, Source, as_paths, knowing
-from zoo.data.text import TOKENIZER
-from zoo.data.tokens import UNKNOWN, VOCABULARY, of_words, read_padded, size_of_vocabulary
+from zoo.data.source import as_paths, knowing
+from zoo.data.tokenized import TOKENIZER, Tokenized
+from zoo.data.tokens import UNKNOWN, VOCABULARY, of_words, read_padded
 from zoo.data.wnut17 import Wnut17
 from zoo.errors import UserError
 
@@ -42,7 +41,7 @@ NOTHING = -1  # the target of a token that has no tag: padding, and all pieces o
 
 
 @dataclass(frozen=True)
-class Tags(Source):
+class Tags(Tokenized):
     """Sentences as tokens, a tag for each; what belongs together is a span.
 
     The labels are O, which is outside of all spans, and for each kind B-kind, which begins a span, and I-kind, which
@@ -82,6 +81,7 @@ class Tags(Source):
 
     kind: ClassVar[str] = "text"
     Inputs: ClassVar[type] = Lines
+    which: ClassVar[tuple[str, ...]] = (*Tokenized.which, "validation", "test", "token", "tag")
     usage: ClassVar[str] = "--text TEXT"
 
     def __post_init__(self):
@@ -100,11 +100,6 @@ class Tags(Source):
                 raise ValueError(f"--data.{name} came as {value}, but must be from {low} to {high}")
         if self.file is None and (self.validation or self.test):
             raise ValueError("--data.validation or --data.test came without --data.file: give the training part too")
-
-    @property
-    def title(self) -> str:
-        """The name of the data in reports."""
-        return self.file.name if self.file else self.name
 
     @property
     def summary(self) -> str:
@@ -136,11 +131,6 @@ class Tags(Source):
         again = sum(tuple(tokens) in known for split in ("validation", "test") for tokens, _ in parts[split])
         return [*said, f"sentences of validation and test that are in train too: {again:,}"] if again else said
 
-    @property
-    def selection(self) -> dict:
-        """All sentences are used."""
-        return {}
-
     @cached_property
     def labels(self) -> list[str]:
         """O, and for each kind B-kind and I-kind, in the order of the network's outputs.
@@ -164,15 +154,6 @@ class Tags(Source):
         """The positional arguments of a network's builder."""
         spec = {"vocabulary": self.vocabulary_size, "classes": len(self.labels)}
         return spec | ({"characters": len(self.alphabet)} if self.letter_count else {})
-
-    @property
-    def vocabulary_size(self) -> int:
-        """The size of the vocabulary, counting numbers that no token has.
-
-        Raises:
-            UserError: the tokenizer knows too few tokens, or too many.
-        """
-        return size_of_vocabulary(self.codec, self.title)
 
     @cached_property
     def codec(self) -> Tokenizer:
@@ -248,18 +229,6 @@ class Tags(Source):
         """This source with the tokenizer in the run's folder and the run's labels."""
         return knowing(replace(self, tokenizer=folder / TOKENIZER), labels=list(labels))
 
-    def beside(self, folder: Path, spec: dict) -> Tags:
-        """Other sentences, with the same tokenizer."""
-        own = dict.fromkeys(("file", "validation", "test", "token", "tag", "directory"))
-        return replace(self, name=Tags.name, **own, tokenizer=folder / TOKENIZER)
-
-    def other(self, spec: dict, then: dict) -> tuple[Tags, str] | None:
-        """See `zoo.data.Source`."""
-        with contextlib.suppress(UserError):  # too few sentences to train on may still be measured
-            if self.file is None or self.digest("train") == then["digest"]:
-                return None
-        return self, f"{OTHER}: all {len(self.sentences('all')):,} sentences of {self.title} are measured"
-
     @cached_property
     def splits(self) -> dict[str, str]:
         """The splits train, validation and test, and what each consists of."""
@@ -278,6 +247,11 @@ class Tags(Source):
         if split == "all":
             return self._of(self.file).sentences
         return self._read.sentences[split]
+
+    @property
+    def whole(self) -> str:
+        """What is measured, in words, if all of a user's sentences are."""
+        return f"all {len(self.sentences('all')):,} sentences of {self.title} are measured"
 
     def count(self, split: str) -> int:
         """The number of windows of a split."""
@@ -314,7 +288,7 @@ class Tags(Source):
         """Twelve hexadecimal digits that change with any token or tag of the split."""
         return hashlib.sha256(json.dumps(self.sentences(split)).encode()).hexdigest()[:12]
 
-    def read(self, given: str, spec: dict) -> tuple[Tokenized, dict]:
+    def read(self, given: str, spec: dict) -> tuple[Cut, dict]:
         """The tokens of a text with their places; and what of them is unknown, if they are not read by their letters.
 
         Raises:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -21,7 +20,8 @@ from zoo.data.plain import read_text, remarks
 from zoo.data.prepare import builder_of, examples, known_builder, place_of, prepare, split_names
 from zoo.data.ptb import Ptb
 from zoo.data.pydocs import PyDocs
-from zoo.data.source import OTHER, Source, as_paths, counted
+from zoo.data.source import as_paths, counted
+from zoo.data.tokenized import Tokenized
 from zoo.data.tokens import (
     LINE_END,
     UNKNOWN,
@@ -32,7 +32,6 @@ from zoo.data.tokens import (
     learn,
     out_of_vocabulary,
     read_tokenizer,
-    size_of_vocabulary,
 )
 from zoo.data.windows import at_random, count_of, in_order
 from zoo.errors import UserError, has_undecoded
@@ -42,12 +41,11 @@ WAY_OUT = "give --data.tokens characters or bpe, with which nothing is unknown"
 AT_ONCE = 2**20  # tokens that are converted at once
 MANY = 2**31  # one more than the largest int32
 END = "<|endoftext|>"  # GPT-2's mark between two texts
-TOKENIZER = "tokenizer.json"  # file in a run's folder that holds the tokenizer
 OURS = {"pydocs": PyDocs, "ptb": Ptb}
 
 
 @dataclass(frozen=True)
-class Text(Source):
+class Text(Tokenized):
     """Text to continue: the inputs are windows of it, the targets the same windows one token later."""
 
     name: str = "pydocs"
@@ -73,6 +71,7 @@ class Text(Source):
 
     kind: ClassVar[str] = "text"
     Inputs: ClassVar[type] = Lines
+    which: ClassVar[tuple[str, ...]] = (*Tokenized.which, "windows")
     usage: ClassVar[str] = "--text TEXT"
 
     def __post_init__(self):
@@ -87,11 +86,6 @@ class Text(Source):
             )
         if not 2 <= self.vocabulary <= VOCABULARY:
             raise ValueError(f"--data.vocabulary came as {self.vocabulary}, but must be from 2 to {VOCABULARY}")
-
-    @property
-    def title(self) -> str:
-        """The name of the data in reports."""
-        return self.file.name if self.file else self.name
 
     @property
     def summary(self) -> str:
@@ -117,16 +111,6 @@ class Text(Source):
             said.append(f"{kind} never seen in training or too rare, all read as one: {share}{way}")
         return said
 
-    @property
-    def selection(self) -> dict:
-        """The whole text is used."""
-        return {}
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """There are no classes."""
-        return ()
-
     @cached_property
     def spec(self) -> dict:
         """The positional arguments of a network's builder.
@@ -136,15 +120,6 @@ class Text(Source):
         """
         spec = {"vocabulary": self.vocabulary_size, "context": self.context}
         return spec | {"carried": min(self.batch, self.count("train"))} if self.carried else spec
-
-    @property
-    def vocabulary_size(self) -> int:
-        """The size of the vocabulary, counting numbers that no token has.
-
-        Raises:
-            UserError: the tokenizer knows too few tokens, or too many.
-        """
-        return size_of_vocabulary(self.codec, self.title)
 
     @cached_property
     def codec(self) -> Tokenizer:
@@ -161,23 +136,6 @@ class Text(Source):
     def ends(self) -> frozenset[int]:
         """The tokens that end a text."""
         return frozenset({self.codec.token_to_id(END)} - {None})
-
-    def of_run(self, folder: Path, labels: Sequence[str]) -> Text:
-        """This source with the tokenizer in the run's folder."""
-        return replace(self, tokenizer=folder / TOKENIZER)
-
-    def beside(self, folder: Path, spec: dict) -> Text:
-        """Another text, with the same tokenizer and windows."""
-        return replace(self, name=Text.name, file=None, directory=None, windows=None, tokenizer=folder / TOKENIZER)
-
-    def files(self) -> dict[str, str]:
-        """Text files that a run keeps for later verbs, by name."""
-        return {TOKENIZER: self.codec.to_str()}
-
-    def other(self, spec: dict, then: dict) -> tuple[Text, str] | None:
-        """See `zoo.data.Source`."""
-        same = self.file is None or self.digest("train") == then["digest"]
-        return None if same else (self, f"{OTHER}: all of {self.title} is measured")
 
     @cached_property
     def splits(self) -> dict[str, str]:

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from zoo.data.folds import FOLDS, Pairs, in_fold
-from zoo.data.labelled import Labelled, read_labelled
+from zoo.data.labelled import Labelled, read_labelled, read_rows
 from zoo.data.languages import Languages
 from zoo.data.prepare import builder_of, examples, known_builder, place_of, prepare, split_names
 from zoo.data.rotten_tomatoes import RottenTomatoes
@@ -89,6 +89,24 @@ class TextSet:
                 raise UserError(f"{self.title} has no {split} texts: give it more")
             cache[split] = [text for text, _ in pairs], np.array([label for _, label in pairs], np.int64)
         return cache[split]
+
+    def whole(self, labels: list[str]) -> tuple[list[str], np.ndarray]:
+        """All of a user's own texts, whether or not one could train on them, with the numbers of these classes.
+
+        Raises:
+            UserError: they cannot be read, or have other classes.
+        """
+        rows, _ = read_rows(self.own, self.text, self.label, (None, None))
+        if not rows:
+            raise UserError(f"{self.title} has no text with a label: there is nothing to measure")
+        number = {label: place for place, label in enumerate(labels)}
+        strange = sorted({label for _, label, _ in rows} - number.keys())
+        if strange:
+            raise UserError(
+                f"{self.title} has labels that are no class of the run: {', '.join(strange[:NAMED])}; it knows "
+                f"{', '.join(labels[:NAMED])}{' ...' * (len(labels) > NAMED)}"
+            )
+        return [text for text, _, _ in rows], np.array([number[label] for _, label, _ in rows], np.int64)
 
     def right(self, split: str) -> np.ndarray | None:
         """Which classes are right for each text, (N, classes) bool; None if no text has several."""

@@ -16,11 +16,11 @@ from tokenizers import Tokenizer
 from zoo.data.folds import FOLDS
 from zoo.data.nbsvm import nbsvm
 from zoo.data.pipeline import single_pass, training_stream
-from zoo.data.source import Source, as_paths, counted, knowing
-from zoo.data.text import TOKENIZER
+from zoo.data.source import as_paths, counted, knowing
 from zoo.data.text_lines import TextLines
 from zoo.data.text_sets import TextSet
-from zoo.data.tokens import VOCABULARY, ReadKind, encode, learn, out_of_vocabulary, read_padded, size_of_vocabulary
+from zoo.data.tokenized import TOKENIZER, Tokenized
+from zoo.data.tokens import VOCABULARY, ReadKind, encode, learn, out_of_vocabulary, read_padded
 from zoo.data.vectors import read_vectors
 from zoo.errors import UserError
 
@@ -30,7 +30,7 @@ LONGEST = 10_000  # largest number of tokens of a text
 
 
 @dataclass(frozen=True)
-class Texts(Source):
+class Texts(Tokenized):
     """Texts with one class each, as tokens, all padded with 0 to the same length."""
 
     name: str = "languages"
@@ -65,6 +65,7 @@ class Texts(Source):
 
     kind: ClassVar[str] = "text"
     Inputs: ClassVar[type] = TextLines
+    which: ClassVar[tuple[str, ...]] = (*Tokenized.which, "folder", "text", "label", "fold", "vectors")
     usage: ClassVar[str] = "--text TEXT"
 
     def __post_init__(self):
@@ -118,15 +119,6 @@ class Texts(Source):
         spec = {"vocabulary": self.vocabulary_size, "classes": len(self.labels)}
         return spec if self.vectors is None else spec | {"vectors": self.width}
 
-    @property
-    def vocabulary_size(self) -> int:
-        """The size of the vocabulary, counting numbers that no token has.
-
-        Raises:
-            UserError: the tokenizer knows too few tokens, or too many.
-        """
-        return size_of_vocabulary(self.codec, self.title)
-
     @cached_property
     def codec(self) -> Tokenizer:
         """The tokenizer: the given one, or one learned from the training split.
@@ -150,8 +142,8 @@ class Texts(Source):
         return self._set.splits
 
     def count(self, split: str) -> int:
-        """The number of texts of a split."""
-        return self._set.count(split)
+        """The number of texts of a split, or of all of a user's own."""
+        return len(self._whole[1]) if split == "all" else self._set.count(split)
 
     @property
     def epoch_size(self) -> int:
@@ -192,12 +184,6 @@ class Texts(Source):
         """This source with the tokenizer in the run's folder and the run's labels."""
         return knowing(replace(self, tokenizer=folder / TOKENIZER, vectors=None), labels=list(labels))
 
-    def beside(self, folder: Path, spec: dict) -> Texts:
-        """Other texts, with the same tokenizer."""
-        other = {"name": Texts.name, "folder": None, "file": None, "text": None, "label": None, "directory": None}
-        other |= {"fold": None, "vectors": None}
-        return replace(self, **other, tokenizer=folder / TOKENIZER)
-
     def read(self, given: str, spec: dict) -> tuple[np.ndarray, dict]:
         """The tokens (length,) of a text; its words or characters that have none, if any, as `unknown`, and of a longer
         text, how many tokens it has as `cut`.
@@ -212,13 +198,26 @@ class Texts(Source):
         about = {"unknown": unknown} if unknown else {}
         return self.filled(tokens), about | ({"cut": len(tokens)} if len(tokens) > self.length else {})
 
+    @property
+    def is_own(self) -> bool:
+        """Whether the texts are a user's own."""
+        return self.file is not None or self.folder is not None
+
+    @property
+    def whole(self) -> str:
+        """What is measured, in words, if all of a user's texts are; with the classes of which there are none."""
+        labels = self._whole[1]
+        absent = [label for number, label in enumerate(self.labels) if number not in labels]
+        lacks = f"; none of {', '.join(absent[:10])}{' ...' * (len(absent) > 10)}" if absent else ""
+        return f"all {len(labels):,} texts of {self.title} that have a label are measured{lacks}"
+
     def names(self, split: str) -> list[str]:
         """The texts of a split, each in a line."""
         return [" ".join(text.split()) for text in self._stored(split)[0]]
 
     def right(self, split: str) -> np.ndarray | None:
         """Which classes are right for each text, (N, classes) bool; None if no text has several."""
-        return self._set.right(split)
+        return None if split == "all" else self._set.right(split)
 
     def initial(self) -> dict[str, np.ndarray]:
         """What the network's tables of tokens begin with: the given vectors, (vocabulary, width) float32.
@@ -234,7 +233,9 @@ class Texts(Source):
         return dict.fromkeys(("tokens", "tokens_static"), table)
 
     def rivals(self, split: str) -> dict[str, np.ndarray]:
-        """What NB-SVM answers, of the same tokens at their full lengths."""
+        """What NB-SVM answers, of the same tokens at their full lengths; nothing where there is no training split."""
+        if split == "all":
+            return {}
         tokens, labels = self._read("train")
         answers, count = nbsvm(tokens, labels, self._read(split)[0], len(self.labels))
         part = f" (trained on {count:,} of the texts)" if count < len(tokens) else ""
@@ -289,8 +290,12 @@ class Texts(Source):
         return len(next(iter(self._vectors.values())))
 
     def _stored(self, split: str) -> tuple[list[str], np.ndarray]:
-        """The texts of the split and their labels."""
-        return self._set.stored(split)
+        """The texts of the split, or all of a user's own, and their labels."""
+        return self._whole if split == "all" else self._set.stored(split)
+
+    @cached_property
+    def _whole(self) -> tuple[list[str], np.ndarray]:
+        return self._set.whole(self.labels)
 
     def _read(self, split: str) -> tuple[list[list[int]], np.ndarray]:
         """The tokens of the texts, at their full lengths, and the labels."""

@@ -103,16 +103,6 @@ class Words(Source):
         ]
 
     @property
-    def selection(self) -> dict:
-        """The whole text is used."""
-        return {}
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """There are no classes."""
-        return ()
-
-    @property
     def spec(self) -> dict:
         """The positional arguments of a network's builder."""
         return {"vocabulary": self.vocabulary_size, "cbow": self.cbow}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import math
 import os
 import re
@@ -30,6 +31,7 @@ FORMAT = 1  # of a run's files; other formats are refused
 RECORD = {"recipe", "id", "command", "precision", "spec", "labels", "data", "machine", "versions", "commit"}
 DATA = {"train", "validation", "test", "digest"}
 SUMMARY = {"epochs", "steps", "seconds", "best"}
+FILE = re.compile(r"\w[\w.-]*")  # a text file in a run's folder
 SCOPE = re.compile(r"[A-Za-z0-9_.\\/>-]+")  # a name under which TensorFlow runs operations
 
 
@@ -183,12 +185,18 @@ def is_record(record: dict) -> bool:
         and isinstance(recipe.get("seed"), int)
         and NAME.fullmatch(recipe["name"]) is not None
         and data.keys() >= DATA
+        and is_names(record.get("files", {}))
         and isinstance(record["command"], str | None)
         and isinstance(record["id"], str)
         and not any(isinstance(side, bool) for side in spec.get("input_shape") or ())  # which passes for a 1
         and isinstance(labels, list)
         and all(isinstance(label, str) for label in labels)
     )
+
+
+def is_names(files) -> bool:
+    """Whether `files` are digests by names of files in the run's folder."""
+    return isinstance(files, dict) and all(isinstance(x, str) and FILE.fullmatch(name) for name, x in files.items())
 
 
 def is_finite(array: np.ndarray) -> bool:
@@ -245,7 +253,7 @@ def write_down(run: Run, described: dict, files: dict[str, str]) -> None:
         UserError: the data have changed since, or the run is damaged or was made by another version.
     """
     if not (run.path / "run.json").exists():
-        write_json(run.path / "run.json", {"format": FORMAT} | described)
+        write_json(run.path / "run.json", {"format": FORMAT, "files": digests(files)} | described)
     record = open_for_reading(run.path).record
     check_data(run, described["data"])
     for name, text in files.items():
@@ -253,7 +261,7 @@ def write_down(run: Run, described: dict, files: dict[str, str]) -> None:
         if (run.path / name).exists() and kept(run.path / name) != text:
             raise UserError(f"{run.path / name} no longer matches the data: start a new run with --fresh")
         with replacing(run.path / name) as part:
-            part.write_text(text, encoding="utf-8")
+            part.write_text(text, encoding="utf-8", newline="\n")  # the same bytes, and digest, on every system
     for what in ("versions", "precision"):
         if record[what] != described[what]:
             raise UserError(
@@ -273,6 +281,20 @@ def data_facts(source: Source) -> dict:
     """What must not change during a run: the number of examples of each split, and digests of those a fit reads."""
     counts = {split: source.count(split) for split in source.splits}
     return counts | {"digest": source.digest("train"), "validation_digest": source.digest("validation")}
+
+
+def digests(files: dict[str, str]) -> dict[str, str]:
+    """What must not change in the text files of a run, such as its tokenizer: twelve hexadecimal digits for each."""
+    return {name: hashlib.sha256(text.encode()).hexdigest()[:12] for name, text in files.items()}
+
+
+def check_files(run: Run) -> None:
+    """Raises UserError if a text file of the run is missing, or is not the one that the run began with."""
+    for name, digest in run.record.get("files", {}).items():  # earlier versions did not record it
+        text = kept(run.path / name)
+        if text is None or digests({name: text}) != {name: digest}:
+            what = "is missing" if text is None else "is not the one that the run was trained with"
+            raise UserError(f"{run.path / name} {what}: restore it, or {run.how_to_go_on('--fresh')}")
 
 
 def check_data(run: Run, now: dict) -> None:
