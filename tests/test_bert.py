@@ -18,11 +18,13 @@ from zoo.errors import UserError
 from zoo.evaluate import evaluate
 from zoo.finetune import recipe_for
 from zoo.fit import fit
-from zoo.models import bert, bert_masked, bert_tagger
-from zoo.models.bert import VARIANTS, Variant
+from zoo.models import bert, bert_masked, bert_tagger, tuning_of
+from zoo.models.bert import VARIANTS, Variant, headed
 from zoo.predict import predict
+from zoo.pretrained.bert import Published
 from zoo.recipes import RECIPES
 from zoo.tasks import Classification, MaskedLanguageModel
+from zoo.training import loop
 
 TEXT = "The cat sat on the mat. The dog sat on the log, and the cat saw the dog.\n" * 40
 HEADS = {
@@ -217,6 +219,37 @@ def test_fine_tuned_to_tell_texts_apart(run, data_directory, tmp_path):
     foreign = replace(recipe.data, file=tmp_path / "my.csv", tokenizer=None, tokens="characters")
     with pytest.raises(UserError, match=r"the tokenizer knows \d+ tokens, but .* was trained on 300: give its own"):
         fit(replace(recipe, data=foreign), logs=tmp_path)
+
+
+def test_which_heads_are_new():
+    made = {name: build(variant="nano") for name, build in HEADS.items()}
+    same = {(name, each) for name, model in made.items() for each in (False, True) if headed(model, each=each) is model}
+    assert same == {("first", False), ("mean", False), ("roberta", False), ("tagger", True)}
+    keras.utils.clear_session()
+    for each, shape in ((False, (None, 1)), (True, (None, None, 1))):
+        assert headed(made["masked"], each=each).output_shape == shape
+    assert headed(made["tagger"], each=False).output_shape == (None, 1)
+    assert tuning_of(made["tagger"]).head is headed
+
+
+def test_recipes_for_published_weights(monkeypatch, tmp_path):
+    tokenizer = learn("wordpiece", TEXT, 100)
+    tokenizer.save(str(tmp_path / "any.json"))
+    found = Published(bert(tokenizer.get_vocab_size(), 1, variant="nano", context=24), tmp_path / "any.json", 24)
+    monkeypatch.setattr("zoo.pretrained.bert.published_bert", lambda name, weights: found)
+    recipe = recipe_for("owner/mine", "hub")
+    assert (recipe.name, recipe.task, recipe.monitor) == ("finetuned-mine", Classification(), "val_accuracy")
+    assert (recipe.epochs, recipe.optimizer.clip) == (4, 1.0)
+    assert recipe.data == Texts(tokens="wordpiece", tokenizer=tmp_path / "any.json", length=24, batch=32)
+    recipe = recipe_for("owner/mine", "hub", like=RECIPES["tagger"])
+    assert (recipe.data.tokenizer, recipe.data.length, recipe.data.batch) == (tmp_path / "any.json", 24, 32)
+    assert recipe.model.keywords["each"]
+    with pytest.raises(UserError, match="owner/mine reads texts, but cnn reads pictures"):
+        recipe_for("owner/mine", "hub", like=RECIPES["cnn"])
+    (tmp_path / "my.txt").write_text(TEXT, encoding="utf-8")
+    hidden = recipe_for("owner/mine", "hub", like=RECIPES["bert"])
+    with pytest.raises(UserError, match="owner/mine tells classes apart, and predicts no tokens: give --like a recipe"):
+        loop.build(replace(hidden, data=replace(hidden.data, file=tmp_path / "my.txt")))
 
 
 @pytest.mark.parametrize(
