@@ -24,7 +24,7 @@ from zoo.predict import predict
 from zoo.pretrained.bert import Published
 from zoo.recipes import RECIPES
 from zoo.tasks import Classification, MaskedLanguageModel
-from zoo.training import loop
+from zoo.training import Whole, loop
 
 TEXT = "The cat sat on the mat. The dog sat on the log, and the cat saw the dog.\n" * 40
 HEADS = {
@@ -219,6 +219,26 @@ def test_fine_tuned_to_tell_texts_apart(run, data_directory, tmp_path):
     foreign = replace(recipe.data, file=tmp_path / "my.csv", tokenizer=None, tokens="characters")
     with pytest.raises(UserError, match=r"the tokenizer knows \d+ tokens, but .* was trained on 300: give its own"):
         fit(replace(recipe, data=foreign), logs=tmp_path)
+
+
+@pytest.mark.usefixtures("unshown")
+def test_hidden_words_of_another_text(run, tmp_path):
+    """Nothing is new: head, tokenizer and context are those of the run."""
+    (tmp_path / "my.txt").write_text(TEXT, encoding="utf-8")
+    recipe = recipe_for(run, like=replace(RECIPES["bert"], data=Masked(context=64)))
+    assert (recipe.task, recipe.data.context, recipe.data.batch) == (MaskedLanguageModel(), 16, 16)
+    assert isinstance(recipe.method, Whole)
+    recipe = replace(recipe, data=replace(recipe.data, file=tmp_path / "my.txt"), epochs=1, xla="off")
+    for ours, theirs in zip(loop.build(recipe).get_weights(), run.model().get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    tuned = fit(recipe, logs=tmp_path)
+    assert tuned.record["spec"] == run.record["spec"]
+    kept, new = ((path / "tokenizer.json").read_text(encoding="utf-8") for path in (run.path, tuned.path))
+    assert kept == new
+    assert evaluate(tuned)["loss"] > 0
+    classes = recipe_for(tuned)  # and then on to classes
+    assert isinstance(classes.data, Texts)
+    assert (classes.data.length, classes.data.tokenizer) == (16, tuned.path / "tokenizer.json")
 
 
 def test_which_heads_are_new():
