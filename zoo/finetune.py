@@ -100,7 +100,7 @@ def recipe_for(
     """The recipe that fine-tunes the base, with its default settings; arguments and errors as of `finetune`."""
     from zoo.models import tuning_of
     from zoo.training import METHODS, Optimizer, Recipe, Whole
-    from zoo.training.lora import digest_of
+    from zoo.training.body import digest_of
 
     base = Path(getattr(base, "path", base))  # a path, since runs are called by the way that leads to it
     if weights is None:

@@ -52,7 +52,7 @@ def transferred(
     """
     import keras
 
-    from zoo.training.lora import digest_of
+    from zoo.training.body import digest_of
 
     trained = load(base, weights, tuple(input_shape[:2]) if input_shape else None)
     if digest and digest != digest_of(trained):
