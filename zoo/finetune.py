@@ -15,8 +15,9 @@ from zoo.command import Weights, apart, first_word, main, named, parse_for, type
 from zoo.errors import UserError, printable
 from zoo.fit import Options as FitOptions
 from zoo.fit import fit, summary
-from zoo.opened import check_is_run, opened, places_of
+from zoo.opened import Opened, check_is_run, opened, places_of
 from zoo.pretrained import ENCODERS, IMAGENET, family_of
+from zoo.recipes import RECIPES
 from zoo.transfer import transferred
 
 if TYPE_CHECKING:
@@ -138,12 +139,24 @@ def from_run(base: Path, like: Recipe | None, source: Source | None, task: Task 
     more = sorted(found.spec.keys() - inspect.signature(transferred).parameters.keys())
     if more:
         raise UserError(
-            f"{base} holds a network that also takes {', '.join(more)} from its data, which cannot be fine-tuned: "
-            "train one on the new data, python -m zoo.fit"
+            f"{base} holds a network that also takes {', '.join(more)} from its data, which cannot be fine-tuned: only "
+            f"those of one input that end in a layer called logits can; {instead(found)}"
         )
     check_reads(base, found.source.kind, like)
     data, task = data_for(like, found.source, base, found.spec), found.task.tuned() if like is None else like.task
     return found.run.record["recipe"]["name"], found.model, data, task, "classes" in found.spec or task != found.task
+
+
+def instead(found: Opened) -> str:
+    """What to do with new data for which a network cannot be fine-tuned."""
+    name = found.run.record["recipe"]["name"]
+    name = name if name in RECIPES else "RECIPE"
+    data = f"--data.{places_of(found.source)[0]} ..."
+    begin = next(iter(ENCODERS))
+    said = f"train one on the new data, python -m zoo.fit {name} {data}"
+    if found.source.kind == family_of(begin, "hub").READS.kind and "classes" in found.spec:
+        said += f", or begin with published weights, python -m zoo.finetune {begin} --weights hub --like {name} {data}"
+    return said
 
 
 def from_weights(base: str, weights: Path | str, like: Recipe | None) -> tuple:
