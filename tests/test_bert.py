@@ -228,6 +228,7 @@ def test_hidden_words_of_another_text(run, tmp_path):
     recipe = recipe_for(run, like=replace(RECIPES["bert"], data=Masked(context=64)))
     assert (recipe.task, recipe.data.context, recipe.data.batch) == (MaskedLanguageModel(), 16, 16)
     assert isinstance(recipe.method, Whole)
+    assert recipe.monitor == "val_loss"
     recipe = replace(recipe, data=replace(recipe.data, file=tmp_path / "my.txt"), epochs=1, xla="off")
     for ours, theirs in zip(loop.build(recipe).get_weights(), run.model().get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)

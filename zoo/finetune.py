@@ -125,7 +125,7 @@ def recipe_for(
         method=method,
         optimizer=Optimizer("adamw", rate=rate, warmup=0.1, weight_decay=0.01, clip=usual.clip),
         epochs=usual.epochs,
-        monitor=[*task.monitors][-1] if usual.overconfident else "val_loss",
+        monitor=[*task.monitors][-1] if new and usual.overconfident else "val_loss",
     )
 
 
