@@ -22,7 +22,7 @@ from zoo.models import tagger
 from zoo.predict import predict
 from zoo.recipes import RECIPES
 from zoo.tasks import Tagging
-from zoo.tasks.spans import spans_of
+from zoo.tasks.tag_scores import spans_of
 
 SMALL = partial(tagger, width=8, units=12, letters=4, dropout=0.1)
 

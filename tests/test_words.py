@@ -160,6 +160,7 @@ def test_what_is_understood(text, tmp_path):
     data = Words(file=tmp_path / "my.txt")
     assert sorted(data.words) == ["", "'", "it", "one", "s", "two", "x"]
     assert np.count_nonzero(data.numbers("train") == 0) >= 50
+    assert Words(file=text).total("test") >= Words(file=text).count("test") > 0
 
 
 def test_whole_path(run, text, zoo_here):

@@ -102,7 +102,7 @@ class Words(Source):
     def understood(self) -> list[str]:
         """What was read, a sentence each."""
         named = " ".join(self.words[1 : 1 + SHOWN])
-        left = (f"{1 - self.count(split) / max(1, self._read(split)[1]):.2%} of {split}" for split in self.splits)
+        left = (f"{1 - self.count(split) / max(1, self.total(split)):.2%} of {split}" for split in self.splits)
         return [
             counted(self),
             f"{len(self.words) - 1:,} different words, lower-cased, the most frequent {named}",
@@ -151,6 +151,10 @@ class Words(Source):
     def count(self, split: str) -> int:
         """The number of words of a split that have a vector."""
         return int(np.count_nonzero(self.numbers(split)))
+
+    def total(self, split: str) -> int:
+        """The number of words of a split, with or without a vector."""
+        return self._read(split)[1]
 
     @cached_property
     def epoch_size(self) -> int:

@@ -13,7 +13,7 @@ import numpy as np
 from keras import ops
 
 from zoo.tasks import figures
-from zoo.tasks.spans import TagScores, decoded, scored, spans_of
+from zoo.tasks.tag_scores import TagScores, decoded, scored, spans_of
 from zoo.tasks.task import Baseline, Panel, Task, View, check_inputs, compared, shapes, show
 
 BATCH = 64  # windows per batch in `answers`
