@@ -18,11 +18,13 @@ from zoo.errors import UserError
 from zoo.evaluate import evaluate
 from zoo.finetune import recipe_for
 from zoo.fit import fit
-from zoo.models import bert, bert_masked, bert_tagger
-from zoo.models.bert import VARIANTS, Variant
+from zoo.models import bert, bert_masked, bert_tagger, tuning_of
+from zoo.models.bert import VARIANTS, Variant, headed
 from zoo.predict import predict
+from zoo.pretrained.bert import Published
 from zoo.recipes import RECIPES
 from zoo.tasks import Classification, MaskedLanguageModel
+from zoo.training import Whole, loop
 
 TEXT = "The cat sat on the mat. The dog sat on the log, and the cat saw the dog.\n" * 40
 HEADS = {
@@ -217,6 +219,58 @@ def test_fine_tuned_to_tell_texts_apart(run, data_directory, tmp_path):
     foreign = replace(recipe.data, file=tmp_path / "my.csv", tokenizer=None, tokens="characters")
     with pytest.raises(UserError, match=r"the tokenizer knows \d+ tokens, but .* was trained on 300: give its own"):
         fit(replace(recipe, data=foreign), logs=tmp_path)
+
+
+@pytest.mark.usefixtures("unshown")
+def test_hidden_words_of_another_text(run, tmp_path):
+    """Nothing is new: head, tokenizer and context are those of the run."""
+    (tmp_path / "my.txt").write_text(TEXT, encoding="utf-8")
+    recipe = recipe_for(run, like=replace(RECIPES["bert"], data=Masked(context=64)))
+    assert (recipe.task, recipe.data.context, recipe.data.batch) == (MaskedLanguageModel(), 16, 16)
+    assert isinstance(recipe.method, Whole)
+    assert recipe.monitor == "val_loss"
+    recipe = replace(recipe, data=replace(recipe.data, file=tmp_path / "my.txt"), epochs=1, xla="off")
+    for ours, theirs in zip(loop.build(recipe).get_weights(), run.model().get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    tuned = fit(recipe, logs=tmp_path)
+    assert tuned.record["spec"] == run.record["spec"]
+    kept, new = ((path / "tokenizer.json").read_text(encoding="utf-8") for path in (run.path, tuned.path))
+    assert kept == new
+    assert evaluate(tuned)["loss"] > 0
+    classes = recipe_for(tuned)  # and then on to classes
+    assert isinstance(classes.data, Texts)
+    assert (classes.data.length, classes.data.tokenizer) == (16, tuned.path / "tokenizer.json")
+
+
+def test_which_heads_are_new():
+    made = {name: build(variant="nano") for name, build in HEADS.items()}
+    same = {(name, each) for name, model in made.items() for each in (False, True) if headed(model, each=each) is model}
+    assert same == {("first", False), ("mean", False), ("roberta", False), ("tagger", True)}
+    keras.utils.clear_session()
+    for each, shape in ((False, (None, 1)), (True, (None, None, 1))):
+        assert headed(made["masked"], each=each).output_shape == shape
+    assert headed(made["tagger"], each=False).output_shape == (None, 1)
+    assert tuning_of(made["tagger"]).head is headed
+
+
+def test_recipes_for_published_weights(monkeypatch, tmp_path):
+    tokenizer = learn("wordpiece", TEXT, 100)
+    tokenizer.save(str(tmp_path / "any.json"))
+    found = Published(bert(tokenizer.get_vocab_size(), 1, variant="nano", context=24), tmp_path / "any.json", 24)
+    monkeypatch.setattr("zoo.pretrained.bert.published_bert", lambda name, weights: found)
+    recipe = recipe_for("owner/mine", "hub")
+    assert (recipe.name, recipe.task, recipe.monitor) == ("finetuned-mine", Classification(), "val_accuracy")
+    assert (recipe.epochs, recipe.optimizer.clip) == (4, 1.0)
+    assert recipe.data == Texts(tokens="wordpiece", tokenizer=tmp_path / "any.json", length=24, batch=32)
+    recipe = recipe_for("owner/mine", "hub", like=RECIPES["tagger"])
+    assert (recipe.data.tokenizer, recipe.data.length, recipe.data.batch) == (tmp_path / "any.json", 24, 32)
+    assert recipe.model.keywords["each"]
+    with pytest.raises(UserError, match="owner/mine reads texts, but cnn reads pictures"):
+        recipe_for("owner/mine", "hub", like=RECIPES["cnn"])
+    (tmp_path / "my.txt").write_text(TEXT, encoding="utf-8")
+    hidden = recipe_for("owner/mine", "hub", like=RECIPES["bert"])
+    with pytest.raises(UserError, match="owner/mine tells classes apart, and predicts no tokens: give --like a recipe"):
+        loop.build(replace(hidden, data=replace(hidden.data, file=tmp_path / "my.txt")))
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,8 @@ from zoo.fit import fit
 from zoo.models import bigmodel, lm, mlp
 from zoo.models.transformer import transformer_classifier
 from zoo.tasks import Classification
-from zoo.training import Lora, Optimizer, Recipe, Run, loop
+from zoo.training import Lora, Optimizer, Recipe, Run, Thaw, Whole, loop
+from zoo.training.body import digest_of
 from zoo.training.lora import FILE, adapters, load_adapter
 
 pytestmark = pytest.mark.usefixtures("unshown")
@@ -180,3 +181,19 @@ def test_command(base, tmp_path, zoo_here):
     assert done.returncode == 2
     (run / "summary.json").unlink()  # as if it had been stopped
     assert zoo_here("fit", run).returncode == 0
+
+
+@pytest.mark.parametrize("kind", [Whole, Thaw])
+def test_a_method_need_not_say_or_keep_anything(kind):
+    model = kind().wrap(PICTURES())
+    assert (kind().understood(model), kind().files(model)) == ([], {})
+
+
+def test_the_digest_is_that_of_the_body():
+    model = TEXTS()
+    before = digest_of(model)
+    model.get_layer("logits").bias.assign_add([1.0, 0.0, 0.0])
+    assert digest_of(Lora(rank=2).wrap(model)) == before
+    kernel = next(layer for layer in model.layers if layer.weights).weights[0]
+    kernel.assign(2 * kernel)
+    assert digest_of(model) != before

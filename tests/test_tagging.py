@@ -22,7 +22,7 @@ from zoo.models import tagger
 from zoo.predict import predict
 from zoo.recipes import RECIPES
 from zoo.tasks import Tagging
-from zoo.tasks.spans import spans_of
+from zoo.tasks.tag_scores import spans_of
 
 SMALL = partial(tagger, width=8, units=12, letters=4, dropout=0.1)
 
@@ -58,7 +58,12 @@ def test_it_learns(run):
 
 
 def test_a_network_that_reads_letters_is_not_fine_tuned(run):
-    with pytest.raises(UserError, match="that also takes characters from its data, which cannot be fine-tuned"):
+    said = (
+        r"also takes characters from its data, which cannot be fine-tuned: only those of one input .* logits can; "
+        r"train one on the new data, python -m zoo.fit tagger-wnut17 --data.file \.\.\., or begin with published "
+        r"weights, python -m zoo.finetune minilm --weights hub --like tagger-wnut17 --data.file \.\.\.$"
+    )
+    with pytest.raises(UserError, match=said):
         recipe_for(run)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections import Counter
 from dataclasses import replace
 from functools import partial
@@ -13,9 +14,11 @@ from conftest import assert_complaint
 
 from zoo.data import Words
 from zoo.data.pairing import CHUNK, SHARED
+from zoo.data.source import knowing
 from zoo.errors import UserError
 from zoo.evaluate import evaluate
-from zoo.fit import fit
+from zoo.finetune import recipe_for
+from zoo.fit import fit, summary
 from zoo.models import word2vec
 from zoo.predict import predict
 from zoo.recipes import RECIPES
@@ -157,6 +160,7 @@ def test_what_is_understood(text, tmp_path):
     data = Words(file=tmp_path / "my.txt")
     assert sorted(data.words) == ["", "'", "it", "one", "s", "two", "x"]
     assert np.count_nonzero(data.numbers("train") == 0) >= 50
+    assert Words(file=text).total("test") >= Words(file=text).count("test") > 0
 
 
 def test_whole_path(run, text, zoo_here):
@@ -173,6 +177,39 @@ def test_whole_path(run, text, zoo_here):
     assert_complaint(zoo_here("predict", run.path, "--text", "quene"), "nearest: queen")
     assert_complaint(zoo_here("predict", run.path, "--text", "king", "--top", 0), "--top came as 0")
     assert_complaint(zoo_here("generate", run.path), "does not generate: try", "--text")
+
+
+def test_words_that_are_named_have_vectors(run, text, zoo_here):
+    """Of this text woman has none."""
+    *_, predicting, _, _ = summary(recipe(text), run).splitlines()
+    assert '--text "king' not in predicting
+    done = zoo_here(*shlex.split(predicting)[2].split(".")[1:], *shlex.split(predicting)[3:])
+    assert done.returncode == 0, done.stderr
+    counts = np.array([0, 9, 9, 9])
+    royal = knowing(Words(), _counted=(("", "man", "king", "woman"), counts))
+    assert royal.usage == '--text "king - man + woman"'
+    assert knowing(Words(), _counted=(("", "-", "$", "+"), counts)).usage == "--text '$'"
+
+
+def test_vectors_are_not_fine_tuned(run):
+    said = r"takes cbow .* cannot be fine-tuned: .* python -m zoo.fit word2vec --data.file \.\.\.$"
+    with pytest.raises(UserError, match=said):
+        recipe_for(run)
+
+
+def test_what_no_word_is_known_of_is_said(run, tmp_path):
+    (tmp_path / "analogies.txt").write_text(": family\nboy girl son daughter\nking man queen girl\n")
+    (tmp_path / "pairs.tsv").write_text("boy\tson\t9\nking\tqueen\t2\nking\tmen\t3\n")
+    task = WordVectors(analogies=tmp_path / "analogies.txt", pairs=tmp_path / "pairs.tsv")
+    report = evaluate(run, task=task)
+    said = task.table(report)
+    assert "analogies           not measured: of 2 analogies, 0 are of words that all have a vector; train on" in said
+    assert "pairs               not measured: of 3 pairs, 2 are of words that all have a vector; " in said
+    assert "give --task.pairs FILE with words of yours" in said
+    task.draw(report, tmp_path / "drawn.png")
+    alike = tmp_path / "alike.tsv"
+    alike.write_text("man\tboy\t9\nman\tking\t9\nman\tqueen\t9\n")
+    assert similarity.measure_pairs(alike, UNITS, WORDS)["rho"] is None
 
 
 def test_files_of_a_run(run):

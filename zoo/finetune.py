@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -15,16 +15,16 @@ from zoo.command import Weights, apart, first_word, main, named, parse_for, type
 from zoo.errors import UserError, printable
 from zoo.fit import Options as FitOptions
 from zoo.fit import fit, summary
-from zoo.opened import check_is_run, opened, places_of
-from zoo.pretrained import ENCODERS, IMAGENET, of_pictures
-from zoo.transfer import load, transferred
+from zoo.opened import Opened, check_is_run, opened, places_of
+from zoo.pretrained import ENCODERS, IMAGENET, family_of
+from zoo.recipes import RECIPES
+from zoo.transfer import transferred
 
 if TYPE_CHECKING:
     from zoo.data import Source
     from zoo.tasks import Task
     from zoo.training import Method, Recipe, Run
 
-LENGTH = 128  # tokens to read of each text, for published networks
 USAGE = "RUN [OPTIONS]"
 ABOUT = f"""RUN is a folder that fit printed at its end, such as logs/cnn-1f3a9c; or with --weights imagenet one of
   {" ".join(IMAGENET)};
@@ -99,8 +99,9 @@ def recipe_for(
     task: Task | None = None,
 ) -> Recipe:
     """The recipe that fine-tunes the base, with its default settings; arguments and errors as of `finetune`."""
+    from zoo.models import tuning_of
     from zoo.training import METHODS, Optimizer, Recipe, Whole
-    from zoo.training.lora import digest_of
+    from zoo.training.body import digest_of
 
     base = Path(getattr(base, "path", base))  # a path, since runs are called by the way that leads to it
     if weights is None:
@@ -109,24 +110,22 @@ def recipe_for(
         base = base.as_posix()
         weights = weights if weights in ("imagenet", "hub") else Path(weights)
         name, model, data, task, new = from_weights(base, weights, like)
-    bert = model.name.startswith("bert")
+    usual = tuning_of(model)
     if isinstance(method, str) and method not in METHODS:
         raise UserError(f"method came as {method!r}, but must be one of {', '.join(METHODS)}, or a Method")
     if isinstance(method, str | None):
-        method = METHODS[method or ("thaw" if new and not bert else "whole")]()
-    rate = RATE_OF_WHOLE if weights is None and not bert else RATE_OF_LARGE
+        method = METHODS[method or ("thaw" if new and not usual.whole else "whole")]()
+    rate = RATE_OF_WHOLE if weights is None and not usual.whole else RATE_OF_LARGE
     rate = rate if isinstance(method, Whole) else RATE
-    each = {"each": True} if getattr(task, "each_token", False) else {}  # no part of the contract of a task
     return Recipe(
         name=f"finetuned-{name}",
-        model=partial(transferred, base=base, weights=weights, digest=digest_of(model), **each),
+        model=partial(transferred, base=base, weights=weights, digest=digest_of(model), each=task.each_token),
         data=data,
         task=task,
         method=method,
-        optimizer=Optimizer("adamw", rate=rate, warmup=0.1, weight_decay=0.01, clip=1.0 if bert else None),
-        epochs=4 if bert else 12,  # Devlin 2018, section A.3: 2 to 4
-        # BERT is soon too sure of itself: its loss rises while it is right more and more often.
-        monitor=[*task.monitors][-1] if bert else "val_loss",
+        optimizer=Optimizer("adamw", rate=rate, warmup=0.1, weight_decay=0.01, clip=usual.clip),
+        epochs=usual.epochs,
+        monitor=[*task.monitors][-1] if new and usual.overconfident else "val_loss",
     )
 
 
@@ -140,17 +139,24 @@ def from_run(base: Path, like: Recipe | None, source: Source | None, task: Task 
     more = sorted(found.spec.keys() - inspect.signature(transferred).parameters.keys())
     if more:
         raise UserError(
-            f"{base} holds a network that also takes {', '.join(more)} from its data, which cannot be fine-tuned: "
-            "train one on the new data, python -m zoo.fit"
+            f"{base} holds a network that also takes {', '.join(more)} from its data, which cannot be fine-tuned: only "
+            f"those of one input that end in a layer called logits can; {instead(found)}"
         )
-    if like is None:
-        data, task = found.source.beside(base, found.spec), found.task.tuned()
-    else:
-        check_reads(base, found.source.kind, like)
-        data, task = like.data.beside(base, found.spec), like.task
-        tokens = getattr(found.source, "tokens", None)  # the kind of its tokenizer
-        data = replace(data, tokens=tokens) if tokens and hasattr(data, "tokens") else data
+    check_reads(base, found.source.kind, like)
+    data, task = data_for(like, found.source, base, found.spec), found.task.tuned() if like is None else like.task
     return found.run.record["recipe"]["name"], found.model, data, task, "classes" in found.spec or task != found.task
+
+
+def instead(found: Opened) -> str:
+    """What to do with new data for which a network cannot be fine-tuned."""
+    name = found.run.record["recipe"]["name"]
+    name = name if name in RECIPES else "RECIPE"
+    data = f"--data.{places_of(found.source)[0]} ..."
+    begin = next(iter(ENCODERS))
+    said = f"train one on the new data, python -m zoo.fit {name} {data}"
+    if found.source.kind == family_of(begin, "hub").READS.kind and "classes" in found.spec:
+        said += f", or begin with published weights, python -m zoo.finetune {begin} --weights hub --like {name} {data}"
+    return said
 
 
 def from_weights(base: str, weights: Path | str, like: Recipe | None) -> tuple:
@@ -159,23 +165,20 @@ def from_weights(base: str, weights: Path | str, like: Recipe | None) -> tuple:
     Raises:
         UserError: they cannot be used, or their network reads something else than `like`.
     """
-    from zoo.data import Images, Texts
     from zoo.tasks import Classification
 
-    if of_pictures(base, str(weights)):
-        check_reads(base, Images.kind, like)
-        model = load(base, weights)
-        return base, model, Images(size=model.input_shape[1:3], batch=32), Classification(), True
-    from zoo.pretrained.bert import published_bert
+    family = family_of(base, str(weights))
+    check_reads(base, family.READS.kind, like)
+    model, source = family.base(base, weights)
+    data = data_for(like, source, Path(base), {"input_shape": model.input_shape[1:]})
+    return base.rpartition("/")[2], model, data, Classification() if like is None else like.task, True
 
-    check_reads(base, Texts.kind, like)
-    model, tokenizer, context = published_bert(base, weights)
-    data, task = Texts(tokens="wordpiece", tokenizer=tokenizer, length=min(LENGTH, context), batch=32), Classification()
-    if like is not None:
-        beside = like.data.beside(tokenizer.parent, {"context": context})
-        known = {"tokenizer": tokenizer, "tokens": data.tokens, "length": data.length, "batch": data.batch}
-        data = replace(beside, **{name: value for name, value in known.items() if hasattr(beside, name)})
-    return base.rpartition("/")[2], model, data, task if like is None else like.task, True
+
+def data_for(like: Recipe | None, source: Source, folder: Path, spec: dict) -> Source:
+    """The data to learn, before a user's files are named: those of `like`, or else the usual ones after `source`."""
+    data = (source.tuned() if like is None else like.data).beside(folder, spec)
+    known = {field.name for field in fields(data)}
+    return replace(data, **{name: value for name, value in source.passed_on.items() if name in known})
 
 
 def check_reads(base: Path | str, kind: str, like: Recipe | None) -> None:

@@ -148,13 +148,14 @@ def summary(recipe: Recipe, run: Run) -> str:
     values = ", ".join(f"{name[4:]} {value:.4f}" for name, value in best.items() if name.startswith("val_"))
     data = ", ".join(f"{run.record['data'][split]} {split}" for split in ("train", "validation", "test"))
     path = shlex.quote(str(run.path))
+    inputs = recipe.data.of_run(run.path, run.record["labels"]).usage  # which may name words of the run
     return f"""
 {run.record.get("title")}: {data}, {run.record.get("summary")}
 {end["epochs"]} epoch{"s" * (end["epochs"] > 1)} in {end["seconds"]:.0f} s
 {"last" if recipe.monitor == "last" else "best"}: epoch {best["epoch"]}, validation {values}{lines}
 next:
   python -m zoo.evaluate {path}
-  python -m zoo.{recipe.task.verb} {recipe.task.usage.format(run=path, inputs=recipe.data.usage)}
+  python -m zoo.{recipe.task.verb} {recipe.task.usage.format(run=path, inputs=inputs)}
   tensorboard --logdir {shlex.quote(str(run.path.parent))}
 run: {run.path}"""
 

@@ -9,7 +9,7 @@ import tyro
 
 from zoo.errors import UserError
 from zoo.opened import check_is_run
-from zoo.pretrained import of_pictures
+from zoo.pretrained import family_of
 
 if TYPE_CHECKING:
     import keras
@@ -52,7 +52,7 @@ def transferred(
     """
     import keras
 
-    from zoo.training.lora import digest_of
+    from zoo.training.body import digest_of
 
     trained = load(base, weights, tuple(input_shape[:2]) if input_shape else None)
     if digest and digest != digest_of(trained):
@@ -64,7 +64,9 @@ def transferred(
             f"the tokenizer knows {vocabulary} tokens, but {base} was trained on {known}: give its own, or leave out "
             "--data.tokenizer"
         )
-    goes_on = classes is None and trained.output_shape[-1] == vocabulary
+    goes_on = classes is None
+    if goes_on and trained.output_shape[-1] != vocabulary:
+        raise ValueError(f"{base} tells classes apart, and predicts no tokens: give --like a recipe for classes")
     trained = trained if goes_on else with_head(trained, base, each)
     given, form = input_shape or (context,), trained.inputs[0].shape
     pictures = len(form) == 4
@@ -85,7 +87,7 @@ def transferred(
 
     body = keras.Model(trained.input, trained.get_layer("logits").input)
     copy = copied(body, input_tensors=inputs, call_function=call)
-    logits = keras.layers.Dense(classes or vocabulary, dtype="float32", name="logits")(copy.output)
+    logits = keras.layers.Dense(classes, dtype="float32", name="logits")(copy.output)
     return keras.Model(inputs, logits, name=trained.name)
 
 
@@ -125,14 +127,8 @@ def load(base: Path | str, weights: Path | str | None, size: tuple[int, int] | N
     Raises:
         UserError: there is none.
     """
-    if weights is not None and not of_pictures(str(base), str(weights)):
-        from zoo.pretrained.bert import published_bert
-
-        return published_bert(str(base), weights).model
     if weights is not None:
-        from zoo.pretrained.applications import pretrained
-
-        return pretrained(str(base), weights=str(weights), input_shape=size and (*size, 3), new_head=True)
+        return family_of(str(base), str(weights)).base(str(base), str(weights), size)[0]
     from zoo.training import runs
 
     check_is_run(Path(base))
@@ -145,11 +141,9 @@ def with_head(model: keras.Model, base: Path | str, each: bool = False) -> keras
     Raises:
         UserError: it has no layer called "logits", or this is not its last, or it has several inputs.
     """
-    bert, masked = (model.name.startswith(name) for name in ("bert", "bert_masked"))
-    if masked or (bert and each != (model.name == "bert_tagger")):
-        from zoo.models.bert import headed
+    from zoo.models import tuning_of
 
-        return headed(model, each=each)
+    model = tuning_of(model).head(model, each=each)
     if "logits" not in [layer.name for layer in model.layers]:
         raise UserError(f"{base} holds a network without a layer called logits: it has no head that can be replaced")
     if len(model.inputs) > 1:

@@ -7,7 +7,7 @@ import pytest
 from compare import randomize, relative
 
 from zoo.models import tagger
-from zoo.tasks.spans import TagScores, spans_of
+from zoo.tasks.tag_scores import TagScores, spans_of
 from zoo.tasks.tagging import compared_spans
 
 LABELS = ("O", "B-a", "I-a", "B-b", "I-b")

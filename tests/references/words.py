@@ -86,7 +86,7 @@ def side_by_side(recipe: Recipe, text: list[list[str]]) -> None:
     ours = loop.build(recipe)
     steps, per_execution = loop.epoch_steps(data.epoch_size, data.batch)
     loop.compile_model(ours, recipe, steps * recipe.epochs, per_execution)
-    words, rounds = data._read("train")[1] * steps * data.batch / data.epoch_size, []
+    words, rounds = data.total("train") * steps * data.batch / data.epoch_size, []
     ours.fit(data.load("train"), steps_per_epoch=per_execution, shuffle=False, verbose=0)  # compiles
     for number in range(ROUNDS):
         begun = time.perf_counter()

@@ -20,7 +20,7 @@ from zoo.data.prepare import UNLABELLED, examples, prepare, with_unlabelled
 from zoo.data.source import as_paths, counted
 from zoo.data.text import MANY, Text
 from zoo.data.texts import Texts
-from zoo.data.tokenized import TOKENIZER, Tokenized
+from zoo.data.tokenized import Tokenized
 from zoo.data.tokens import VOCABULARY, learn, read_tokenizer
 from zoo.data.windows import EVALUATED, random_starts
 from zoo.data.wordpiece import MASK, Marks, marks_of, numbers_of
@@ -61,6 +61,7 @@ class Masked(Tokenized):
 
     kind: ClassVar[str] = "text"
     Inputs: ClassVar[type] = Lines
+    which: ClassVar[tuple[str, ...]] = (*Tokenized.which, "windows")
     usage: ClassVar[str] = '--text "A text with a [MASK]."'
 
     def __post_init__(self):
@@ -201,9 +202,15 @@ class Masked(Tokenized):
         """Twelve hexadecimal digits that change with any token of the split."""
         return hashlib.sha256(self.numbers(split).astype(np.int32).tobytes()).hexdigest()[:12]
 
-    def beside(self, folder: Path, spec: dict) -> Texts:
-        """Texts with one class each, with the same tokenizer and as long as the windows."""
-        return Texts(tokens="wordpiece", tokenizer=folder / TOKENIZER, length=self.context, batch=32)
+    def tuned(self) -> Texts:
+        """Texts with one class each."""
+        return Texts()
+
+    @property
+    def passed_on(self) -> dict:
+        """The tokenizer and its kind, and the sizes: other texts are as long as the windows."""
+        sizes = {"length": self.context, "context": self.context, "batch": self.batch}
+        return {"tokens": "wordpiece", "tokenizer": self.tokenizer} | sizes
 
     def read(self, given: str, spec: dict) -> tuple[tuple[np.ndarray, list[int]], dict]:
         """The tokens (context,) of a text with [MASK] where words are missing, and the places of these.

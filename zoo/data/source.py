@@ -129,6 +129,18 @@ class Source(ABC):
             spec: the arguments that the data gave to its builder.
         """
 
+    def tuned(self) -> Source:
+        """The kind of data on which such a network is fine-tuned, unless another is asked for: the same."""
+        return self
+
+    @property
+    def passed_on(self) -> dict:
+        """What a trained network keeps where it goes on with another kind of data, such as the kind of its tokens.
+
+        Settings by their names, of which that source takes those that are fields of its own.
+        """
+        return {}
+
     @abstractmethod
     def read(self, given: Any, spec: dict) -> tuple[Any, dict]:
         """One input for a trained network.

@@ -76,6 +76,11 @@ class Tokenized(Source):
         default = {field.name: field.default for field in fields(self)}
         return replace(self, **{name: default[name] for name in self.which}, tokenizer=folder / TOKENIZER)
 
+    @property
+    def passed_on(self) -> dict:
+        """The kind of tokens, where that is a setting."""
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name == "tokens"}
+
     def other(self, spec: dict, then: dict) -> tuple[Tokenized, str] | None:
         """See `zoo.data.Source`."""
         with contextlib.suppress(UserError):  # too little to train on may still be measured

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -25,6 +26,7 @@ from zoo.errors import UserError, nearest
 MANY = 2**31  # one more than the largest int32
 FEW = 5  # words below which there is nothing to learn
 SHOWN = 8  # words that are named
+SUM = "king - man + woman"
 WORDS = "words.txt"  # file in a run's folder: a word and how often it occurs on each line
 BREAK = "\n\n"  # between paragraphs, which no window crosses
 WORD = re.compile(rf"{BREAK}|\w+|[^\w\s]")
@@ -65,7 +67,6 @@ class Words(Source):
 
     kind: ClassVar[str] = "word"
     Inputs: ClassVar[type] = Lines
-    usage: ClassVar[str] = '--text "king - man + woman"'
 
     def __post_init__(self):
         as_paths(self)
@@ -77,6 +78,15 @@ class Words(Source):
             raise ValueError(f"--data.batch came as {self.batch}, but must be a multiple of {CHUNK}")
         if not 0 <= self.sample < 1:
             raise ValueError(f"--data.sample came as {self.sample}, but must be from 0 (none) to less than 1")
+
+    @property
+    def usage(self) -> str:
+        """The sum that everybody knows, or else a word that has a vector: a frequent one that is not thinned out."""
+        if all(word in self.place for word in SUM.split()[::2]):
+            return f'--text "{SUM}"'
+        words = [word for word in self.words[1:] if word.isalpha()] or [*{*self.words[1:]} - {"+", "-"}]
+        plain = (word for word in words if self.kept[self.place[word]] >= 1)
+        return f"--text {shlex.quote(next(plain, words[0]))}"
 
     @property
     def title(self) -> str:
@@ -92,7 +102,7 @@ class Words(Source):
     def understood(self) -> list[str]:
         """What was read, a sentence each."""
         named = " ".join(self.words[1 : 1 + SHOWN])
-        left = (f"{1 - self.count(split) / max(1, self._read(split)[1]):.2%} of {split}" for split in self.splits)
+        left = (f"{1 - self.count(split) / max(1, self.total(split)):.2%} of {split}" for split in self.splits)
         return [
             counted(self),
             f"{len(self.words) - 1:,} different words, lower-cased, the most frequent {named}",
@@ -141,6 +151,10 @@ class Words(Source):
     def count(self, split: str) -> int:
         """The number of words of a split that have a vector."""
         return int(np.count_nonzero(self.numbers(split)))
+
+    def total(self, split: str) -> int:
+        """The number of words of a split, with or without a vector."""
+        return self._read(split)[1]
 
     @cached_property
     def epoch_size(self) -> int:

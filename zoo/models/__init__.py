@@ -4,7 +4,7 @@ import keras
 
 import zoo.backend  # first: it imports Keras without noise and configures it
 from zoo.models.alexnet import alexnet
-from zoo.models.bert import bert, bert_masked, bert_tagger
+from zoo.models.bert import bert, bert_masked, bert_tagger, headed
 from zoo.models.bigmodel import bigmodel
 from zoo.models.cnn import cnn
 from zoo.models.gpt import GptWriter, gpt
@@ -19,6 +19,7 @@ from zoo.models.t5 import T5Writer, t5
 from zoo.models.tagger import tagger
 from zoo.models.textcnn import textcnn
 from zoo.models.transformer import TransformerWriter, transformer, transformer_classifier
+from zoo.models.tuning import Tuning
 from zoo.models.vgg import vgg
 from zoo.models.vit import vit
 from zoo.models.word2vec import word2vec
@@ -26,7 +27,9 @@ from zoo.models.writer import Writer
 from zoo.models.xception import xception
 
 __all__ = [
+    "TUNINGS",
     "WRITERS",
+    "Tuning",
     "Writer",
     "alexnet",
     "bert",
@@ -51,6 +54,7 @@ __all__ = [
     "textcnn",
     "transformer",
     "transformer_classifier",
+    "tuning_of",
     "vgg",
     "vit",
     "word2vec",
@@ -58,7 +62,8 @@ __all__ = [
     "xception",
 ]
 
-# By the part of a network's name before the first "_".
+# Both by the part of a network's name before the first "_".
+TUNINGS = {"bert": Tuning(headed, whole=True, epochs=4, clip=1.0, overconfident=True)}  # Devlin 2018, section A.3
 WRITERS = {
     "gpt": GptWriter,
     "lm": LmWriter,
@@ -77,7 +82,17 @@ def writer_of(model: keras.Model) -> Writer:
     Raises:
         ValueError: the network cannot write.
     """
-    family = model.name.split("_")[0]
+    family = family_of(model)
     if family not in WRITERS:
         raise ValueError(f"{model.name} cannot write token by token: the networks that can are {', '.join(WRITERS)}")
     return WRITERS[family](model)
+
+
+def tuning_of(model: keras.Model) -> Tuning:
+    """How a network, possibly saved and loaded since, is fine-tuned."""
+    return TUNINGS.get(family_of(model), Tuning())
+
+
+def family_of(model: keras.Model) -> str:
+    """The name of a network's builder, without what tells its variants and heads apart."""
+    return model.name.split("_")[0]

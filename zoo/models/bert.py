@@ -218,12 +218,14 @@ def filled_in(drawn: Body, *, roberta: bool, name: str) -> keras.Model:
 
 
 def headed(model: keras.Model, *, each: bool = False) -> keras.Model:
-    """The same body with a new last layer of one class, which `finetune` replaces.
+    """The network, if it has a head of that form, or the same body with a new one of one class; `finetune` replaces it.
 
     Args:
         model: a network that `bert`, `bert_tagger` or `bert_masked` built, possibly saved and loaded since.
         each: whether each token gets a class; or else the text does, by the mean of its tokens.
     """
+    if len(model.inputs) == 1 and each == (len(model.output_shape) == 3):
+        return model
     text = model.inputs[0]
     x = [layer for layer in model.layers if isinstance(layer, EncoderBlock)][-1].output
     if not each:

@@ -20,6 +20,19 @@ def of_pictures(name: str, weights: str) -> bool:
     return name in IMAGENET or weights == "imagenet" or weights.endswith((".h5", ".hdf5"))
 
 
+def family_of(name: str, weights: str):
+    """The module of a published network that is to be fine-tuned.
+
+    It has READS, the kind of data that such networks read, and `base(name, weights, size)`: the network with a new
+    head, and data of that kind, as it reads them; for pictures, `size` is their height and width.
+    """
+    if of_pictures(name, weights):
+        from zoo.pretrained import applications as family
+    else:
+        from zoo.pretrained import bert as family
+    return family
+
+
 # For --weights hub, those that fill in words and are fine-tuned: BERT (Devlin 2018), RoBERTa (Liu 2019), and MiniLM
 # (Wang 2020) as it was trained further for sentences (Reimers 2019).
 ENCODERS = {

@@ -25,7 +25,7 @@ from zoo.errors import UserError, nearest
 from zoo.models import inception_v3, resnet, vgg, xception
 from zoo.pretrained.graphs import in_words, move_weights
 
-CLASSES = 1000  # of ImageNet
+READS, CLASSES = Images, 1000  # of ImageNet
 SERVER = "https://storage.googleapis.com"  # from which keras.applications downloads
 PATIENCE = 20  # timeout in seconds of the download
 
@@ -76,6 +76,11 @@ def spec_of(name: str) -> dict:
         raise UserError(f"there are no published weights of {name!r}{nearest(name, list(PUBLISHED))}")
     side = PUBLISHED[name].side
     return {"input_shape": (side, side, 3), "classes": CLASSES}
+
+
+def base(name: str, weights: str | Path, size: tuple[int, int] | None = None) -> tuple[keras.Model, Images]:
+    """A network for `finetune`, and what it reads: pictures; arguments and errors as of `pretrained`."""
+    return pretrained(name, weights=weights, input_shape=size and (*size, 3), new_head=True), Images()
 
 
 def pretrained(

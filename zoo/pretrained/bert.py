@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 import zoo.backend  # noqa: F401 - first: it imports Keras without noise and configures it
-from zoo.data import read_tokenizer
+from zoo.data import Masked, read_tokenizer
 from zoo.data.padding import padding_of
 from zoo.errors import UserError
 from zoo.layers import EncoderBlock
@@ -30,6 +30,7 @@ from zoo.pretrained.folder import (
     read_json,
 )
 
+READS, LENGTH = Masked, 128  # tokens to read of each text, if the network can
 FEWER = 0.01  # share of the embedding's rows that no token needs to have: some are padded to a round number
 # What is plausible of each size, from the least to the most.
 SIZES = {
@@ -97,6 +98,12 @@ def published_bert(name: str, weights: str | Path, *, head: str = "texts") -> Pu
         )
     fill(folder, stored_in(model, vocabulary, roberta=roberta, padding=padding), PREFIXES)
     return Published(model, file, context)
+
+
+def base(name: str, weights: str | Path, size: None = None) -> tuple[keras.Model, Masked]:
+    """A network for `finetune`, and text with its tokenizer; arguments and errors as of `published_bert`."""
+    model, tokenizer, context = published_bert(name, weights)
+    return model, Masked(tokenizer=tokenizer, context=min(LENGTH, context), batch=32)
 
 
 def checked(config: dict, folder: Path) -> str:

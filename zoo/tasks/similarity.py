@@ -127,7 +127,8 @@ def measure_pairs(path: Path, units: np.ndarray, words: Sequence[str]) -> dict:
         words: V.
 
     Returns:
-        `file`, `rho` (None if fewer than 3 pairs are known), `asked` (pairs whose words are known), and `unknown`.
+        `file`, `rho` (None if fewer than 3 pairs are known, or all are alike), `asked` (pairs whose words are known),
+        and `unknown`.
 
     Raises:
         UserError: it is no such file.
@@ -147,5 +148,6 @@ def measure_pairs(path: Path, units: np.ndarray, words: Sequence[str]) -> dict:
         cosines.append(float(units[numbers[0]] @ units[numbers[1]]))
     if not said and not unknown:
         raise UserError(f"--task.pairs came as {path}, which has no line of two words and a number, separated by tabs")
-    rho = float(spearmanr(said, cosines).statistic) if len(said) > 2 else None
+    ranked = len(said) > 2 and len({*said}) > 1 and len({*cosines}) > 1  # else there is no order to compare
+    rho = float(spearmanr(said, cosines).statistic) if ranked else None
     return {"file": path.stem, "rho": rho, "asked": len(said), "unknown": unknown}

@@ -13,7 +13,7 @@ import numpy as np
 from keras import ops
 
 from zoo.tasks import figures
-from zoo.tasks.spans import TagScores, decoded, scored, spans_of
+from zoo.tasks.tag_scores import TagScores, decoded, scored, spans_of
 from zoo.tasks.task import Baseline, Panel, Task, View, check_inputs, compared, shapes, show
 
 BATCH = 64  # windows per batch in `answers`
@@ -40,7 +40,7 @@ class Tagging(Task):
     usage: ClassVar[str] = "{run} {inputs}"
     wants: ClassVar[tuple[str, ...]] = ("sentences", "windows", "inputs", "joined")
     Ask: ClassVar[type] = Nothing
-    each_token: ClassVar[bool] = True  # a new head of a network predicts at each token
+    each_token: ClassVar[bool] = True
 
     def check(self, model: keras.Model, spec: dict, labels: Sequence[str]) -> None:
         """Raises ValueError unless the network gives one number per tag, or per pair of tags, at each token."""

@@ -60,8 +60,6 @@ class Task(ABC):
 
     In all methods `source` is the source of the data (see `zoo.data.Source`), which also has the attributes that the
     task `wants`, and `model` is a network that passed `check`.
-
-    A task may have `each_token`, true if each token of a text has a class: `finetune` then gives BERT such a head.
     """
 
     monitors: ClassVar[dict[str, Literal["min", "max"]]]
@@ -74,6 +72,8 @@ class Task(ABC):
     """Names of the attributes and methods that it needs of the data beyond those of every source."""
     Ask: ClassVar[type]
     """The frozen record of the flags that the verb has for this task."""
+    each_token: ClassVar[bool] = False
+    """Whether each token of a text has a class, for which a network that is fine-tuned needs such a head."""
 
     @abstractmethod
     def check(self, model: keras.Model, spec: dict, labels: Sequence[str]) -> None:

@@ -130,7 +130,8 @@ class WordVectors(Task):
         Returns:
             loss (nats a true pair with its false ones), pairs, words (with a vector), width, baselines, nearest (of a
             few frequent words), and as far as there are files of them: analogies (the share that is right),
-            analogies_asked, analogies_by_section, and for each file of pairs its name with _rho and _pairs.
+            analogies_asked (those whose words are all known), analogies_unknown (the others), analogies_by_section, and
+            for each file of pairs its name with _rho, _pairs and _unknown.
         """
         nats = pairs = 0.0
         for inputs, targets in source.load(split):
@@ -147,12 +148,17 @@ class WordVectors(Task):
         }
         for path in similarity.files_of(self.analogies, [similarity.ANALOGIES]):
             sections = similarity.measure_analogies(path, units, source.words)
-            asked = sum(section["asked"] for section in sections)
-            right = sum(section["right"] for section in sections) / asked if asked else None
-            report |= {"analogies": right, "analogies_asked": asked, "analogies_by_section": sections}
+            right, asked, unknown = (sum(one[what] for one in sections) for what in ("right", "asked", "unknown"))
+            report |= {"analogies": right / asked if asked else None, "analogies_asked": asked}
+            report |= {"analogies_unknown": unknown, "analogies_by_section": sections}
         for path in similarity.files_of(self.pairs, similarity.PAIRS):
             found = similarity.measure_pairs(path, units, source.words)
-            report |= {f"{found['file']}_rho": found["rho"], f"{found['file']}_pairs": found["asked"]}
+            name = found["file"]
+            report |= {
+                f"{name}_rho": found["rho"],
+                f"{name}_pairs": found["asked"],
+                f"{name}_unknown": found["unknown"],
+            }
         return report
 
     def table(self, report: dict) -> str:
@@ -162,13 +168,16 @@ class WordVectors(Task):
             *compared(report["baselines"], report, self.monitors),
         ]
         rhos = [name.removesuffix("_rho") for name in report if name.endswith("_rho")]
-        lines += [
-            f"{name:18}  Spearman's rho {shown(report[f'{name}_rho'], '.4f')}, {report[f'{name}_pairs']:,} known pairs"
-            for name in rhos
-        ]
+        for name in rhos:
+            rho, known, unknown = (report[f"{name}_{what}"] for what in ("rho", "pairs", "unknown"))
+            said = (
+                lacking(known, unknown, "pairs") if rho is None else f"Spearman's rho {rho:.4f}, {known:,} known pairs"
+            )
+            lines.append(f"{name:18}  {said}")
         if "analogies" in report:
-            said = shown(report["analogies"], ".2%")
-            lines += [f"analogies           {said} of {report['analogies_asked']:,} are right, by section:"]
+            known, unknown = report["analogies_asked"], report["analogies_unknown"]
+            said = f"{report['analogies']:.2%} of {known:,} are right, by section:" if known else ""
+            lines.append(f"{'analogies':18}  {said or lacking(known, unknown, 'analogies')}")
             lines += [
                 f"  {section['section']:30} {section['right'] / section['asked']:8.2%} of {section['asked']:,}"
                 for section in report["analogies_by_section"]
@@ -247,6 +256,9 @@ def near_words(units: np.ndarray, source) -> tuple[list[str], list[str]]:
     return [source.words[number] for number in numbers], lines
 
 
-def shown(value: float | None, form: str) -> str:
-    """A number in that form; unknown if there is none."""
-    return "unknown" if value is None else format(value, form)
+def lacking(known: int, unknown: int, what: str) -> str:
+    """Says that too few of the analogies or pairs consist of words that have a vector, and what to do."""
+    return (
+        f"not measured: of {known + unknown:,} {what}, {known:,} are of words that all have a vector; train on more "
+        f"text, or give --task.{what} FILE with words of yours"
+    )

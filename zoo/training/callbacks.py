@@ -53,8 +53,7 @@ class KeepBest(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         if self.stopping is None or self.stopping.best_epoch == epoch:
             model = without_heads(self.model)
-            files = getattr(self.method, "files", None)  # which a method need not have
-            for name, content in files(model).items() if files else ():
+            for name, content in self.method.files(model).items():
                 with replacing(self.run.path / name) as part:
                     part.write_bytes(content)
             with replacing(self.run.path / "model.keras") as part:

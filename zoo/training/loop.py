@@ -217,7 +217,7 @@ def named_by(source: Source, leaves: dict) -> dict:
 
 def describe(recipe: Recipe, model: keras.Model, precision: str, command: str | None, logs: Path) -> dict:
     """What a new run in the folder `logs` stores in run.json."""
-    source, understood = recipe.data, getattr(recipe.method, "understood", None)  # which a method need not have
+    source = recipe.data
     return {
         "recipe": recipe.record(),
         "id": recipe.id(logs),
@@ -225,7 +225,7 @@ def describe(recipe: Recipe, model: keras.Model, precision: str, command: str | 
         "logs": os.path.abspath(logs),
         "title": source.title,
         "summary": source.summary,
-        "understood": [*source.understood, *(understood(model) if understood else ())],
+        "understood": [*source.understood, *recipe.method.understood(model)],
         "precision": precision,
         "spec": source.spec,
         "labels": list(source.labels),

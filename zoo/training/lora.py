@@ -11,7 +11,6 @@ Checked against: the formula in numpy.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Iterator
@@ -24,12 +23,11 @@ from keras import ops
 from safetensors import SafetensorError, safe_open
 
 from zoo.errors import UserError
+from zoo.training.body import ADAPTERS, HEAD, digest_of
 from zoo.training.method import Method
 from zoo.training.optimizer import Optimizer
 
-HEAD = "logits"  # the layer that is new, and learns as a whole
 ADAPTED = (keras.layers.Dense, keras.layers.EinsumDense, keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
-PARTS = ("lora_kernel_a", "lora_kernel_b")
 FILE, ABOUT = "adapter.safetensors", "zoo"  # what its metadata are called
 SHOWN = 12  # names of layers in a message, at most
 
@@ -66,7 +64,7 @@ class Lora(Method):
             if isinstance(layer, keras.layers.BatchNormalization):
                 layer.trainable = False
         for weight in model.weights:
-            weight.trainable = weight.trainable and (weight.name in PARTS or id(weight) in head)
+            weight.trainable = weight.trainable and (weight.name in ADAPTERS or id(weight) in head)
         return model
 
     def optimizer(self, settings: Optimizer, model: keras.Model, *, steps: int, epochs: int) -> keras.Optimizer:
@@ -81,7 +79,7 @@ class Lora(Method):
         """A copy in the form that it had before, with A B added to the kernels in float32."""
         merged = {id(kernel): kernel + scale * ops.matmul(a, b) for kernel, a, b, scale in adapters(model)}
         copy = keras.models.clone_model(model, clone_function=plain)
-        copy.set_weights([merged.get(id(w), w) for w in model.weights if w.name not in PARTS])
+        copy.set_weights([merged.get(id(w), w) for w in model.weights if w.name not in ADAPTERS])
         return copy
 
     def files(self, model: keras.Model) -> dict[str, bytes]:
@@ -96,7 +94,7 @@ class Lora(Method):
         names = list(dict.fromkeys(layer.name for layer in model._flatten_layers() if is_adapted(layer)))
         more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
         count, trained = len(list(adapters(model))), size(model.trainable_weights)
-        whole = size(weight for weight in model.weights if weight.name not in PARTS)
+        whole = size(weight for weight in model.weights if weight.name not in ADAPTERS)
         return [
             f"LoRA of rank {self.rank} in {count} layers ({', '.join(names[:SHOWN])}{more}): {trained:,} weights are "
             f"trained, the head's among them, {100 * trained / whole:.2g} % of the network's {whole:,}"
@@ -159,16 +157,6 @@ def size(weights) -> int:
     return sum(math.prod(weight.shape) for weight in weights)
 
 
-def digest_of(model: keras.Model) -> str:
-    """Twelve hexadecimal digits that change with any weight below the head, A and B aside."""
-    digest = hashlib.sha256()
-    for layer in model.layers:
-        for weight in layer.weights if layer.name != HEAD else ():
-            if weight.name not in PARTS:
-                digest.update(ops.convert_to_numpy(weight).tobytes())
-    return digest.hexdigest()[:12]
-
-
 def load_adapter(model: keras.Model, path: Path | str) -> keras.Model:
     """The network with what an adapter learned: A B added to its kernels, and the head's weights.
 
@@ -189,7 +177,7 @@ def load_adapter(model: keras.Model, path: Path | str) -> keras.Model:
         raise UserError(f"{path} is no adapter that fit wrote ({error})") from error
     if base != digest_of(model):
         raise UserError(f"{path} was trained on other weights: give the network on which it was fine-tuned")
-    heads = {name: array.shape for name, array in arrays.items() if name.rpartition("/")[2] not in PARTS}
+    heads = {name: array.shape for name, array in arrays.items() if name.rpartition("/")[2] not in ADAPTERS}
     ours = {name: tuple(weights[name].shape) for name in heads if name in weights}
     if ours != heads:
         raise UserError(
@@ -197,9 +185,9 @@ def load_adapter(model: keras.Model, path: Path | str) -> keras.Model:
         )
     for name, array in arrays.items():
         above, _, part = name.rpartition("/")
-        if part == PARTS[0]:
+        if part == ADAPTERS[0]:
             kernel = weights[f"{above}/kernel"]
-            kernel.assign_add(scale * ops.matmul(array, arrays[f"{above}/{PARTS[1]}"]))
+            kernel.assign_add(scale * ops.matmul(array, arrays[f"{above}/{ADAPTERS[1]}"]))
     for name in heads:
         weights[name].assign(arrays[name])
     return model

@@ -14,10 +14,6 @@ class Method(ABC):
     """A frozen record that adapts the network, the optimizer and the callbacks, and finalises the trained network.
 
     It is a field of the recipe, and its own fields are flags, `--method.NAME`.
-
-    A method may have two methods more, of a wrapped network. `understood(model)`: sentences on what is trained, which
-    `fit` prints before it trains. `files(model)`: the content, as bytes, of files that a run keeps beside its network,
-    by name; they are written whenever the network is.
     """
 
     @abstractmethod
@@ -46,6 +42,14 @@ class Method(ABC):
     @abstractmethod
     def finish(self, model: keras.Model) -> keras.Model:
         """The network to save, without the parts that only training needs."""
+
+    def understood(self, model: keras.Model) -> list[str]:
+        """What is trained of a wrapped network, a sentence each, which `fit` prints before it trains."""
+        return []
+
+    def files(self, model: keras.Model) -> dict[str, bytes]:
+        """Files that a run keeps beside its network, by name; they are written whenever the wrapped network is."""
+        return {}
 
 
 @dataclass(frozen=True)

@@ -120,7 +120,7 @@ def in_one_pass(kind: type[keras.Optimizer]) -> type[keras.Optimizer]:
             update = tf.function(update, jit_compile=True, autograph=False) if large else update
             update(gradient)
 
-    InOnePass.__name__ = kind.__name__
+    InOnePass.__name__, InOnePass.__module__ = kind.__name__, kind.__module__  # by which Keras finds it again
     return InOnePass
 
 

@@ -7,6 +7,7 @@ from itertools import chain
 
 import keras
 
+from zoo.training.body import HEAD
 from zoo.training.method import Method
 from zoo.training.optimizer import UNDECAYED, Optimizer
 
@@ -37,7 +38,7 @@ class Thaw(Method):
         Raises:
             ValueError: it has no new head that could learn while the body is frozen.
         """
-        if self.frozen and "logits" not in [layer.name for layer in model.layers]:
+        if self.frozen and HEAD not in [layer.name for layer in model.layers]:
             raise ValueError(
                 f"its head is none of its own, so nothing would learn in the first {self.frozen} epochs: give "
                 "--method.frozen 0, or another --method"
@@ -65,7 +66,7 @@ class Thaw(Method):
 
     def parts(self, model: keras.Model) -> list[list[keras.Layer]]:
         """The body's layers that have weights, in groups of about equal size, the topmost group first."""
-        body = [layer for layer in model.layers if layer.weights and layer.name != "logits"]
+        body = [layer for layer in model.layers if layer.weights and layer.name != HEAD]
         count = min(self.groups, len(body))
         return [body[len(body) * at // count : len(body) * (at + 1) // count] for at in reversed(range(count))]
 
