@@ -117,9 +117,10 @@ def recipe_for(
         method = METHODS[method or ("thaw" if new and not usual.whole else "whole")]()
     rate = RATE_OF_WHOLE if weights is None and not usual.whole else RATE_OF_LARGE
     rate = rate if isinstance(method, Whole) else RATE
+    each = {"each": True} if task.each_token else {}  # so that the ids of other recipes stay
     return Recipe(
         name=f"finetuned-{name}",
-        model=partial(transferred, base=base, weights=weights, digest=digest_of(model), each=task.each_token),
+        model=partial(transferred, base=base, weights=weights, digest=digest_of(model), **each),
         data=data,
         task=task,
         method=method,
