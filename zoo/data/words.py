@@ -103,7 +103,7 @@ class Words(Source):
         """What was read, a sentence each."""
         named = " ".join(self.words[1 : 1 + SHOWN])
         left = (f"{1 - self.count(split) / max(1, self.total(split)):.2%} of {split}" for split in self.splits)
-        return [
+        said = [
             counted(self),
             f"{len(self.words) - 1:,} different words, lower-cased, the most frequent {named}",
             f"left out, because they occur fewer than {self.minimum} times in training or are not among the "
@@ -111,6 +111,13 @@ class Words(Source):
             f"{np.count_nonzero(self.numbers('train') == 0) + 1:,} paragraphs, beyond which no window reaches",
             f"an epoch has about {self.epoch_size:,} words, once the frequent ones are thinned out",
         ]
+        if self.batch > max(CHUNK, len(self.words)):
+            times, fewer = self.batch // len(self.words), CHUNK * max(1, len(self.words) // CHUNK)
+            said.append(
+                f"so few words that each is in a batch of {self.batch} about {times} times, and its changes add up: if "
+                f"the loss grows, give --data.batch {fewer}"
+            )
+        return said
 
     @property
     def spec(self) -> dict:
