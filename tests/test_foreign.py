@@ -92,6 +92,25 @@ def test_a_record_that_does_not_go_with_its_network(spec, copy, zoo_here):
     assert_complaint(zoo_here("predict", copy, copy / "test.png", copy / "run.json"), "does not go with its run.json")
 
 
+@pytest.mark.parametrize("files", [None, ["x"], {"../x": "0"}, {"a\\b": "0"}, {"..": "0"}, {"": "0"}, {"x": 7}])
+def test_names_of_files_that_are_none(files, copy, zoo_here):
+    record = json.loads((copy / "run.json").read_text())
+    (copy / "run.json").write_text(json.dumps(record | {"files": files}))
+    with pytest.raises(UserError, match="is damaged: its recipe, data, files or labels are not what fit writes"):
+        opened(copy)
+
+
+def test_a_file_that_is_missing_or_of_another_time(copy):
+    record = json.loads((copy / "run.json").read_text())
+    for name, words in (("my words.txt", "my words.txt is missing or is no text"), ("run.json", "is not the one that")):
+        (copy / "run.json").write_text(json.dumps(record | {"files": {name: "0" * 12}}))
+        with pytest.raises(UserError, match=words):
+            opened(copy)
+    del record["files"]  # as a run of an earlier version
+    (copy / "run.json").write_text(json.dumps(record))
+    assert opened(copy).source.labels == record["labels"]
+
+
 def test_parts_of_a_record_of_the_wrong_type(copy, zoo_here):
     record = json.loads((copy / "run.json").read_text())
     (copy / "run.json").write_text(json.dumps(record | {"spec": {"input_shape": [8, True, 1], "classes": 10}}))

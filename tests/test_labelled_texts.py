@@ -21,6 +21,7 @@ from zoo.data import Texts
 from zoo.data.folds import in_fold
 from zoo.data.nbsvm import grams, log_count_ratio, matrix, nbsvm
 from zoo.data.rotten_tomatoes import RottenTomatoes
+from zoo.data.source import knowing
 from zoo.data.text_lines import TextLines
 from zoo.data.tokens import encode, learn, out_of_vocabulary
 from zoo.data.vectors import read_vectors
@@ -29,6 +30,7 @@ from zoo.evaluate import evaluate
 from zoo.fit import fit
 from zoo.models import textcnn
 from zoo.models.textcnn import VARIANTS
+from zoo.opened import opened
 from zoo.recipes import RECIPES
 from zoo.tasks import Classification
 from zoo.training import Optimizer, Recipe
@@ -311,6 +313,15 @@ def test_it_is_measured_on_other_texts(run, zoo_here, tmp_path):
             evaluate(run, file=path)
 
 
+def test_a_fold_is_not_said_of_other_texts(run, tmp_path):
+    data = replace(opened(run).source, fold=0, folder=tmp_path / "texts", file=None)
+    (tmp_path / "texts" / "good").mkdir(parents=True)
+    (tmp_path / "texts" / "good" / "1.txt").write_text("It is great", encoding="utf-8")
+    other, said = knowing(data, labels=["bad", "good"]).other({}, {"digest": ""})
+    assert (other.selection, other.count("all"), other.labels) == ({}, 1, ["bad", "good"])
+    assert said.endswith("all 1 texts of texts that have a label are measured; none of bad")
+
+
 def test_another_tokenizer_is_noticed(run, zoo_here, tmp_path):
     """One of the same size, which would give each word the vector of another."""
     other = shutil.copytree(run.path, tmp_path / run.path.name)
@@ -321,7 +332,9 @@ def test_another_tokenizer_is_noticed(run, zoo_here, tmp_path):
     complaint = "tokenizer.json is not the one that the run was trained with: restore it, or train it again"
     assert_complaint(zoo_here("predict", other, "--text", "It is great"), complaint)
     (other / "tokenizer.json").unlink()
-    assert_complaint(zoo_here("predict", other, "--text", "It is great"), "tokenizer.json is missing: restore it, or")
+    assert_complaint(
+        zoo_here("predict", other, "--text", "It is great"), "tokenizer.json is missing or is no text: restore it, or"
+    )
 
 
 @pytest.mark.parametrize("given", [{"text": "txt"}, {"label": "txt"}])

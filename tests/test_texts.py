@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from conftest import assert_complaint
 
-from zoo.data import Texts
+from zoo.data import Pairs, Spans, Tags, Text, Texts
 from zoo.data.labelled import read_labelled
 from zoo.data.languages import LANGUAGES, names
 from zoo.errors import UserError
@@ -240,6 +240,16 @@ def test_whole_path_with_ones_own(tmp_path):
     assert evaluate(run)["examples"] == 6
     (answer,) = predict(run, ["win 5 prizes"])
     assert answer["top"][0]["label"] in ("ham", "spam")
+
+
+@pytest.mark.parametrize("kind", [Text, Texts, Pairs, Spans, Tags])
+def test_what_is_read_is_forgotten_and_how_is_kept(kind, tmp_path):
+    """In a source beside another, which reads other texts in the same way."""
+    set_to = {"windows": 3, "text": "a", "label": "b", "fold": 1, "source": "x", "target": "y", "token": 2, "tag": 3}
+    given = {name: set_to.get(name, tmp_path / name) for name in kind.which}
+    given |= {"folder": None} if "folder" in given else {}
+    beside = kind(**given, batch=8).beside(tmp_path, {})
+    assert beside == kind(batch=8, tokenizer=tmp_path / "tokenizer.json")
 
 
 def test_half_of_a_letter_is_named(tmp_path):

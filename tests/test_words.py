@@ -213,6 +213,8 @@ def test_what_no_word_is_known_of_is_said(run, tmp_path):
     alike = tmp_path / "alike.tsv"
     alike.write_text("man\tboy\t9\nman\tking\t9\nman\tqueen\t9\n")
     assert similarity.measure_pairs(alike, UNITS, WORDS)["rho"] is None
+    same = report | {"pairs_rho": None, "pairs_pairs": 3, "pairs_unknown": 0}
+    assert "pairs               not measured: the 3 known pairs are all alike" in task.table(same)
 
 
 def test_files_of_a_run(run):

@@ -16,7 +16,7 @@ from zoo.errors import UserError, printable
 from zoo.fit import Options as FitOptions
 from zoo.fit import fit, summary
 from zoo.opened import Opened, check_is_run, opened, places_of
-from zoo.pretrained import ENCODERS, IMAGENET, family_of
+from zoo.pretrained import ENCODERS, IMAGENET, module_of
 from zoo.recipes import RECIPES
 from zoo.transfer import transferred
 
@@ -140,8 +140,8 @@ def from_run(base: Path, like: Recipe | None, source: Source | None, task: Task 
     more = sorted(found.spec.keys() - inspect.signature(transferred).parameters.keys())
     if more:
         raise UserError(
-            f"{base} holds a network that also takes {', '.join(more)} from its data, which cannot be fine-tuned: only "
-            f"those of one input that end in a layer called logits can; {instead(found)}"
+            f"{base} holds a network that also takes {', '.join(more)} from its data, which cannot be fine-tuned: "
+            f"{instead(found)}"
         )
     check_reads(base, found.source.kind, like)
     data, task = data_for(like, found.source, base, found.spec), found.task.tuned() if like is None else like.task
@@ -152,11 +152,11 @@ def instead(found: Opened) -> str:
     """What to do with new data for which a network cannot be fine-tuned."""
     name = found.run.record["recipe"]["name"]
     name = name if name in RECIPES else "RECIPE"
-    data = f"--data.{places_of(found.source)[0]} ..."
+    data = "".join(f" --data.{place} ..." for place in places_of(found.source)[:1])
     begin = next(iter(ENCODERS))
-    said = f"train one on the new data, python -m zoo.fit {name} {data}"
-    if found.source.kind == family_of(begin, "hub").READS.kind and "classes" in found.spec:
-        said += f", or begin with published weights, python -m zoo.finetune {begin} --weights hub --like {name} {data}"
+    said = f"train one on the new data, python -m zoo.fit {name}{data}"
+    if found.source.kind == module_of(begin, "hub").READS.kind and "classes" in found.spec:
+        said += f", or begin with published weights, python -m zoo.finetune {begin} --weights hub --like {name}{data}"
     return said
 
 
@@ -168,7 +168,7 @@ def from_weights(base: str, weights: Path | str, like: Recipe | None) -> tuple:
     """
     from zoo.tasks import Classification
 
-    family = family_of(base, str(weights))
+    family = module_of(base, str(weights))
     check_reads(base, family.READS.kind, like)
     model, source = family.base(base, weights)
     data = data_for(like, source, Path(base), {"input_shape": model.input_shape[1:]})

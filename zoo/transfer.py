@@ -9,7 +9,7 @@ import tyro
 
 from zoo.errors import UserError
 from zoo.opened import check_is_run
-from zoo.pretrained import family_of
+from zoo.pretrained import module_of
 
 if TYPE_CHECKING:
     import keras
@@ -57,14 +57,16 @@ def transferred(
     trained = load(base, weights, tuple(input_shape[:2]) if input_shape else None)
     if digest and digest != digest_of(trained):
         raise UserError(f"{base} has changed since this run was started: type the command again when it is trained")
-    names = [] if vocabulary is None else [layer.name for layer in trained.layers]
-    known = trained.get_layer("tokens").input_dim if "tokens" in names else vocabulary
+    goes_on, known = classes is None, vocabulary
+    if vocabulary is not None and "tokens" in [layer.name for layer in trained.layers]:
+        known = trained.get_layer("tokens").input_dim
+    elif goes_on and len(trained.output_shape) == 3:  # it has several tables of tokens, and predicts one at each place
+        known = trained.output_shape[-1]
     if known != vocabulary:
         raise ValueError(
             f"the tokenizer knows {vocabulary} tokens, but {base} was trained on {known}: give its own, or leave out "
             "--data.tokenizer"
         )
-    goes_on = classes is None
     if goes_on and trained.output_shape[-1] != vocabulary:
         raise ValueError(f"{base} tells classes apart, and predicts no tokens: give --like a recipe for classes")
     trained = trained if goes_on else with_head(trained, base, each)
@@ -128,7 +130,7 @@ def load(base: Path | str, weights: Path | str | None, size: tuple[int, int] | N
         UserError: there is none.
     """
     if weights is not None:
-        return family_of(str(base), str(weights)).base(str(base), str(weights), size)[0]
+        return module_of(str(base), str(weights)).base(str(base), str(weights), size)[0]
     from zoo.training import runs
 
     check_is_run(Path(base))

@@ -40,7 +40,7 @@ class Source(ABC):
     """What one input is called, such as picture."""
     Inputs: ClassVar[type]
     """How users give inputs to a trained network: `zoo.data.inputs.Files` or `Lines`."""
-    usage: ClassVar[str]
+    usage: str
     """The inputs in a command line for users to type, such as PICTURE..."""
 
     @property

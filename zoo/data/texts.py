@@ -176,10 +176,6 @@ class Texts(Tokenized):
         parts = self.arrays(split) if right is None else (*self.arrays(split), right)
         return hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()[:12]
 
-    def files(self) -> dict[str, str]:
-        """The file that a run keeps: the tokenizer."""
-        return {TOKENIZER: self.codec.to_str()}
-
     def of_run(self, folder: Path, labels: Sequence[str]) -> Texts:
         """This source with the tokenizer in the run's folder and the run's labels."""
         return knowing(replace(self, tokenizer=folder / TOKENIZER, vectors=None), labels=list(labels))
@@ -197,6 +193,11 @@ class Texts(Tokenized):
         unknown = out_of_vocabulary(self.codec, given)
         about = {"unknown": unknown} if unknown else {}
         return self.filled(tokens), about | ({"cut": len(tokens)} if len(tokens) > self.length else {})
+
+    def other(self, spec: dict, then: dict) -> tuple[Texts, str] | None:
+        """See `zoo.data.Source`; other texts are measured as a whole, and not in folds."""
+        found = super().other(spec, then)
+        return found and (knowing(replace(self, fold=None), labels=self.labels), found[1])
 
     @property
     def is_own(self) -> bool:

@@ -20,12 +20,14 @@ TOKENIZER = "tokenizer.json"  # file in a run's folder that holds the tokenizer
 
 
 class Tokenized(Source):
-    """A source whose fields are at least these: a name or a file, and a tokenizer."""
+    """A source with at least these fields."""
 
     name: str
     """Of a TFDS data set."""
     file: Path | None
     """The user's own texts instead."""
+    directory: Path | None
+    """Where TFDS stores data."""
     tokenizer: Path | None
     """A tokenizer.json to use instead of learning one from the training split."""
     which: ClassVar[tuple[str, ...]] = ("name", "file", "directory")

@@ -84,7 +84,8 @@ class Words(Source):
         """The sum that everybody knows, or else a word that has a vector: a frequent one that is not thinned out."""
         if all(word in self.place for word in SUM.split()[::2]):
             return f'--text "{SUM}"'
-        words = [word for word in self.words[1:] if word.isalpha()] or [*{*self.words[1:]} - {"+", "-"}]
+        known = [word for word in self.words[1:] if word not in "+-"]
+        words = [word for word in known if word.isalpha()] or known
         plain = (word for word in words if self.kept[self.place[word]] >= 1)
         return f"--text {shlex.quote(next(plain, words[0]))}"
 

@@ -20,7 +20,7 @@ def of_pictures(name: str, weights: str) -> bool:
     return name in IMAGENET or weights == "imagenet" or weights.endswith((".h5", ".hdf5"))
 
 
-def family_of(name: str, weights: str):
+def module_of(name: str, weights: str):
     """The module of a published network that is to be fine-tuned.
 
     It has READS, the kind of data that such networks read, and `base(name, weights, size)`: the network with a new

@@ -25,7 +25,8 @@ from zoo.errors import UserError, nearest
 from zoo.models import inception_v3, resnet, vgg, xception
 from zoo.pretrained.graphs import in_words, move_weights
 
-READS, CLASSES = Images, 1000  # of ImageNet
+READS = Images
+CLASSES = 1000  # of ImageNet
 SERVER = "https://storage.googleapis.com"  # from which keras.applications downloads
 PATIENCE = 20  # timeout in seconds of the download
 

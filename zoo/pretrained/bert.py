@@ -30,7 +30,8 @@ from zoo.pretrained.folder import (
     read_json,
 )
 
-READS, LENGTH = Masked, 128  # tokens to read of each text, if the network can
+READS = Masked
+LENGTH = 128  # tokens to read of each text, if the network can
 FEWER = 0.01  # share of the embedding's rows that no token needs to have: some are padded to a round number
 # What is plausible of each size, from the least to the most.
 SIZES = {

@@ -63,7 +63,8 @@ class Task(ABC):
     """
 
     monitors: ClassVar[dict[str, Literal["min", "max"]]]
-    """The values that can decide which epoch is best, val_loss or val_ and the name of a metric, and which way."""
+    """The values that can decide which epoch is best, val_loss or val_ and the name of a metric, and which way. The
+    last is what the network is for."""
     verb: ClassVar[Literal["predict", "generate"]]
     """The verb for a trained network: predict, for given inputs, or generate, to make something new."""
     usage: ClassVar[str]

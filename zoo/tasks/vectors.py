@@ -170,9 +170,12 @@ class WordVectors(Task):
         rhos = [name.removesuffix("_rho") for name in report if name.endswith("_rho")]
         for name in rhos:
             rho, known, unknown = (report[f"{name}_{what}"] for what in ("rho", "pairs", "unknown"))
-            said = (
-                lacking(known, unknown, "pairs") if rho is None else f"Spearman's rho {rho:.4f}, {known:,} known pairs"
-            )
+            if rho is not None:
+                said = f"Spearman's rho {rho:.4f}, {known:,} known pairs"
+            elif known > 2:
+                said = f"not measured: the {known:,} known pairs are all alike"
+            else:
+                said = lacking(known, unknown, "pairs")
             lines.append(f"{name:18}  {said}")
         if "analogies" in report:
             known, unknown = report["analogies_asked"], report["analogies_unknown"]

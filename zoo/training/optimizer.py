@@ -11,7 +11,7 @@ from keras.optimizers import schedules
 
 # No weight decay for variables with one of these in their names; embeddings of tokens and positions are decayed.
 UNDECAYED = ["bias", "gamma", "beta", "scale"]
-LARGE = 2**18  # weights of a variable from which on compiling its update pays
+LARGE = 2**18  # weights of a variable, 1 MB: smaller ones stay in the cache of a core between operations
 NO_MATRICES = ["logits", "auxiliary[0-9]+/", "tokens/", "positions/"]  # output layers and embeddings: Adam, not Muon
 
 
@@ -105,23 +105,41 @@ class Optimizer:
 
 
 def in_one_pass(kind: type[keras.Optimizer]) -> type[keras.Optimizer]:
-    """A subclass that compiles the updates of large variables.
+    """A subclass that adds up the gradients of a token before it updates, and compiles the updates of large variables.
 
-    Keras' update is ten small operations, each of which takes a variable from memory and back. A table of a vocabulary
-    does not fit into the cache, so that they took as long as what they wait for.
+    Keras' update is ten small operations, each of which takes a variable from memory and back, since a large one does
+    not fit into the cache.
     """
 
     class InOnePass(kind):
+        """The same updates, those of a large variable in one pass through memory."""
+
+        def apply(self, grads, trainable_variables=None):
+            """Updates all variables."""
+            super().apply(list(map(whole, grads)), trainable_variables)
+
         def update_step(self, gradient, variable, learning_rate):
+            """Updates one variable."""
+
             def update(gradient):
                 kind.update_step(self, gradient, variable, learning_rate)
 
-            large = math.prod(variable.shape) >= LARGE
-            update = tf.function(update, jit_compile=True, autograph=False) if large else update
-            update(gradient)
+            if math.prod(variable.shape) < LARGE or tf.executing_eagerly():  # compiling takes longer than one update
+                update(gradient)
+            else:
+                tf.function(update, jit_compile=True, autograph=False)(gradient)
 
     InOnePass.__name__, InOnePass.__module__ = kind.__name__, kind.__module__  # by which Keras finds it again
     return InOnePass
+
+
+def whole(gradient: tf.Tensor | tf.IndexedSlices | None) -> tf.Tensor | None:
+    """The gradient of a whole table, in which those of a token that occurs several times are added up.
+
+    Of an embedding TensorFlow keeps them apart, and Keras squares each of them instead of their sum: Adam and RMSprop
+    then move frequent tokens too little, and the norm for clipping is another.
+    """
+    return tf.convert_to_tensor(gradient) if isinstance(gradient, tf.IndexedSlices) else gradient
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -141,6 +159,10 @@ class Muon(keras.optimizers.Muon):
             # A depthwise kernel (height, width, channels, 1) is one filter per channel, not a matrix.
             return variable.shape[-1] == 1
         return len(variable.shape) != 2 or super()._should_use_adamw(variable)
+
+    def apply(self, grads, trainable_variables=None):
+        """Updates all variables."""
+        super().apply(list(map(whole, grads)), trainable_variables)
 
     def update_step(self, gradient, variable, learning_rate):
         """Updates one variable."""

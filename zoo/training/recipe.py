@@ -65,7 +65,7 @@ class Recipe:
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16", "auto"] = "float32"
     """Precision of the computation; weights and logits stay float32. auto: whichever suits the device."""
     xla: Literal["auto", "on", "off"] = "auto"
-    """Whether to compile with XLA; auto: only on a GPU."""
+    """Whether to compile with XLA; auto: only on a GPU. Updates of large tables are compiled in any case."""
     seed: int = 0
     """Seed of the initial weights, the order of the data, augmentation and dropout."""
     loss: Annotated[keras.Loss | types.FunctionType | None, tyro.conf.Suppress] = None

@@ -13,7 +13,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import BinaryIO
 
 import filelock
@@ -31,7 +31,6 @@ FORMAT = 1  # of a run's files; other formats are refused
 RECORD = {"recipe", "id", "command", "precision", "spec", "labels", "data", "machine", "versions", "commit"}
 DATA = {"train", "validation", "test", "digest"}
 SUMMARY = {"epochs", "steps", "seconds", "best"}
-FILE = re.compile(r"\w[\w.-]*")  # a text file in a run's folder
 SCOPE = re.compile(r"[A-Za-z0-9_.\\/>-]+")  # a name under which TensorFlow runs operations
 
 
@@ -136,7 +135,7 @@ def open_for_reading(path: Path) -> Run:
     if found != FORMAT:
         raise UserError(f"{path} was made by another version of zoo (format {found}, this one reads {FORMAT})")
     if not is_record(record):
-        raise UserError(f"{path / 'run.json'} is damaged: its recipe, data or labels are not what fit writes")
+        raise UserError(f"{path / 'run.json'} is damaged: its recipe, data, files or labels are not what fit writes")
     return run
 
 
@@ -196,7 +195,10 @@ def is_record(record: dict) -> bool:
 
 def is_names(files) -> bool:
     """Whether `files` are digests by names of files in the run's folder."""
-    return isinstance(files, dict) and all(isinstance(x, str) and FILE.fullmatch(name) for name, x in files.items())
+    return isinstance(files, dict) and all(
+        isinstance(digest, str) and name not in ("", "..") and name == PureWindowsPath(name).name
+        for name, digest in files.items()
+    )
 
 
 def is_finite(array: np.ndarray) -> bool:
@@ -293,7 +295,7 @@ def check_files(run: Run) -> None:
     for name, digest in run.record.get("files", {}).items():  # earlier versions did not record it
         text = kept(run.path / name)
         if text is None or digests({name: text}) != {name: digest}:
-            what = "is missing" if text is None else "is not the one that the run was trained with"
+            what = "is missing or is no text" if text is None else "is not the one that the run was trained with"
             raise UserError(f"{run.path / name} {what}: restore it, or {run.how_to_go_on('--fresh')}")
 
 
