@@ -298,12 +298,16 @@ def test_it_is_measured_on_other_texts(run, zoo_here, tmp_path):
     assert [baseline["name"] for baseline in report["baselines"]] == ["always good (the most frequent class)"]
     done = zoo_here("evaluate", run.path, "--data.file", path)
     assert "other data than the run was trained on" in done.stdout, done.stderr
-    assert "all 2 texts of other.csv that have a label are measured; none of bad" in done.stdout
+    assert "all 2 texts of other.csv that have a label are measured; none of bad; texts from the column" in done.stdout
+    assert "; left out, without text: 1; left out, without label: 1\n" in done.stdout
+    (tmp_path / "texts" / "good").mkdir(parents=True)
+    (tmp_path / "texts" / "good" / "1.txt").write_text("It is great", encoding="utf-8")
+    assert evaluate(run, folder=tmp_path / "texts")["examples"] == 1
     assert list(run.path.glob("other-*-predictions.csv")) and not (run.path / "test.json").exists()
     for text, words in (
         (
             "body,kind\nIt is great,good\nIt is dull,Bad\n",
-            "labels that are no class of the run: Bad; it knows bad, good",
+            "labels that are no class of the run: Bad; it knows bad, good: write 'bad' for 'Bad'",
         ),
         ("words,kind\nIt is great,good\n", "has no column 'body': call it as in training; there are 'words', 'kind'"),
         ("body,kind\n,good\n", "has no text with a label"),

@@ -190,10 +190,12 @@ def located(source: Source, run: Run, given: Mapping[str, Path | str]) -> Source
     strange = [name for name in given if name not in known]
     if strange:
         raise UserError(f"{strange[0]} is no place of {run.path}'s data: these are {', '.join(known) or 'at none'}")
-    moved, logs = dict(given), run.record.get("logs")
+    either = getattr(source, "alternatives", ())  # no part of the contract
+    either = either if set(either) & set(given) else ()
+    moved, logs = dict.fromkeys(either) | dict(given), run.record.get("logs")
     for name in known:
         then = getattr(source, name)
-        if name not in given and then is not None and isinstance(logs, str) and not os.path.exists(then):
+        if name not in moved and then is not None and isinstance(logs, str) and not os.path.exists(then):
             with contextlib.suppress(ValueError):  # it is on another drive of Windows
                 now = os.path.join(run.path.parent, os.path.relpath(then, logs))
                 moved |= {name: Path(os.path.normpath(now))} if os.path.exists(now) else {}

@@ -90,23 +90,25 @@ class TextSet:
             cache[split] = [text for text, _ in pairs], np.array([label for _, label in pairs], np.int64)
         return cache[split]
 
-    def whole(self, labels: list[str]) -> tuple[list[str], np.ndarray]:
-        """All of a user's own texts, whether or not one could train on them, with the numbers of these classes.
+    def whole(self, labels: list[str]) -> tuple[list[str], np.ndarray, list[str]]:
+        """All of a user's own texts, whether or not one could train on them, their classes, and how they were read.
 
         Raises:
             UserError: they cannot be read, or have other classes.
         """
-        rows, _ = read_rows(self.own, self.text, self.label, (None, None))
+        rows, notes = read_rows(self.own, self.text, self.label, (None, None))
         if not rows:
             raise UserError(f"{self.title} has no text with a label: there is nothing to measure")
         number = {label: place for place, label in enumerate(labels)}
         strange = sorted({label for _, label, _ in rows} - number.keys())
         if strange:
+            alike = [label for label in labels if label.casefold() == strange[0].casefold()]
+            mend = f": write {alike[0]!r} for {strange[0]!r}" if alike else ""
             raise UserError(
                 f"{self.title} has labels that are no class of the run: {', '.join(strange[:NAMED])}; it knows "
-                f"{', '.join(labels[:NAMED])}{' ...' * (len(labels) > NAMED)}"
+                f"{', '.join(labels[:NAMED])}{' ...' * (len(labels) > NAMED)}{mend}"
             )
-        return [text for text, _, _ in rows], np.array([number[label] for _, label, _ in rows], np.int64)
+        return [text for text, _, _ in rows], np.array([number[label] for _, label, _ in rows], np.int64), notes
 
     def right(self, split: str) -> np.ndarray | None:
         """Which classes are right for each text, (N, classes) bool; None if no text has several."""

@@ -65,6 +65,7 @@ class Texts(Tokenized):
 
     kind: ClassVar[str] = "text"
     Inputs: ClassVar[type] = TextLines
+    alternatives: ClassVar[tuple[str, ...]] = ("folder", "file")
     which: ClassVar[tuple[str, ...]] = (*Tokenized.which, "folder", "text", "label", "fold", "vectors")
     usage: ClassVar[str] = "--text TEXT"
 
@@ -207,10 +208,10 @@ class Texts(Tokenized):
     @property
     def whole(self) -> str:
         """What is measured, in words, if all of a user's texts are; with the classes of which there are none."""
-        labels = self._whole[1]
+        _, labels, notes = self._whole
         absent = [label for number, label in enumerate(self.labels) if number not in labels]
         lacks = f"; none of {', '.join(absent[:10])}{' ...' * (len(absent) > 10)}" if absent else ""
-        return f"all {len(labels):,} texts of {self.title} that have a label are measured{lacks}"
+        return "; ".join([f"all {len(labels):,} texts of {self.title} that have a label are measured{lacks}", *notes])
 
     def names(self, split: str) -> list[str]:
         """The texts of a split, each in a line."""
@@ -292,10 +293,10 @@ class Texts(Tokenized):
 
     def _stored(self, split: str) -> tuple[list[str], np.ndarray]:
         """The texts of the split, or all of a user's own, and their labels."""
-        return self._whole if split == "all" else self._set.stored(split)
+        return self._whole[:2] if split == "all" else self._set.stored(split)
 
     @cached_property
-    def _whole(self) -> tuple[list[str], np.ndarray]:
+    def _whole(self) -> tuple[list[str], np.ndarray, list[str]]:
         return self._set.whole(self.labels)
 
     def _read(self, split: str) -> tuple[list[list[int]], np.ndarray]:

@@ -1,6 +1,8 @@
 """Network builders, plain functions that return one uncompiled network, and what writes token by token with them."""
 
-import keras
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import zoo.backend  # first: it imports Keras without noise and configures it
 from zoo.models.alexnet import alexnet
@@ -25,6 +27,9 @@ from zoo.models.vit import vit
 from zoo.models.word2vec import word2vec
 from zoo.models.writer import Writer
 from zoo.models.xception import xception
+
+if TYPE_CHECKING:
+    import keras
 
 __all__ = [
     "TUNINGS",

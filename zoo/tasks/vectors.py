@@ -191,7 +191,7 @@ class WordVectors(Task):
             flags = " ".join(f"--task.{name.split()[0]} FILE" for name in missing)
             said = " and ".join(missing)
             lines.append(f"not measured, for want of a file: {said}; `pip install gensim` brings some, or give {flags}")
-        lines += ["", "nearest words"]
+        lines += ["", "nearest words"] if report["nearest"] else []
         return "\n".join(lines + [f"  {word:16} {near}" for word, near in report["nearest"].items()])
 
     def draw(self, report: dict, path: Path) -> None:
