@@ -230,7 +230,7 @@ def test_other_verbs_say_what_a_language_model_is_for(run, zoo_here, tmp_path):
     other.mkdir()
     for name in ("run.json", "model.keras", "summary.json"):
         (other / name).write_bytes((run.path / name).read_bytes())
-    assert_complaint(zoo_here("generate", other), "tokenizer.json is missing or is not a tokenizer")
+    assert_complaint(zoo_here("generate", other), "tokenizer.json is missing or is no text: restore it")
 
 
 def test_board(run):

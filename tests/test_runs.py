@@ -80,7 +80,7 @@ def test_damaged_runs(copy, zoo_here):
         elsewhere,
     ):
         (copy / "run.json").write_text(json.dumps(record | part))
-        with pytest.raises(UserError, match="is damaged: its recipe, data or labels are not what fit writes"):
+        with pytest.raises(UserError, match="is damaged: its recipe, data, files or labels are not what fit writes"):
             runs.open_for_reading(copy)
 
 

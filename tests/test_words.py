@@ -160,6 +160,9 @@ def test_what_is_understood(text, tmp_path):
     data = Words(file=tmp_path / "my.txt")
     assert sorted(data.words) == ["", "'", "it", "one", "s", "two", "x"]
     assert np.count_nonzero(data.numbers("train") == 0) >= 50
+    (tmp_path / "long.txt").write_text("ab abc " * 10 + "abcdefgh " * 30, encoding="utf-8")
+    cut = Words(file=tmp_path / "long.txt")
+    assert {word for split in cut.splits for word in cut.text(split).split()} == {"ab", "abc", "abcdefgh"}
     few = "each is in a batch of 1024 about 146 times, and its changes add up: if the loss grows, give --data.batch 16"
     assert few in "\n".join(data.understood)
     assert "add up" not in "\n".join(replace(data, batch=16).understood)

@@ -30,6 +30,7 @@ SUM = "king - man + woman"
 WORDS = "words.txt"  # file in a run's folder: a word and how often it occurs on each line
 BREAK = "\n\n"  # between paragraphs, which no window crosses
 WORD = re.compile(rf"{BREAK}|\w+|[^\w\s]")
+SPACE, LONG = re.compile(r"\s"), 100  # characters of the longest word
 BLANK, TAG = re.compile(r"\n\s*\n"), re.compile(r"<br\s*/?>")
 
 
@@ -192,7 +193,7 @@ class Words(Source):
         else:
             text = self._text.text("all")
             at = {"train": (0, 18), "validation": (18, 19), "test": (19, 20), "all": (0, 20)}[split]
-            text = text[len(text) * at[0] // 20 : len(text) * at[1] // 20]
+            text = text[slice(*(between_words(text, len(text) * part // 20) for part in at))]
         return BLANK.sub(BREAK, TAG.sub("\n", text)).strip().lower()
 
     def numbers(self, split: str) -> np.ndarray:
@@ -294,6 +295,12 @@ class Words(Source):
     @cached_property
     def _prepared(self) -> tfds.core.DatasetBuilder:
         return prepare(self._text.builder, Text.name)
+
+
+def between_words(text: str, at: int) -> int:
+    """A place at which no word is cut in two: the first white space from there on, if it is near."""
+    found = SPACE.search(text, at, at + LONG) if at else None
+    return found.start() if found else at
 
 
 def counted_in(text: str, source: Words) -> tuple[tuple[str, ...], np.ndarray]:
