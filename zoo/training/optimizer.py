@@ -104,19 +104,28 @@ class Optimizer:
         return self.rate
 
 
+class Summed:
+    """Adds up the gradients of a token that a batch has several times, before an optimizer sees them.
+
+    Of an embedding TensorFlow keeps them apart, and Keras squares each of them instead of their sum: Adam and RMSprop
+    then move frequent tokens too little, and the norm for clipping is another.
+    """
+
+    def apply(self, grads, trainable_variables=None):
+        """Updates all variables."""
+        grads = [tf.convert_to_tensor(x) if isinstance(x, tf.IndexedSlices) else x for x in grads]
+        super().apply(grads, trainable_variables)
+
+
 def in_one_pass(kind: type[keras.Optimizer]) -> type[keras.Optimizer]:
-    """A subclass that adds up the gradients of a token before it updates, and compiles the updates of large variables.
+    """A subclass that adds up the gradients of a token, and compiles the updates of large variables.
 
     Keras' update is ten small operations, each of which takes a variable from memory and back, since a large one does
     not fit into the cache.
     """
 
-    class InOnePass(kind):
+    class InOnePass(Summed, kind):
         """The same updates, those of a large variable in one pass through memory."""
-
-        def apply(self, grads, trainable_variables=None):
-            """Updates all variables."""
-            super().apply(list(map(whole, grads)), trainable_variables)
 
         def update_step(self, gradient, variable, learning_rate):
             """Updates one variable."""
@@ -133,17 +142,8 @@ def in_one_pass(kind: type[keras.Optimizer]) -> type[keras.Optimizer]:
     return InOnePass
 
 
-def whole(gradient: tf.Tensor | tf.IndexedSlices | None) -> tf.Tensor | None:
-    """The gradient of a whole table, in which those of a token that occurs several times are added up.
-
-    Of an embedding TensorFlow keeps them apart, and Keras squares each of them instead of their sum: Adam and RMSprop
-    then move frequent tokens too little, and the norm for clipping is another.
-    """
-    return tf.convert_to_tensor(gradient) if isinstance(gradient, tf.IndexedSlices) else gradient
-
-
 @keras.saving.register_keras_serializable(package="zoo")
-class Muon(keras.optimizers.Muon):
+class Muon(Summed, keras.optimizers.Muon):
     """Keras' Muon (Jordan 2024), which updates matrices and leaves all else to Adam, extended to convolution kernels.
 
     Such a kernel is treated as the matrix that maps a neighbourhood to channels. What Adam updates has the same weight
@@ -159,10 +159,6 @@ class Muon(keras.optimizers.Muon):
             # A depthwise kernel (height, width, channels, 1) is one filter per channel, not a matrix.
             return variable.shape[-1] == 1
         return len(variable.shape) != 2 or super()._should_use_adamw(variable)
-
-    def apply(self, grads, trainable_variables=None):
-        """Updates all variables."""
-        super().apply(list(map(whole, grads)), trainable_variables)
 
     def update_step(self, gradient, variable, learning_rate):
         """Updates one variable."""
