@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.command import main, parse
-from zoo.errors import UserError, printable
+from zoo.errors import printable
 
 if TYPE_CHECKING:
     from zoo.tasks.task import View
@@ -60,12 +60,7 @@ def written(name: str, view: View, folder: Path) -> Path:
 
     from zoo.training import files
 
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except FileExistsError as error:
-        raise UserError(f"--out came as {folder}, which is a file: give a folder") from error
-    except FileNotFoundError as error:
-        raise UserError(f"--out came as {folder}, which cannot be made there: give another folder") from error
+    files.made(folder, "--out")
     path = folder / f"{name}.png"
     with files.replacing(path) as part:
         Image.fromarray(view).save(part, "PNG")

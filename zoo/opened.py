@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -110,16 +111,37 @@ def check_answers_to(found: Opened, verb: str) -> None:
         raise UserError(f"{found.name} does not {verb}: try `python -m zoo.{other}`")
 
 
-def asked(found: Opened, fields: dict) -> Any:
-    """What a person asks of a network in Python, as the task's record of it.
+def check_words(words: list[str]) -> None:
+    """Raises UserError if one of the words after a run is empty."""
+    if "" in words:
+        flag = ["", *words][words.index("")]
+        what, wanted = (flag, "something after it") if flag.startswith("--") else ("a name", "a file, or a folder")
+        raise UserError(f"{what} came empty: wanted {wanted}")
+
+
+def check_one_is_there(words: list[str]) -> None:
+    """Raises UserError if inputs are named and none of them exists, before any large library is imported."""
+    named = list(takewhile(lambda word: not word.startswith("-"), words))
+    if named and not any(map(os.path.lexists, named)):
+        gone = f"{', '.join(named[:3])}{' ...' * (len(named) > 3)}"
+        raise UserError(f"there is no file {gone} (a text, for a run on texts, follows --text)")
+
+
+def asked(found: Opened, fields: dict, record: type | None = None) -> Any:
+    """What a person asks of a network in Python, as a record.
+
+    Args:
+        found: the network.
+        fields: of the record.
+        record: its class; None: the task's `Ask`.
 
     Raises:
-        UserError: the task has no such field, or does not take the value.
+        UserError: the record has no such field, or does not take the value.
     """
     from zoo.training.recipe import check_types
 
     try:
-        ask = found.task.Ask(**fields)
+        ask = (record or found.task.Ask)(**fields)
         check_types(ask)
         return ask
     except (TypeError, ValueError) as error:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.command import Weights, apart, first_word, joined, main, read
-from zoo.errors import UserError, printable
-from zoo.opened import Opened, asked, check_answers_to, check_is_run, opened
+from zoo.errors import printable
+from zoo.opened import Opened, asked, check_answers_to, check_is_run, check_one_is_there, check_words, opened
 from zoo.recipes.own import Own, split_off
 
 if TYPE_CHECKING:
@@ -79,10 +77,7 @@ def run_command(argv: list[str]) -> int:
     name = first_word("predict", argv, USAGE, ABOUT)
     given, words = split_off(argv[1:])
     weights, words = apart(words)
-    if "" in words:
-        flag = ["", *words][words.index("")]
-        what, wanted = (flag, "something after it") if flag.startswith("--") else ("a name", "a file, or a folder")
-        raise UserError(f"{what} came empty: wanted {wanted}")
+    check_words(words)
     if weights is None:
         check_is_run(Path(name))
     check_one_is_there(words)
@@ -103,14 +98,6 @@ def run_command(argv: list[str]) -> int:
         for remark in parsed.given.remarks(number, answer):
             print(f"zoo: {printable(remark)}", file=sys.stderr)
     return int(failed)
-
-
-def check_one_is_there(words: list[str]) -> None:
-    """Raises UserError if inputs are named and none of them exists, before any large library is imported."""
-    named = list(takewhile(lambda word: not word.startswith("-"), words))
-    if named and not any(map(os.path.lexists, named)):
-        gone = f"{', '.join(named[:3])}{' ...' * (len(named) > 3)}"
-        raise UserError(f"there is no file {gone} (a text, for a run on texts, follows --text)")
 
 
 if __name__ == "__main__":

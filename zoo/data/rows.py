@@ -25,6 +25,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
 from zoo.data.cells import Cells, packed
+from zoo.data.features import Features
 from zoo.data.inputs import AT_ONCE, Read, in_batches
 from zoo.data.layout import some
 from zoo.data.numbers import Notation, is_gap
@@ -311,6 +312,12 @@ class Rows(Source):
         ends = np.cumsum([column.width for column in self.columns])
         parts = [np.split(row, ends[:-1]) for row in inputs]
         return [", ".join(map(shown, self.columns, row)) for row in parts]
+
+    def features(self, inputs: np.ndarray) -> Features:
+        """What an input (features,) consists of: the columns of the table, each with its value in this row."""
+        widths = [column.width for column in self.columns]
+        parts = np.split(inputs, np.cumsum(widths)[:-1])
+        return Features(np.repeat(np.arange(len(widths)), widths), list(map(shown, self.columns, parts)))
 
     @cached_property
     def columns(self) -> list[RowColumn]:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import tensorflow as tf
 
+from zoo.data.features import Steps
 from zoo.data.files import files_below
 from zoo.data.inputs import SeriesFiles
 from zoo.data.pipeline import single_pass, training_stream
@@ -430,6 +431,13 @@ class Series(Source):
                 continue
             dates = {"dates": member.timeline.following(ahead)} if member.timeline else {}
             yield (window, moments[0]) if self.by else window, about | dates
+
+    def features(self, window: np.ndarray) -> Steps:
+        """What a window (steps, 1 + inputs) consists of: past steps, called -1, -2, ... from the last backwards."""
+        columns = (self.scales.column, *self.scales.inputs)
+        steps = range(-len(window), 0)
+        names = [f"{step}" if len(columns) == 1 else f"{step} {column}" for step in steps for column in columns]
+        return Steps(np.arange(window.size).reshape(window.shape), names, columns, window)
 
     def _windows(self, numbers: np.ndarray, starts: np.ndarray):
         """A function for tf.data from indices of windows to inputs and targets; `starts`: index of the first target."""

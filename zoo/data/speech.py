@@ -16,6 +16,7 @@ import tensorflow_datasets as tfds
 
 from zoo.data import measured
 from zoo.data.dtmf import RATE, Dtmf
+from zoo.data.features import Pixels
 from zoo.data.folder import names_in, refuse_absent, sound_folder
 from zoo.data.inputs import Files
 from zoo.data.layout import check_groups
@@ -208,6 +209,12 @@ class Speech(Source):
         """
         shown = frames + RANGE / 2 if self.centred else frames  # most values are within half the range of the mean
         return 255 / RANGE * np.clip(shown, 0, RANGE).transpose(0, 2, 1)[:, ::-1, :, None]
+
+    def features(self, frames: np.ndarray) -> Pixels:
+        """What an input (steps, mels) consists of: a loudness for each band and frame, drawn as in `views`."""
+        groups = np.arange(frames.size).reshape(frames.shape)
+        axes = ("frame of 10 ms", "mel band")
+        return Pixels(groups, [], self.views(frames[None])[0], groups.T[::-1], axes)
 
     def names(self, split: str) -> list[str]:
         """What each example of validation or test is called: its file within the folder, or its number in the split."""

@@ -11,8 +11,9 @@ from typing import ClassVar
 
 import numpy as np
 import tensorflow as tf
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, decoders
 
+from zoo.data.features import Tokens
 from zoo.data.folds import FOLDS
 from zoo.data.nbsvm import nbsvm
 from zoo.data.pipeline import single_pass, training_stream
@@ -246,6 +247,18 @@ class Texts(Tokenized):
     def views(self, inputs: np.ndarray) -> list[str]:
         """The inputs (N, length) in the form in which they are shown: as texts."""
         return [self.codec.decode([int(token) for token in row if token]) for row in inputs]
+
+    def features(self, tokens: np.ndarray) -> Tokens:
+        """What an input (length,) consists of: tokens, without the padding."""
+        real = tokens != 0
+        groups = np.where(real, np.cumsum(real) - 1, -1)
+        return Tokens(groups, [self._written(int(number)) for number in tokens[real]])
+
+    def _written(self, number: int) -> str:
+        """A token as it is written; of parts of words with their marks, of bytes as letters where they are some."""
+        token = self.codec.id_to_token(number) or ""
+        bytewise = isinstance(self.codec.decoder, decoders.ByteLevel)
+        return (self.codec.decode([number], skip_special_tokens=False) or token) if bytewise else token
 
     def filled(self, tokens: Sequence[int]) -> np.ndarray:
         """The tokens of a text, truncated before the marks that end it or padded at the end, to (length,) int32."""

@@ -123,6 +123,11 @@ class SelfAttention(keras.Layer):
         y = self.out(joined(y))
         return y if cache is None else (y, cache)
 
+    def attention_weights(self, x, mask=None):
+        """The weight that each position of x gives to each other: float32 (B, heads, T, T); not of a causal layer."""
+        query, key, _ = split(self.qkv(x), 3, self.heads)
+        return attention_weights(query, key, of_places(mask), scale=self.scale)
+
     def compute_mask(self, x, mask=None):
         """What Keras passes on to the next layer: a mask of places, (B, T); any other is for this layer alone."""
         return passed_on(mask)

@@ -64,6 +64,10 @@ class EncoderBlock(keras.Layer):
         y = self.mlp_out(self.mlp_in(before(x, norm2, self.pre)))
         return after(x + self.drop(y, training=training), norm2, self.pre)
 
+    def attention_weights(self, x, mask=None):
+        """The weight that each place of x gives to each other: float32 (B, heads, S, S)."""
+        return self.attention.attention_weights(before(x, self.norms[0], self.pre), mask)
+
     def compute_mask(self, x, mask=None):
         """What Keras passes on to the next layer: a mask of places, (B, S); any other is for this block alone."""
         return passed_on(mask)

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import keras
 import numpy as np
 import tensorflow as tf
+import tyro
 from keras import ops
 from tensorboard.plugins.pr_curve import summary as pr_curve
 
 from zoo import metrics
+from zoo.errors import UserError, nearest
 from zoo.tasks import figures
-from zoo.tasks.task import Baseline, Panel, Task, View, check_inputs, check_smoothing, compared, shapes, show
+from zoo.tasks.task import Aim, Baseline, Panel, Task, View, check_inputs, check_smoothing, compared, shapes, show
 
 BATCH = 64  # inputs per batch in `answers`
 CURVES = 20  # classes that get a precision-recall curve, at most
@@ -36,6 +38,14 @@ class Top:
 
 
 @dataclass(frozen=True)
+class OneClass:
+    """Which class an explanation is about."""
+
+    label: Annotated[str | None, tyro.conf.arg(name="class")] = None
+    """Name of the class whose logit is explained; by default the class that the network answers."""
+
+
+@dataclass(frozen=True)
 class Classification(Task):
     """One class per example: softmax cross entropy of float32 logits (B, classes) against one-hot labels.
 
@@ -50,6 +60,7 @@ class Classification(Task):
     usage: ClassVar[str] = "{run} {inputs}"
     wants: ClassVar[tuple[str, ...]] = ("views", "arrays")
     Ask: ClassVar[type] = Top
+    Explain: ClassVar[type] = OneClass
 
     label_smoothing: float = 0.0
     """Fraction of each label that is spread over all classes (Szegedy 2015, section 7), 0 to 1."""
@@ -190,6 +201,17 @@ class Classification(Task):
     def line(self, answer: dict) -> str:
         """An answer as readable text."""
         return "\t".join(f"{item['label']} {item['probability']:.4f}" for item in answer["top"])
+
+    def aim(self, model: keras.Model, source, ask: OneClass, given: np.ndarray) -> Aim:
+        """The logit of the class that was asked for, or of the answer."""
+        labels = list(source.labels)
+        if ask.label is not None and ask.label not in labels:
+            raise UserError(f"--class came as {ask.label!r}, which is no class of the run{nearest(ask.label, labels)}")
+        answer = int(ops.convert_to_numpy(model(ops.convert_to_tensor(given[None]), training=False))[0].argmax())
+        place = answer if ask.label is None else labels.index(ask.label)
+        name = f"logit of {labels[place]}"
+        said = f"{name} (the answer)" if place == answer else f"{name} (the answer is {labels[answer]})"
+        return Aim(given, (place,), said, "logit")
 
     def draw(self, report: dict, path: Path) -> None:
         """Draws the report to a PNG file."""

@@ -14,6 +14,7 @@ import tensorflow as tf
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from zoo.errors import UserError
 from zoo.tasks import figures
 from zoo.tasks.several import (
     by_series,
@@ -26,7 +27,7 @@ from zoo.tasks.several import (
     told_by_series,
     unit_of,
 )
-from zoo.tasks.task import Baseline, Panel, Task, View, check_inputs, shapes
+from zoo.tasks.task import Aim, Baseline, Panel, Task, View, check_inputs, shapes
 
 COVERAGE = 0.9  # of intervals
 DRAWN = 150  # steps that a picture shows at most, from the start of a split
@@ -77,6 +78,18 @@ class Nothing:
 
 
 @dataclass(frozen=True)
+class OneStep:
+    """Which step of a forecast an explanation is about."""
+
+    ahead: int = 1
+    """Which step of the forecast is explained: 1 is the first after the last row."""
+
+    def __post_init__(self):
+        if self.ahead < 1:
+            raise ValueError(f"--ahead came as {self.ahead}, but must be at least 1")
+
+
+@dataclass(frozen=True)
 class Forecast(Task):
     """The next steps (B, horizon), all predicted at once from one window: mean squared error of the scaled numbers.
 
@@ -99,6 +112,7 @@ class Forecast(Task):
         "keep",
     )
     Ask: ClassVar[type] = Nothing
+    Explain: ClassVar[type] = OneStep
 
     def check(self, model: keras.Model, spec: dict, labels: Sequence[str]) -> None:
         """Raises ValueError unless the network maps windows of the data's shape to the steps of the horizon."""
@@ -251,6 +265,17 @@ class Forecast(Task):
                 half = np.array(radius) * unit
                 answer |= {"low": (numbers - half).tolist(), "high": (numbers + half).tolist(), "aim": aim}
             yield answer
+
+    def aim(self, model: keras.Model, source, ask: OneStep, given) -> Aim:
+        """The forecast for the step that was asked for, in the unit of the data."""
+        window, moments = (given[0], given[1][None]) if several(source) else (given, None)
+        horizon = model.output_shape[-1]
+        if ask.ahead > horizon:
+            raise UserError(f"--ahead came as {ask.ahead}, but the run forecasts {horizon} steps")
+        scale = () if moments is None else (moments,)
+        none, one = (float(source.unscaled(np.full((1, horizon), x), *scale)[0, 0]) for x in (0.0, 1.0))
+        name = f"forecast of {source.variable}, step +{ask.ahead}"
+        return Aim(window, (ask.ahead - 1,), name, source.variable, one - none, none)
 
     def line(self, answer: dict) -> str:
         """An answer as readable text: for each step ahead, or its date, the predicted number and its interval."""

@@ -43,6 +43,32 @@ class Baseline:
         object.__setattr__(self, "value", float(self.value))  # so that JSON can store it, whatever NumPy gave
 
 
+@dataclass(frozen=True)
+class NotExplained:
+    """`explain` has nothing to ask of a task whose answers are no single numbers."""
+
+
+@dataclass(frozen=True)
+class Aim:
+    """One number of a network's answer to an input, which `explain` explains.
+
+    Args:
+        given: what the network is given, without a batch axis.
+        place: where among the network's outputs for it the number stands.
+        name: what it is, such as "logit of cat".
+        unit: what it is measured in.
+        scale: what the output is multiplied by to be in that unit.
+        offset: what is then added.
+    """
+
+    given: np.ndarray
+    place: tuple[int, ...]
+    name: str
+    unit: str
+    scale: float = 1.0
+    offset: float = 0.0
+
+
 class Panel(ABC):
     """What TensorBoard shows of a training besides curves, written with `tf.summary`."""
 
@@ -75,6 +101,8 @@ class Task(ABC):
     """The frozen record of the flags that the verb has for this task."""
     each_token: ClassVar[bool] = False
     """Whether each token of a text has a class, for which a network that is fine-tuned needs such a head."""
+    Explain: ClassVar[type] = NotExplained
+    """The frozen record of the flags that say which number of an answer `explain` explains."""
 
     @abstractmethod
     def check(self, model: keras.Model, spec: dict, labels: Sequence[str]) -> None:
@@ -156,6 +184,23 @@ class Task(ABC):
     @abstractmethod
     def line(self, answer: dict) -> str:
         """One of the answers as readable text."""
+
+    def aim(self, model: keras.Model, source, ask: Any, given: Any) -> Aim:
+        """The number to explain.
+
+        Args:
+            model: of a run, or published.
+            source: as the run knows it.
+            ask: an `Explain`.
+            given: an input as `source.read` returns it.
+
+        Raises:
+            UserError: there is no such number, or the task's answers are no single numbers.
+        """
+        raise UserError(
+            f"the answers of {type(self).__name__} are not explained: explain takes a run whose answer is one class "
+            "(of a picture, a sound, a text, a row) or a forecast"
+        )
 
 
 def show(name: str, view: View, step: int) -> None:

@@ -6,6 +6,7 @@ the projector, and it cannot be rewound to the step at which a training resumes.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -158,6 +159,12 @@ class Board(keras.callbacks.Callback):
             loss = self.model.compute_loss(inputs, targets, self.model(inputs, training=False), *weights)
         learned = [variable.value for variable in self.model.trainable_variables]
         return tf.linalg.global_norm(tape.gradient(loss, learned))
+
+
+def show_later(path: Path, name: str, view: View) -> None:
+    """Writes a view of a run's network, after its training, into the run's folder."""
+    with contextlib.closing(tf.summary.create_file_writer(str(path))) as writer, writer.as_default():
+        show(name, view, 0)
 
 
 def histogram(name: str, numbers: np.ndarray, step: int) -> None:

@@ -15,6 +15,20 @@ import filelock
 from zoo.errors import UserError, disk_is_full
 
 
+def made(folder: Path, flag: str) -> None:
+    """Makes a folder that a person named with that flag, if it is not there.
+
+    Raises:
+        UserError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise UserError(f"{flag} came as {folder}, which is a file: give a folder") from error
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise UserError(f"{flag} came as {folder}, which cannot be made there: give another folder") from error
+
+
 def kept(path: Path) -> str | None:
     """The text of a file; None if it is missing or is not text.
 
