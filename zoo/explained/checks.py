@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -15,6 +15,7 @@ from scipy.stats import spearmanr
 from zoo.explained.question import Attribution, Question
 
 POINTS = 20  # of a curve besides its first
+ALIKE = 0.5  # rank correlation from which on two maps are called alike
 
 
 @dataclass(frozen=True)
@@ -51,23 +52,32 @@ def curves(question: Question, values: np.ndarray) -> Curves:
     return Curves(sizes / count, deletion, insertion)
 
 
-def likeness(one: Attribution, other: Attribution) -> float | None:
-    """The rank correlation (Spearman) of the sizes of two maps; None if one is the same everywhere."""
-    sizes = np.abs(one.values), np.abs(other.values)
-    if min(map(np.ptp, sizes)) == 0:
+class Likeness(NamedTuple):
+    """Rank correlations (Spearman) of two maps, over what counts in either: with signs, and of sizes alone."""
+
+    signed: float
+    sizes: float
+
+
+def likeness(one: Attribution, other: Attribution) -> Likeness | None:
+    """How alike two maps are; None if one is the same everywhere."""
+    there = (one.values != 0) | (other.values != 0)
+    first, second = one.values[there], other.values[there]
+    if not there.any() or 0 in (np.ptp(np.abs(first)), np.ptp(np.abs(second))):
         return None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return float(spearmanr(*sizes).statistic)
+    pairs = (first, second), (np.abs(first), np.abs(second))
+    return Likeness(*(float(spearmanr(*pair).statistic) for pair in pairs))
 
 
-def verdict(correlation: float | None) -> str:
+def verdict(found: Likeness | None) -> str:
     """What the likeness to the map of a network with random weights says."""
-    if correlation is None:
-        return "the same everywhere with random weights"
-    said = f"rank correlation {correlation:.2f} with the map of random weights"
-    if abs(correlation) > 0.5:
-        said += ": much of it shows the input and not what the network has learned"
+    if found is None:
+        return "with random weights, the map is the same everywhere"
+    said = f"rank correlation {found.signed:.2f} with the map of random weights, {found.sizes:.2f} of the sizes alone"
+    if abs(found.signed) > ALIKE:
+        return f"{said}: this map shows the input, hardly what the network has learned"
+    if found.sizes > ALIKE:
+        return f"{said}: where this map is strong shows the input, what the network has learned only its signs"
     return said
 
 

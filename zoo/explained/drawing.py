@@ -22,7 +22,6 @@ from zoo.tasks.task import View
 SIDE = 2.7  # inches of a picture
 CLIPPED = 99.5  # percentile of a map from which on its colours do not get stronger
 ROWS = 20  # columns of a table that are drawn, at most
-MARKED = 40  # steps up to which each bar gets room
 
 
 def figure(explanation: Explanation) -> Figure:
@@ -37,38 +36,36 @@ def figure(explanation: Explanation) -> Figure:
 
 
 def of_pixels(explanation: Explanation) -> Figure:
-    """The picture, and for each method its map, its map on the picture, and its checks."""
+    """The picture, and for each method a row with its map, the map on the picture, and its checks."""
     found, features = explanation.found, explanation.features
     checked = any(one.curves for one in found.values())
     height, width = features.grid.shape
-    tall = np.clip(height / width, 0.5, 1.5) if not features.axes else 0.7
-    rows = 4 if checked else 2
-    size = (SIDE * (0.85 + 1.15 * len(found)), SIDE * (tall * (rows - checked) + 0.9 * checked) + 0.6)
+    tall = 0.7 if features.axes else np.clip(height / width, 0.5, 1.5)
+    widths = [1, 1.3, 1, 1, 1.3] if checked else [1, 1.3, 1]
+    size = (SIDE * sum(widths), (SIDE * tall + 0.45) * len(found) + 0.4)
     drawn = Figure(figsize=size, dpi=100, layout="constrained")
-    axes = drawn.subplots(rows, 1 + len(found), squeeze=False, width_ratios=[0.85] + [1.15] * len(found))
     original = rgb(features.picture)
-    for at, one in enumerate(axes[:, 0]):
-        one.set_visible(at == 0)
-    plain(axes[0, 0], features).imshow(original, aspect=aspect(features))
-    axes[0, 0].set_title("input", fontsize=9)
-    for (name, one), column in zip(found.items(), axes.T[1:], strict=True):
+    how = {"aspect": "auto" if features.axes else "equal"}
+    for row, (name, one) in zip(
+        drawn.subplots(len(found), len(widths), squeeze=False, width_ratios=widths), found.items(), strict=True
+    ):
         values = explanation.laid_out(one.attribution.values)
         most = strongest(values)
-        column[0].set_title(titled(name, one), fontsize=9)
-        image = plain(column[0], features).imshow(values, **colours(name, most), aspect=aspect(features))
-        bar = drawn.colorbar(image, ax=column[0], extend="both" if most < np.abs(values).max() else "neither")
+        plain(row[0], features, "input").imshow(original, **how)
+        image = plain(row[1], features, titled(name, one)).imshow(values, **colours(name, most), **how)
+        bar = drawn.colorbar(image, ax=row[1], extend="both" if most < np.abs(values).max() else "neither")
         bar.set_label(literal(textwrap.fill(one.attribution.unit, 28)), fontsize=7)
         bar.ax.tick_params(labelsize=7)
-        plain(column[1], features).imshow(original.mean(-1), cmap="gray", vmin=-80, vmax=335, aspect=aspect(features))
+        plain(row[2], features, "on the input").imshow(original.mean(-1), cmap="gray", vmin=-80, vmax=335, **how)
         strength = np.clip(np.abs(values) / most, 0, 1)
-        column[1].imshow(values, **colours(name, most), alpha=0.85 * strength**0.7, aspect=aspect(features))
+        row[2].imshow(values, **colours(name, most), alpha=0.85 * strength**0.7, **how)
         if one.curves is not None:
             random = explanation.laid_out(one.random.values)
-            shown = colours(name, strongest(random))
-            plain(column[2], features).imshow(random, **shown, aspect=aspect(features))
             alike = likeness(one.attribution, one.random)
-            column[2].set_title(f"random weights: {'none' if alike is None else f'likeness {alike:.2f}'}", fontsize=8)
-            draw_curves(column[3], one.curves, explanation.aim.unit)
+            said = "no map" if alike is None else f"correlation {alike.signed:.2f},\nof sizes {alike.sizes:.2f}"
+            title = f"random weights: {said}"
+            plain(row[3], features, title).imshow(random, **colours(name, strongest(random)), **how)
+            draw_curves(row[4], one.curves, explanation.aim.unit)
     return drawn
 
 
@@ -160,15 +157,11 @@ def strongest(values: np.ndarray) -> float:
     return float(np.percentile(sizes, CLIPPED) or sizes.max() or 1)
 
 
-def aspect(features: Pixels) -> str:
-    """Pixels of a picture are squares."""
-    return "auto" if features.axes else "equal"
-
-
-def plain(axes, features: Pixels):
+def plain(axes, features: Pixels, title: str):
     """Axes without numbers; those of a sound say what they are."""
     axes.set_xticks([])
     axes.set_yticks([])
+    axes.set_title(literal(title), fontsize=8)
     if features.axes:
         axes.set_xlabel(features.axes[0], fontsize=7)
         axes.set_ylabel(features.axes[1], fontsize=7)

@@ -70,7 +70,8 @@ class Explanation:
         if found.curves is not None:
             deletion, insertion = found.curves.areas
             about |= {"deletion": deletion, "insertion": insertion}
-            about |= {"random_weights": likeness(one, found.random)}
+            alike = likeness(one, found.random)
+            about |= {"random_weights": None if alike is None else alike._asdict()}
         return about
 
     def laid_out(self, values: np.ndarray) -> np.ndarray:
@@ -88,11 +89,11 @@ class Explanation:
                 order = np.argsort(-np.abs(one.values), kind="stable")[:TOP]
                 parts.append(" ".join(f"{self.features.names[at]!r} {one.values[at]:+.3g}" for at in order))
             parts += one.said
+            lines.append(f"{name}: {'; '.join(parts) or one.unit}")
             if found.curves is not None:
                 deletion, insertion = found.curves.areas
-                parts.append(f"deletion {deletion:.4g} (lower is better), insertion {insertion:.4g} (higher is better)")
-                parts.append(verdict(likeness(one, found.random)))
-            lines.append(f"{name}: {'; '.join(parts) or one.unit}")
+                said = f"deletion {deletion:.4g} (lower is better), insertion {insertion:.4g} (higher is better)"
+                lines.append(f"  check: {said}; {verdict(likeness(one, found.random))}")
         return lines
 
 

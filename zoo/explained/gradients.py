@@ -14,7 +14,7 @@ NOISE = 0.15  # of smoothgrad, as a share of the input's range (Smilkov 2017, se
 SAMPLES = 50  # of smoothgrad (section 4.1)
 GAP = 1e-3  # how far integrated gradients may be from complete: of the difference, or of one unit of the output
 ROUNDING = 2e-6  # of outputs in float32
-MOST = 4096  # gradients along the way, at most
+MOST = 2048  # gradients along the way, at most
 
 
 def per_unit(question: Question) -> str:

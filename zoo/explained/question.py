@@ -15,8 +15,8 @@ from zoo.data.features import Features, Pixels
 from zoo.errors import UserError
 from zoo.tasks.task import Aim
 
-AT_ONCE = 64  # inputs per batch, at most
-NUMBERS = 2**21  # numbers of a batch, at most
+AT_ONCE = 256  # inputs per batch, at most
+NUMBERS = 2**20  # numbers of a batch, at most
 
 
 @dataclass(frozen=True)
@@ -176,6 +176,7 @@ class Question:
         """The vectors of the tokens, (T, D); where a network has several for each, side by side."""
         inside = keras.Model(self.model.input, self._embeddings)
         found = inside(tf.constant(self.input[None]), training=False)
+        found = found if isinstance(found, list | tuple) else [found]
         vectors = np.concatenate([np.float32(one[0]) for one in found], -1)
         self._widths = [one.shape[-1] for one in found]
         again, once = float(self.at(tf.constant(vectors[None]))[0]), self.number
