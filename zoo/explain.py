@@ -180,7 +180,7 @@ def run_command(argv: list[str]) -> int:
 
 def called(about: dict, number: int) -> str:
     """What the picture of an input is called, without its ending."""
-    words = [Path(about["file"]).stem if "file" in about else f"text-{number}"]
+    words = [Path(about["file"]).stem if "file" in about else f"input-{number}"]
     words += [str(about[name]) for name in ("series", "row") if name in about]
     return re.sub(r"[^\w.-]+", "_", "-".join(words))[:80] + "-explained"
 

@@ -10,6 +10,7 @@ import keras
 from zoo.errors import UserError
 from zoo.explained import attention, cam, gradients, occlusion, surrogates
 from zoo.explained.question import Attribution, Question, Settings, takes_tokens
+from zoo.explained.segments import check_installed
 
 
 @dataclass(frozen=True)
@@ -81,4 +82,4 @@ def check(names: Sequence[str], model: keras.Model) -> None:
                 f"these can explain it: {', '.join(able)}"
             )
         if METHODS[name].package:
-            surrogates.check_installed(METHODS[name].package)
+            check_installed(METHODS[name].package)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 from scipy.cluster.hierarchy import linkage
 
 from zoo.data.features import Features, Pixels
+from zoo.errors import UserError
 
 ACROSS = 8  # squares along the shorter side of a small picture
 SMALL = 32  # pixels of a side below which a picture is cut into squares
@@ -16,7 +19,10 @@ def segments(features: Features) -> np.ndarray:
     """The part to which each thing belongs: (G,) int, from 0 on.
 
     LIME's own segmentation finds a single region in a picture of 8x8 pixels. So small pictures, and those of sounds,
-    are cut into squares, and others into regions of like colour by SLIC (Achanta 2012), which needs scikit-image.
+    are cut into squares, and others into regions of like colour by SLIC (Achanta 2012).
+
+    Raises:
+        UserError: scikit-image, which has SLIC, is not installed.
     """
     if not isinstance(features, Pixels):
         return np.arange(features.count)
@@ -26,6 +32,7 @@ def segments(features: Features) -> np.ndarray:
         rows, columns = np.arange(height) // side, np.arange(width) // side
         found = rows[:, None] * (columns[-1] + 1) + columns
     else:
+        check_installed("skimage")
         from skimage.segmentation import slic
 
         picture = np.float64(features.picture) / 255
@@ -34,6 +41,18 @@ def segments(features: Features) -> np.ndarray:
     parts = np.empty(features.count, np.int64)
     parts[features.grid] = found.reshape(height, width)
     return parts
+
+
+def check_installed(package: str) -> None:
+    """Raises UserError if a package of the extra `explain` is not installed."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            __import__(package)
+    except ImportError as error:
+        raise UserError(
+            f'--method needs the package {package}, which cannot be imported ({error}): pip install -e ".[explain]"'
+        ) from error
 
 
 def called(features: Features, parts: np.ndarray) -> str:

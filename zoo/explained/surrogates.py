@@ -11,9 +11,8 @@ import warnings
 import keras
 import numpy as np
 
-from zoo.errors import UserError
 from zoo.explained.question import Attribution, Question, Settings
-from zoo.explained.segments import called, segments, tree
+from zoo.explained.segments import called, check_installed, segments, tree
 
 LIME_SAMPLES, KERNEL = 1000, 0.25  # lime's own defaults for pictures, and in other words for texts
 SHAP_SAMPLES = 500  # shap's own default for the partition explainer
@@ -130,15 +129,3 @@ class Number(keras.Layer):
     def compute_output_shape(self, shape):
         """The shape (B, 1)."""
         return (shape[0], 1)
-
-
-def check_installed(package: str) -> None:
-    """Raises UserError if a package of the extra `explain` is not installed."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            __import__(package)
-    except ImportError as error:
-        raise UserError(
-            f'--method needs the package {package}, which cannot be imported ({error}): pip install -e ".[explain]"'
-        ) from error
