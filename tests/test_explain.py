@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
 import math
@@ -20,7 +21,7 @@ from zoo.data import Rows, Series, Texts
 from zoo.data.features import Tokens, by_number, of_picture
 from zoo.errors import UserError
 from zoo.explain import Name, explain
-from zoo.explained import METHODS, Settings, check
+from zoo.explained import METHODS, Settings, check, drawn, explained
 from zoo.explained.cam import guided, with_maps
 from zoo.explained.checks import curves, likeness, randomised, verdict
 from zoo.explained.explanation import features_of
@@ -85,6 +86,7 @@ TEXTS = {
     "convolutions": lambda: textcnn(30, 3, width=8, filters=6),
     "two tables": lambda: textcnn(30, 3, 8, variant="multichannel", filters=6),
     "encoder": lambda: transformer_classifier(30, 3, width=8, heads=2, hidden=16),
+    "one block": lambda: transformer_classifier(30, 3, width=8, heads=2, depth=1, hidden=16),
     "bert": lambda: bert(30, 3, variant="tiny", context=12),
 }
 
@@ -301,7 +303,7 @@ def test_segments():
     assert not set(parts[:, :30].flat) & set(parts[:, 30:].flat)  # no region crosses the edge
 
 
-@pytest.mark.parametrize("network", ["encoder", "bert"])
+@pytest.mark.parametrize("network", ["encoder", "one block", "bert"])
 def test_attention_of_texts(network):
     """Maps and rollout by hand from the blocks' own weights."""
     model, (given, features) = trained_like(TEXTS[network]()), tokens(12, 7)
@@ -382,6 +384,36 @@ def test_what_inputs_consist_of(tmp_path):
     assert features_of(Plain(), np.zeros((2, 3))).names[-1] == "1, 2"
 
 
+class Words:
+    """A source whose inputs are tokens with odd names."""
+
+    def features(self, given: np.ndarray) -> Tokens:
+        return Tokens(np.where(given > 0, np.arange(12), -1), ["<b>", " ", "a\n", *"defg"])
+
+
+def test_a_page_about_a_text():
+    """It needs nothing from elsewhere, and shows what is in a text as text."""
+    given, _ = tokens(12, 7)
+    aim, methods = Aim(given, (1,), "logit of <i>", "logit"), ["integrated_gradients", "occlusion"]
+    found = explained(TEXTS["convolutions"](), Words(), aim, methods, Settings(steps=4), check=True)
+    ending, content, view = drawn(found)
+    text = content.decode()
+    assert ending == "html"
+    assert "&lt;b&gt;</span>" in text
+    assert "logit of &lt;i&gt;" in text
+    assert "<script" not in text
+    assert "http" not in text
+    assert "deletion" in text
+    assert "'<b>'" in view[0]
+
+
+def test_columns_are_drawn():
+    found = explained(
+        rows_network(), object(), Aim(np.ones(6, "float32"), (0,), "a", "logit"), ["occlusion"], Settings()
+    )
+    assert drawn(found)[2].shape[-1] == 3
+
+
 @pytest.fixture(scope="module")
 def series(tmp_path_factory):
     """A run that forecasts two steps of one of two columns."""
@@ -457,6 +489,16 @@ def test_two_of_one_name(run, zoo_here, digit, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in (tmp_path / "o").iterdir()) == ["one-explained-2.png", "one-explained.png"]
+
+
+def test_a_full_disk(run, zoo_here, digit, tmp_path, monkeypatch):
+    def full(*all):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    done = zoo_here("explain", run[0], digit, "--out", tmp_path / "o", "--method", "gradient")
+    assert_complaint(done, "the disk is full")
+    assert not list((tmp_path / "o").iterdir())
 
 
 MISTAKES = {

@@ -95,9 +95,16 @@ def guided_relu(x):
 
 def rectified(model: keras.Model) -> list[keras.Layer]:
     """The layers that apply ReLU."""
+
+    def plain(layer: keras.layers.ReLU) -> bool:
+        return layer.max_value is None and not layer.negative_slope and not layer.threshold
+
     relu = keras.activations.relu
-    layers = model._flatten_layers()
-    return [one for one in layers if isinstance(one, keras.layers.ReLU) or getattr(one, "activation", None) is relu]
+    return [
+        layer
+        for layer in model._flatten_layers()
+        if (plain(layer) if isinstance(layer, keras.layers.ReLU) else getattr(layer, "activation", None) is relu)
+    ]
 
 
 @contextlib.contextmanager
