@@ -408,9 +408,8 @@ def test_a_page_about_a_text():
 
 
 def test_columns_are_drawn():
-    found = explained(
-        rows_network(), object(), Aim(np.ones(6, "float32"), (0,), "a", "logit"), ["occlusion"], Settings()
-    )
+    aim = Aim(np.ones(6, "float32"), (0,), "a", "logit")
+    found = explained(rows_network(), object(), aim, ["occlusion"], Settings(), check=True)
     assert drawn(found)[2].shape[-1] == 3
 
 

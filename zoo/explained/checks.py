@@ -15,6 +15,7 @@ from scipy.stats import spearmanr
 from zoo.explained.question import Attribution, Question
 
 POINTS = 20  # of a curve besides its first
+FEW = 30  # things of which a rank correlation of 0.5 may be chance
 ALIKE = 0.5  # rank correlation from which on two maps are called alike
 
 
@@ -53,10 +54,11 @@ def curves(question: Question, values: np.ndarray) -> Curves:
 
 
 class Likeness(NamedTuple):
-    """Rank correlations (Spearman) of two maps, over what counts in either: with signs, and of sizes alone."""
+    """Rank correlations (Spearman) of two maps, over the `count` things that either has: with signs, and of sizes."""
 
     signed: float
     sizes: float
+    count: int
 
 
 def likeness(one: Attribution, other: Attribution) -> Likeness | None:
@@ -66,7 +68,7 @@ def likeness(one: Attribution, other: Attribution) -> Likeness | None:
     if not there.any() or 0 in (np.ptp(np.abs(first)), np.ptp(np.abs(second))):
         return None
     pairs = (first, second), (np.abs(first), np.abs(second))
-    return Likeness(*(float(spearmanr(*pair).statistic) for pair in pairs))
+    return Likeness(*(float(spearmanr(*pair).statistic) for pair in pairs), len(first))
 
 
 def verdict(found: Likeness | None) -> str:
@@ -74,6 +76,8 @@ def verdict(found: Likeness | None) -> str:
     if found is None:
         return "with random weights, the map is the same everywhere"
     said = f"rank correlation {found.signed:.2f} with the map of random weights, {found.sizes:.2f} of the sizes alone"
+    if found.count < FEW:
+        return f"{said}; of {found.count} things, which are few to judge by"
     if abs(found.signed) > ALIKE:
         return f"{said}: this map shows the input, hardly what the network has learned"
     if found.sizes > ALIKE:

@@ -73,7 +73,7 @@ def integrated_gradients(question: Question, settings: Settings) -> Attribution:
         # Halving a part halves the error that a switch makes; the budgets of all rounds add up to less than GAP.
         evaluated, budget, width = evaluated + len(low), budget * 0.7, width / 2
         low = np.array([place for edge in unsure for place in (edge, edge + width)])
-    said = f"{evaluated} gradients on the way from the baseline"
+    said = f"{evaluated} gradients on the way from {question.start}"
     return Attribution(question.summed(total), question.aim.unit, (said,), float(total.sum()), float(difference))
 
 

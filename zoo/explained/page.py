@@ -10,7 +10,7 @@ from zoo.explained.checks import likeness, verdict
 from zoo.explained.explanation import Explanation
 
 STYLE = """
-body { font-family: sans-serif; max-width: 60em; margin: 2em auto; line-height: 2.1; color: #222; background: #fff }
+body { font-family: sans-serif; max-width: 60em; margin: 2em auto; padding: 0 1em; line-height: 2.1; color: #222; background: #fff }
 h2 { font-size: 1em; margin: 1.5em 0 0 }
 p { margin: 0 }
 .said { color: #666; font-size: 0.85em; line-height: 1.4 }
@@ -20,13 +20,15 @@ span { padding: 0.15em 0.1em; border-radius: 0.2em; white-space: pre-wrap }
 
 def page(explanation: Explanation) -> str:
     """HTML with the tokens of a text, coloured by each method: red speaks for the explained number, blue against it."""
-    parts = []
+    names, parts = explanation.features.names, []
+    # Characters stand close together, and so do tokens that have their blanks in them.
+    between = "" if all(len(name) == 1 for name in names) or any(name[:1] == " " for name in names) else " "
     for name, found in explanation.found.items():
         one = found.attribution
         most = float(np.abs(one.values).max(initial=0)) or 1.0
-        tokens = "".join(
+        tokens = between.join(
             f'<span style="background: {colour(value / most)}" title="{value:+.4g}">{escape(visible(token))}</span>'
-            for token, value in zip(explanation.features.names, one.values, strict=True)
+            for token, value in zip(names, one.values, strict=True)
         )
         said = [f"strongest colour: {most:.3g} {one.unit}", *one.said]
         if one.total is not None:

@@ -134,6 +134,11 @@ class Question:
         there = self.features.groups >= 0
         return np.bincount(self.features.groups[there], np.float64(values[there]), self.count)
 
+    @property
+    def start(self) -> str:
+        """What `origin` is, in words."""
+        return "vectors of zero" if self.is_of_tokens else "the baseline"
+
     @cached_property
     def point(self) -> np.ndarray:
         """The input as a point."""

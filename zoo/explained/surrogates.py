@@ -109,7 +109,7 @@ def gradient_shap(question: Question, settings: Settings) -> Attribution:
         found = explainer.shap_values(point[None], nsamples=count, rseed=settings.seed)
     found = np.reshape(found, point.shape)
     difference = question.at_all(point[None])[0] - question.at_all(question.origin[None])[0]
-    said = f"{count} random points on the way, so that the sum is right only about"
+    said = f"{count} random points on the way from {question.start}, so that the sum is right only about"
     return Attribution(question.summed(found), question.aim.unit, (said,), float(found.sum()), float(difference))
 
 
