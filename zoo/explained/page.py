@@ -10,7 +10,8 @@ from zoo.explained.checks import likeness, verdict
 from zoo.explained.explanation import Explanation
 
 STYLE = """
-body { font-family: sans-serif; max-width: 60em; margin: 2em auto; padding: 0 1em; line-height: 2.1; color: #222; background: #fff }
+body { font-family: sans-serif; max-width: 60em; margin: 2em auto; padding: 0 1em; line-height: 2.1 }
+body { color: #222; background: #fff }
 h2 { font-size: 1em; margin: 1.5em 0 0 }
 p { margin: 0 }
 .said { color: #666; font-size: 0.85em; line-height: 1.4 }
