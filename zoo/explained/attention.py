@@ -6,6 +6,8 @@ other weights may give the same answer (Jain & Wallace 2019, arXiv:1902.10186).
 
 from __future__ import annotations
 
+import itertools
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -35,23 +37,23 @@ def maps(question: Question) -> tuple[list[np.ndarray], np.ndarray]:
     """
     model = question.model
     parts = attending(model)
-    inside = keras.Model(model.inputs, [[part.input for part in parts], parts[-1].output, model.output])
+    read = [part.input if isinstance(part.input, list | tuple) else [part.input] for part in parts]
+    inside = keras.Model(model.inputs, [*itertools.chain(*read), parts[-1].output, model.output])
     given = tf.constant(question.input[None])
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         for weight in model.weights:
             if "float" in weight.dtype:
                 tape.watch(weight.value)
-        inputs, last, outputs = inside(given, training=False)
+        *inputs, last, outputs = inside(given, training=False)
         number = question.of(outputs)
     slope = tape.gradient(number, last)
     slope = np.zeros(last.shape[:2]) if slope is None else np.abs(slope.numpy()).reshape(*last.shape[:2], -1).sum(-1)
-    read = (slope[0] > 0).astype(float)
-    found = []
-    for part, given in zip(parts, inputs, strict=True):
-        one, *others = given if isinstance(given, list | tuple) else [given]
+    counts, found, inputs = (slope[0] > 0).astype(float), [], iter(inputs)
+    for part, tensors in zip(parts, read, strict=True):
+        one, *others = itertools.islice(inputs, len(tensors))
         weights = attention_weights(one, others[0]) if is_plain(part) else part.attention_weights(one, *others)
         found.append(keras.ops.convert_to_numpy(weights)[0].mean(0, np.float64))
-    return found, read / max(read.sum(), 1)
+    return found, counts / max(counts.sum(), 1)
 
 
 def attention(question: Question, settings: Settings) -> Attribution:
