@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from zoo.explained.question import Attribution, Question, Settings
+from zoo.explained.question import Attribution, Question, Settings, parts_of
 
 NOISE = 0.15  # of smoothgrad, as a share of the input's range (Smilkov 2017, section 4.1)
 SAMPLES = 50  # of smoothgrad (section 4.1)
@@ -54,22 +54,20 @@ def integrated_gradients(question: Question, settings: Settings) -> Attribution:
     or a maximum switches.
     """
     start, way = question.origin, question.point - question.origin
+    ends = question.at_all(on_way(start, way, np.arange(2.0)))
+    difference, largest = ends[1] - ends[0], np.abs(ends).max()
+    budget = GAP * max(abs(question.aim.scale), abs(difference)) / 3
+    rounding = ROUNDING * max(abs(question.aim.scale), largest)
     low, width = np.linspace(0, 1, settings.steps, endpoint=False), 1 / settings.steps
-    total, evaluated, budget = np.zeros(way.shape), 0, 0.0
+    total, evaluated = np.zeros(way.shape), 0
     while len(low):
-        ends = question.at_all(on_way(start, way, np.stack([low, low + width], 1).reshape(-1))).reshape(-1, 2)
-        if not evaluated:
-            difference = ends[-1, 1] - ends[0, 0]
-            budget = GAP * max(abs(question.aim.scale), abs(difference)) / 3
-            rounding = ROUNDING * max(np.abs(ends).max(), abs(question.aim.scale))
-        last, unsure, done = evaluated + 2 * len(low) > MOST, [], 0
-        for found in question.gradients(on_way(start, way, low + width / 2)):
-            found = np.float64(found) * way * width  # noqa: PLW2901
-            sums, exact = found.reshape(len(found), -1).sum(1), ends[done : done + len(found)]
-            off = np.abs(sums - (exact[:, 1] - exact[:, 0])) > max(budget / len(low), rounding)
-            total += found[~off | last].sum(0)
-            unsure += [] if last else low[done : done + len(found)][off].tolist()
-            done += len(found)
+        last, unsure = evaluated + 3 * len(low) > MOST, []
+        for some in parts_of(low, 2 * way.size):
+            exact = np.diff(question.at_all(on_way(start, way, np.stack([some, some + width], 1))).reshape(-1, 2))[:, 0]
+            found = np.concatenate(list(question.gradients(on_way(start, way, some + width / 2)))) * way * width
+            off = np.abs(found.reshape(len(found), -1).sum(1, np.float64) - exact) > max(budget / len(low), rounding)
+            total += found[~off | last].sum(0, np.float64)
+            unsure += [] if last else some[off].tolist()
         # Halving a part halves the error that a switch makes; the budgets of all rounds add up to less than GAP.
         evaluated, budget, width = evaluated + len(low), budget * 0.7, width / 2
         low = np.array([place for edge in unsure for place in (edge, edge + width)])

@@ -33,7 +33,7 @@ def lime(question: Question, settings: Settings) -> Attribution:
     parts, count = segments(question.features), settings.samples or LIME_SAMPLES
     there = np.random.default_rng(settings.seed).integers(0, 2, (count, parts.max() + 1))
     there[0] = 1  # the first is the input itself
-    numbers = question.numbers_of_kept(there[:, parts].astype(bool))
+    numbers = question.numbers_of_kept(there.astype(bool)[:, parts])
     # The cosine of the angle between which parts are there and all of them.
     distances = 1 - np.sqrt(there.mean(1))
     fitted = LimeBase(lambda d: np.sqrt(np.exp(-(d**2) / KERNEL**2)), random_state=settings.seed)
@@ -57,7 +57,7 @@ def shap(question: Question, settings: Settings) -> Attribution:
     check_installed("shap")
     parts = segments(question.features)
     values, how = shapley(
-        lambda there: question.numbers_of_kept(there[:, parts].astype(bool)),
+        lambda there: question.numbers_of_kept(there.astype(bool)[:, parts]),
         parts.max() + 1,
         lambda: tree(question.features, parts),
         settings.samples or SHAP_SAMPLES,
