@@ -106,6 +106,22 @@ def test_integrated_gradients_of_tokens(network):
     np.testing.assert_array_equal(model(given[None]), before)
 
 
+@pytest.mark.parametrize("method", ["integrated_gradients", "grad_cam", "guided_grad_cam", "occlusion"])
+def test_half_precision_of_pictures(method, policy):
+    asked = question(cnn((12, 12, 1), 3, filters=(4, 6), units=8), RANDOM.uniform(0, 255, (12, 12, 1)))
+    found = METHODS[method].compute(asked, Settings(steps=1000))
+    assert np.isfinite(found.values).all()
+    if found.total is not None:
+        assert found.total == pytest.approx(found.difference, abs=0.1)
+
+
+@pytest.mark.parametrize("method", ["integrated_gradients", "attention_rollout"])
+def test_half_precision_of_texts(method, policy):
+    given, features = tokens(12, 7)
+    found = METHODS[method].compute(question(TEXTS["encoder"](), given, features=features), Settings(steps=1000))
+    assert np.isfinite(found.values).all()
+
+
 def test_linear_networks_are_explained_exactly():
     """All methods that share out the output agree where it is a sum: each thing counts its weight times its value."""
     model, given = rows_network(), RANDOM.normal(size=6).astype("float32")
