@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 
 @dataclass(frozen=True)
 class Features:
-    """The things that an input consists of: the rows of a table's columns, for example.
+    """The things that an input consists of, such as the columns of a table.
 
     Args:
         groups: of the input's shape, int: the number, from 0 on, of the thing that each number stands for; -1: of none,
@@ -55,8 +55,8 @@ class Steps(Features):
         numbers: (steps, columns), scaled as the network sees them.
     """
 
-    columns: tuple[str, ...] = ()
-    numbers: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
+    columns: tuple[str, ...]
+    numbers: np.ndarray
 
 
 def of_picture(view: np.ndarray) -> Pixels:

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo.data.features import Features, Pixels
+from zoo.data.features import Features
 from zoo.errors import UserError
 from zoo.tasks.task import Aim
 
@@ -92,11 +92,6 @@ class Question:
     def count(self) -> int:
         """The number of things, G."""
         return self.features.count
-
-    @property
-    def picture(self) -> np.ndarray | None:
-        """The picture of the input, (H, W, C) in 0..255, if it has one."""
-        return self.features.picture if isinstance(self.features, Pixels) else None
 
     def of(self, outputs: tf.Tensor) -> tf.Tensor:
         """The explained number, (N,), in its unit but without its offset, among outputs (N, ...)."""
