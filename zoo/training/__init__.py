@@ -4,10 +4,11 @@ import zoo.backend  # first: it imports Keras without noise and configures it
 from zoo.training.lora import Lora
 from zoo.training.method import Method, Whole
 from zoo.training.optimizer import Optimizer
+from zoo.training.prune import Prune
 from zoo.training.recipe import Recipe
 from zoo.training.runs import Run
 from zoo.training.thaw import Thaw
 
-METHODS = {"whole": Whole, "thaw": Thaw, "lora": Lora}  # by their names in `finetune --method`
+METHODS = {"whole": Whole, "thaw": Thaw, "lora": Lora, "prune": Prune}  # by their names in `finetune --method`
 
-__all__ = ["METHODS", "Lora", "Method", "Optimizer", "Recipe", "Run", "Thaw", "Whole"]
+__all__ = ["METHODS", "Lora", "Method", "Optimizer", "Prune", "Recipe", "Run", "Thaw", "Whole"]

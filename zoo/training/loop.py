@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from zoo.data.source import Source
 from zoo.errors import UserError
+from zoo.tasks.task import Panel
 from zoo.training import callbacks, devices, files, pace, runs
 from zoo.training.auxiliary import trainable
 from zoo.training.board import Board
@@ -197,15 +198,22 @@ def train(
                 shuffle=False,  # the source shuffles
                 verbose=1 if sys.stdout.isatty() else 2,
             )
+    close(model, recipe, run, resume, steps, panel)
+
+
+def close(model: keras.Model, recipe: Recipe, run: Run, resume: Resume, steps: int, panel: Panel) -> None:
+    """Writes what a finished run keeps besides its network, and prints what came of it."""
     history = resume.state["history"]
     files.write_json(run.path / "history.json", history)
     panel.finish(best := run.model(), run.path)
-    baselines = [vars(baseline) for baseline in recipe.task.baselines(source, "validation")]
+    baselines = [vars(baseline) for baseline in recipe.task.baselines(recipe.data, "validation")]
     if recipe.loss is not None:  # the values of another loss do not compare
         baselines = [baseline for baseline in baselines if baseline["metric"] != "loss"]
-    files.write_json(
-        run.path / "summary.json", summarize(recipe, resume, steps, best.count_params()) | {"baselines": baselines}
-    )
+    reached = recipe.method.reached(model, best)
+    summary = summarize(recipe, resume, steps, best.count_params()) | {"baselines": baselines}
+    files.write_json(run.path / "summary.json", summary | ({"reached": reached} if reached else {}))
+    for what, shares in reached.items():
+        print(f"{what}: {', '.join(f'{name} {share:.1%}' for name, share in shares.items())}")
     if said := pace.spared(recipe, history):
         print(said)
 
