@@ -14,7 +14,7 @@ from conftest import ROOT
 from packaging.requirements import Requirement
 
 ZOO = ROOT / "zoo"
-VERBS = ("fit", "finetune", "evaluate", "predict", "generate", "look", "bench", "runs")
+VERBS = ("fit", "finetune", "prune", "distill", "evaluate", "predict", "generate", "look", "bench", "runs")
 # Each may import what stands further to the right, and itself.
 ORDER = (
     ("__main__",),

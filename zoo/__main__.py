@@ -2,7 +2,7 @@
 
 import sys
 
-from zoo import bench, evaluate, finetune, fit, generate, look, predict, runs
+from zoo import bench, evaluate, finetune, fit, generate, look, predict, prune, runs
 from zoo.command import main
 from zoo.errors import UserError, nearest
 from zoo.recipes import SUMMARIES
@@ -10,6 +10,7 @@ from zoo.recipes import SUMMARIES
 VERBS = {
     "fit RECIPE": fit,
     "finetune RUN": finetune,
+    "prune RUN": prune,
     "evaluate RUN": evaluate,
     "predict RUN INPUT...": predict,
     "generate RUN": generate,

@@ -42,9 +42,10 @@ RATE, RATE_OF_WHOLE, RATE_OF_LARGE = 1e-3, 3e-4, 1e-4
 class Taught:
     """How and what a trained network is taught, which determines what other flags there are."""
 
-    method: Literal["whole", "thaw", "lora"] | None = None
+    method: Literal["whole", "thaw", "lora", "prune", "distill"] | None = None
     """whole: all weights are trained; thaw: the body thaws from the head down; lora: small matrices beside frozen
-    weights. By default thaw, or whole for BERT and where no head is new."""
+    weights; prune: all, of which most become 0; distill: all, with --method.teacher. By default thaw, or whole for BERT
+    and where no head is new."""
     like: str | None = None
     """A recipe whose kind of data and whose task it is to learn, such as textcnn, if not those of its own."""
 

@@ -198,19 +198,19 @@ def train(
                 shuffle=False,  # the source shuffles
                 verbose=1 if sys.stdout.isatty() else 2,
             )
-    close(model, recipe, run, resume, steps, panel)
+    close(recipe, resume, panel)
 
 
-def close(model: keras.Model, recipe: Recipe, run: Run, resume: Resume, steps: int, panel: Panel) -> None:
+def close(recipe: Recipe, resume: Resume, panel: Panel) -> None:
     """Writes what a finished run keeps besides its network, and prints what came of it."""
-    history = resume.state["history"]
+    run, history = resume.run, resume.state["history"]
     files.write_json(run.path / "history.json", history)
     panel.finish(best := run.model(), run.path)
     baselines = [vars(baseline) for baseline in recipe.task.baselines(recipe.data, "validation")]
     if recipe.loss is not None:  # the values of another loss do not compare
         baselines = [baseline for baseline in baselines if baseline["metric"] != "loss"]
-    reached = recipe.method.reached(model, best)
-    summary = summarize(recipe, resume, steps, best.count_params()) | {"baselines": baselines}
+    reached = recipe.method.reached(resume.model, best)
+    summary = summarize(recipe, resume, best.count_params()) | {"baselines": baselines}
     files.write_json(run.path / "summary.json", summary | ({"reached": reached} if reached else {}))
     for what, shares in reached.items():
         print(f"{what}: {', '.join(f'{name} {share:.1%}' for name, share in shares.items())}")
@@ -244,7 +244,7 @@ def describe(recipe: Recipe, model: keras.Model, precision: str, command: str | 
     }
 
 
-def summarize(recipe: Recipe, resume: Resume, steps: int, weights: int) -> dict:
+def summarize(recipe: Recipe, resume: Resume, weights: int) -> dict:
     """What a finished run stores in summary.json; `weights` is the number of those of the network that is kept."""
     history = resume.state["history"]
     trained = sum(math.prod(weight.shape) for weight in resume.model.trainable_weights)
@@ -253,5 +253,5 @@ def summarize(recipe: Recipe, resume: Resume, steps: int, weights: int) -> dict:
     else:
         direction = {"min": min, "max": max}[recipe.task.monitors[recipe.monitor]]
         best = direction(history, key=lambda epoch: epoch[recipe.monitor])
-    counts = {"epochs": len(history), "steps": steps * len(history), "weights": weights, "trained": trained}
+    counts = {"epochs": len(history), "steps": resume.steps * len(history), "weights": weights, "trained": trained}
     return counts | {"seconds": resume.seconds, "best": best}
