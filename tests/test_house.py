@@ -19,7 +19,7 @@ VERBS = ("fit", "finetune", "prune", "distill", "evaluate", "predict", "generate
 ORDER = (
     ("__main__",),
     VERBS,
-    ("transfer",),
+    ("transfer", "teacher"),
     ("command", "opened", "stored"),
     ("recipes",),
     ("training",),

@@ -2,7 +2,7 @@
 
 import sys
 
-from zoo import bench, evaluate, finetune, fit, generate, look, predict, prune, runs
+from zoo import bench, distill, evaluate, finetune, fit, generate, look, predict, prune, runs
 from zoo.command import main
 from zoo.errors import UserError, nearest
 from zoo.recipes import SUMMARIES
@@ -11,6 +11,7 @@ VERBS = {
     "fit RECIPE": fit,
     "finetune RUN": finetune,
     "prune RUN": prune,
+    "distill RECIPE": distill,
     "evaluate RUN": evaluate,
     "predict RUN INPUT...": predict,
     "generate RUN": generate,

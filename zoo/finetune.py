@@ -101,7 +101,7 @@ def recipe_for(
 ) -> Recipe:
     """The recipe that fine-tunes the base, with its default settings; arguments and errors as of `finetune`."""
     from zoo.models import tuning_of
-    from zoo.training import METHODS, Optimizer, Recipe, Whole
+    from zoo.training import METHODS, Distill, Optimizer, Prune, Recipe, Whole
     from zoo.training.body import digest_of
 
     base = Path(getattr(base, "path", base))  # a path, since runs are called by the way that leads to it
@@ -117,7 +117,8 @@ def recipe_for(
     if isinstance(method, str | None):
         method = METHODS[method or ("thaw" if new and not usual.whole else "whole")]()
     rate = RATE_OF_WHOLE if weights is None and not usual.whole else RATE_OF_LARGE
-    rate = rate if isinstance(method, Whole) else RATE
+    rate = rate if isinstance(method, Whole | Prune | Distill) else RATE
+    watched = [*task.monitors][-1] if new and usual.overconfident else "val_loss"
     each = {"each": True} if task.each_token else {}  # so that the ids of other recipes stay
     return Recipe(
         name=f"finetuned-{name}",
@@ -127,7 +128,7 @@ def recipe_for(
         method=method,
         optimizer=Optimizer("adamw", rate=rate, warmup=0.1, weight_decay=0.01, clip=usual.clip),
         epochs=usual.epochs,
-        monitor=[*task.monitors][-1] if new and usual.overconfident else "val_loss",
+        monitor="last" if method.keeps_last else watched,
     )
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from zoo.command import main, parse, read_with_places, typed
 from zoo.errors import UserError, printable
 from zoo.opened import is_run, places_of, recalled, recipe_of
+from zoo.teacher import with_teacher
 from zoo.transfer import BUILDERS
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ def fit(
         print(printable(f"finished already ({later}); --fresh starts anew beside {run.path}"))
         return runs.open_for_reading(run.path)
     precision = devices.configure(recipe.seed, recipe.precision)
+    recipe = with_teacher(recipe)
     model = loop.build(recipe)
     described = loop.describe(recipe, model, precision, command, run.path.parent)
     if not quiet:
