@@ -85,9 +85,7 @@ def run_command(argv: list[str]) -> int:
 
     recipe, options = parse_for(replace(named(argv[0]), method=Distill()), "distill", argv, Options)
     if options.teacher is None:
-        raise UserError(
-            f"distill came without a teacher: give --teacher RUN, a trained network of {recipe.name}'s classes"
-        )
+        raise UserError("distill came without a teacher: give --teacher RUN, a trained network of the same classes")
     if options.weights is None:
         check_is_run(Path(options.teacher))
     recipe = recipe_for(recipe, options.teacher, options.weights)

@@ -10,12 +10,7 @@ from zoo.training.recipe import Recipe
 from zoo.training.runs import Run
 from zoo.training.thaw import Thaw
 
-METHODS = {
-    "whole": Whole,
-    "thaw": Thaw,
-    "lora": Lora,
-    "prune": Prune,
-    "distill": Distill,
-}  # by their names in `finetune --method`
+# By their names in `finetune --method`.
+METHODS = {"whole": Whole, "thaw": Thaw, "lora": Lora, "prune": Prune, "distill": Distill}
 
 __all__ = ["METHODS", "Distill", "Lora", "Method", "Optimizer", "Prune", "Recipe", "Run", "Thaw", "Whole"]

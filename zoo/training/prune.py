@@ -149,6 +149,8 @@ def pruning(kind: type[keras.Optimizer], masks: Masks, schedule: Schedule) -> ty
         def apply(self, grads, trainable_variables=None):
             """Updates all variables, and at the steps of the schedule chooses anew what is left."""
             given = self._trainable_variables if trainable_variables is None else list(trainable_variables)
+            if not self.built:
+                self.build(given)
             left = {self._var_key(weight): mask for weight, mask in masks.pairs()}
             keys = [self._var_key(variable) for variable in given]
             # Without it clipping and momentum would heed gradients of weights that stay 0.
