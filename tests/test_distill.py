@@ -160,7 +160,7 @@ def test_a_teacher_that_does_not_fit(teacher, recipe, tmp_path, data_directory):
     heads = replace(recipe, data=replace(recipe.data, size=(32, 32)), model=partial(googlenet))
     with pytest.raises(ValueError, match="it has auxiliary heads"):
         Distill().taught_by(TEACHER()).wrap(heads.model(input_shape=(32, 32, 1), classes=3))
-    with pytest.raises(ValueError, match="it has no teacher: give --method.teacher RUN"):
+    with pytest.raises(ValueError, match=r"it has no teacher: give --method.teacher RUN"):
         Distill().wrap(student())
     maps = keras.Sequential([keras.Input((8, 8, 1)), layers.GlobalAveragePooling2D(), layers.Dense(3)])
     wide = keras.Input((8, 8, 1))
