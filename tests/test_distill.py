@@ -18,12 +18,14 @@ from zoo.evaluate import evaluate
 from zoo.finetune import recipe_for as tuned
 from zoo.fit import fit
 from zoo.models import bigmodel, cnn, googlenet
+from zoo.recipes import RECIPES
 from zoo.tasks import Classification
 from zoo.training import Distill, Recipe, Run, loop
 from zoo.training.distill import PROJECTION
 
 pytestmark = pytest.mark.usefixtures("unshown")
 
+TASK = Classification()
 TEACHER = partial(bigmodel, (8, 8, 1), 3, filters=(4, 8), units=8, batch_normalization=True, dropout=0.5)
 
 
@@ -46,13 +48,6 @@ def batch(count: int = 6) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def softmax(logits: np.ndarray) -> np.ndarray:
     powers = np.exp(logits - logits.max(-1, keepdims=True))
     return powers / powers.sum(-1, keepdims=True)
-
-
-def compiled(model: keras.Model, method: Distill, **options) -> keras.Model:
-    wrapped = loop.trainable(method.taught_by(TEACHER()).wrap(model))
-    loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.1)
-    wrapped.compile(keras.optimizers.SGD(0.1), loss, ["accuracy"], **options)
-    return wrapped
 
 
 @pytest.mark.parametrize(("alpha", "features"), [(0.9, 0.0), (1.0, 0.0), (0.3, 0.5), (0.0, 2.0)])
@@ -94,14 +89,15 @@ def test_loss_and_gradient(alpha, features):
 def test_the_student_runs_once_and_the_teacher_does_not_change(features, tmp_path):
     method = Distill(features=features).taught_by(TEACHER())
     teacher, model = method.network, loop.trainable(method.wrap(student(dropout=0.3)))
-    model.compile(keras.optimizers.SGD(0.1), keras.losses.CategoricalCrossentropy(from_logits=True), ["accuracy"])
+    model.compile(keras.optimizers.SGD(0.1), keras.losses.CategoricalCrossentropy(from_logits=True), TASK.metrics())
     x, y, _ = batch()
     before, norm = teacher.get_weights(), model.get_layer("norm")
     seeds = [seed for layer in model.layers if isinstance(layer, layers.Dropout) for seed in layer.variables]
     counted = ops.convert_to_numpy(seeds[0])
     model.fit(x, y, epochs=1, batch_size=6, verbose=0)
-    assert np.count_nonzero(ops.convert_to_numpy(norm.moving_variance) < 0.99) == 64  # of 0.01 they moved once
-    np.testing.assert_allclose(norm.moving_variance, 0.99 + 0.01 * (x.reshape(6, 64) / 255).var(0), atol=0.02)
+    # Once of 1 towards a variance of at most 0.51: twice would leave at most 0.986.
+    moved = ops.convert_to_numpy(norm.moving_variance)
+    assert ((moved > 0.989) & (moved < 0.996)).all()
     assert np.abs(ops.convert_to_numpy(seeds[0]) - counted).sum() == 1
     for ours, theirs in zip(teacher.get_weights(), before, strict=True):
         np.testing.assert_array_equal(ours, theirs)
@@ -152,20 +148,16 @@ def test_a_teacher_that_does_not_fit(teacher, recipe, tmp_path, data_directory):
         return str(error.value)
 
     others = replace(recipe, data=replace(recipe.data, only=tuple("0132")))
-    assert "base" in complaint(others)
     assert "knows 4 classes (0, 1, 2, 3), but distilled-small learns 4 classes (0, 1, 3, 2)" in complaint(others)
     larger = replace(recipe, data=replace(recipe.data, size=(9, 9)))
     assert "takes input_shape [8, 8, 1], but distilled-small gets [9, 9, 1]" in complaint(larger)
     assert "no run at" in complaint(recipe, tmp_path / "none")
-    heads = replace(recipe, data=replace(recipe.data, size=(32, 32)), model=partial(googlenet))
     with pytest.raises(ValueError, match="it has auxiliary heads"):
-        Distill().taught_by(TEACHER()).wrap(heads.model(input_shape=(32, 32, 1), classes=3))
+        Distill().taught_by(TEACHER()).wrap(googlenet((32, 32, 1), 3))
     with pytest.raises(ValueError, match=r"it has no teacher: give --method.teacher RUN"):
         Distill().wrap(student())
-    maps = keras.Sequential([keras.Input((8, 8, 1)), layers.GlobalAveragePooling2D(), layers.Dense(3)])
     wide = keras.Input((8, 8, 1))
     wide = keras.Model(wide, layers.Dense(3)(wide)[:, 0, 0])
-    assert maps.output_shape == wide.output_shape
     with pytest.raises(ValueError, match=r"its features are .*, but its teacher's .*: leave out --method.features"):
         Distill(features=1.0).taught_by(wide).wrap(student())
     with pytest.raises(UserError, match="but none was named"):
@@ -175,10 +167,7 @@ def test_a_teacher_that_does_not_fit(teacher, recipe, tmp_path, data_directory):
 
 
 def test_a_teacher_that_is_no_classifier(recipe, tmp_path):
-    from zoo.recipes import RECIPES
-
-    base = replace(RECIPES["nlinear"], epochs=1)
-    run = fit(base, logs=tmp_path)
+    run = fit(replace(RECIPES["nlinear"], epochs=1), logs=tmp_path)
     with pytest.raises(UserError, match="tells no classes of its inputs apart"):
         distill(recipe, run, logs=tmp_path)
 

@@ -93,7 +93,8 @@ class Prune(Method):
     def reached(self, model: keras.Model, kept: keras.Model) -> dict[str, dict[str, float]]:
         """The share of weights that are 0 or gone, of all kernels and of each; and where there are, of channels."""
         left = {weight.path: ops.convert_to_numpy(weight) for weight in kept.weights}
-        whole = {weight.path: weight.shape for _, weight in kernels_of(model)}
+        # Auxiliary heads are in none that is kept.
+        whole = {weight.path: weight.shape for _, weight in kernels_of(model) if weight.path in left}
         nonzero = {path: np.count_nonzero(left[path]) for path in whole}
         sizes = {path: int(np.prod(shape)) for path, shape in whole.items()}
         sparsity = {"all kernels": 1 - sum(nonzero.values()) / sum(sizes.values())}
