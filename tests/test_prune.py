@@ -292,6 +292,8 @@ def test_command(base, tmp_path, zoo_here):
     assert_complaint(zoo_here("prune", base.path, *words, "--method.sparsity", 1.5), "--method.sparsity came as 1.5")
     assert_complaint(zoo_here("prune", tmp_path / "none"), "no run at")
     assert_complaint(zoo_here("prune", base.path, "--data.size", 9, 9, "--logs", tmp_path), "the data have input_shape")
+    others = zoo_here("prune", base.path, "--data.only", 0, 1, 2, 4, "--logs", tmp_path)
+    assert_complaint(others, "knows 4 classes (0, 1, 2, 3), but the data have 4 classes (0, 1, 2, 4): prune it on")
     shown = zoo_here("prune", base.path, "--help").stdout
     assert "--method.kind" in shown
     assert "--method.sparsity" in shown

@@ -18,6 +18,7 @@ from zoo.command import first_word, main, parse_for, places_in, typed
 from zoo.errors import UserError, printable
 from zoo.fit import Options, fit, summary
 from zoo.opened import check_is_run, places_of, recalled, recipe_of
+from zoo.teacher import listed
 from zoo.transfer import BUILDERS, continued
 
 if TYPE_CHECKING:
@@ -53,7 +54,9 @@ def prune(
     Raises:
         UserError: the base cannot be used, or has nothing that could be pruned so.
     """
-    return fit(recipe_for(base, method, data=data, places=places), logs=Path(logs), fresh=fresh)
+    recipe = recipe_for(base, method, data=data, places=places)
+    check_means_the_same(recipe)
+    return fit(recipe, logs=Path(logs), fresh=fresh)
 
 
 def recipe_for(
@@ -87,6 +90,24 @@ def recipe_for(
     )
 
 
+def check_means_the_same(recipe: Recipe) -> None:
+    """Raises UserError if the outputs or the inputs of a network that is pruned have another meaning in the data."""
+    from zoo.training import runs
+
+    base, data = recipe.model.keywords["base"], recipe.data
+    record = runs.open_for_reading(base).record
+    if list(data.labels) != record["labels"]:
+        raise UserError(
+            f"{base} knows {listed(record['labels'])}, but the data have {listed(data.labels)}: prune it on its own, or "
+            "teach it these with python -m zoo.finetune and --method prune"
+        )
+    then = record.get("files")  # earlier versions did not record it
+    if then is not None and then != runs.digests(data.files()):
+        raise UserError(
+            f"{base} reads its inputs by another {' and '.join(then)} than these data give: prune it on its own"
+        )
+
+
 def places_given(path: Path, argv: list[str]) -> dict[str, Path]:
     """Where the data of a run are now, as far as the command line says so."""
     from zoo.training import runs
@@ -101,6 +122,7 @@ def run_command(argv: list[str]) -> int:
     check_is_run(Path(name))
     recipe = recipe_for(name, places=places_given(Path(name), argv[1:]))
     recipe, options = parse_for(recipe, "prune", argv, Options)
+    check_means_the_same(recipe)
     how = {"fresh": options.fresh, "quiet": options.quiet, "profile": options.profile}
     run = fit(recipe, logs=options.logs, command=typed("prune", argv), **how)
     print(printable(summary(recipe, run), "\n"))

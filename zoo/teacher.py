@@ -62,7 +62,7 @@ def check_teaches(found: Opened, recipe: Recipe) -> None:
     if kept != runs.digests(data.files()):
         raise UserError(
             f"the teacher {found.name} reads its inputs by another {' and '.join(kept) or 'tokenizer'} than "
-            f"{recipe.name}: give it the same data, or --data.tokenizer {found.name}"
+            f"{recipe.name}: give it the same data and settings, or that file with --data.tokenizer"
         )
 
 
