@@ -98,8 +98,8 @@ def check_means_the_same(recipe: Recipe) -> None:
     record = runs.open_for_reading(base).record
     if list(data.labels) != record["labels"]:
         raise UserError(
-            f"{base} knows {listed(record['labels'])}, but the data have {listed(data.labels)}: prune it on its own, or "
-            "teach it these with python -m zoo.finetune and --method prune"
+            f"{base} knows {listed(record['labels'])}, but the data have {listed(data.labels)}: prune it on its own, "
+            "or teach it these with python -m zoo.finetune and --method prune"
         )
     then = record.get("files")  # earlier versions did not record it
     if then is not None and then != runs.digests(data.files()):
