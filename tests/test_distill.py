@@ -89,7 +89,9 @@ def test_loss_and_gradient(alpha, features):
 def test_the_student_runs_once_and_the_teacher_does_not_change(features, tmp_path):
     method = Distill(features=features).taught_by(TEACHER())
     teacher, model = method.network, loop.trainable(method.wrap(student(dropout=0.3)))
-    model.compile(keras.optimizers.SGD(0.1), keras.losses.CategoricalCrossentropy(from_logits=True), TASK.metrics())
+    model.compile(
+        keras.optimizers.SGD(0.1), keras.losses.CategoricalCrossentropy(from_logits=True), metrics=TASK.metrics()
+    )
     x, y, _ = batch()
     before, norm = teacher.get_weights(), model.get_layer("norm")
     seeds = [seed for layer in model.layers if isinstance(layer, layers.Dropout) for seed in layer.variables]
