@@ -1,5 +1,6 @@
 """Exact resume of what depends on the source and the network: dying right after a save changes no bit."""
 
+import json
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -8,15 +9,17 @@ import pytest
 from test_resume import NANO, assert_equal, outcome
 
 from zoo.data import Augment, Images, Masked, Text
+from zoo.distill import recipe_for as distilled
 from zoo.finetune import recipe_for
 from zoo.fit import fit
-from zoo.models import bert_masked, bigmodel, gpt, lm
+from zoo.models import bert_masked, bigmodel, cnn, gpt, lm
 from zoo.models.bert import VARIANTS as BERTS
 from zoo.models.bert import Variant as Bert
 from zoo.models.gpt import VARIANTS
+from zoo.prune import recipe_for as pruned
 from zoo.recipes import RECIPES
 from zoo.tasks import Classification
-from zoo.training import Lora, Optimizer, Recipe, Thaw, resume
+from zoo.training import Distill, Lora, Optimizer, Prune, Recipe, Thaw, resume
 from zoo.training.lora import FILE
 
 
@@ -136,3 +139,25 @@ def test_crash_at_saves_of_an_adapter(data_directory, tmp_path, monkeypatch):
     files = [path.read_bytes() for path in tmp_path.rglob(FILE)]
     assert len(files) == 2
     assert files[0] == files[1]
+
+
+@pytest.mark.usefixtures("unshown")
+@pytest.mark.parametrize("kind", ["weights", "channels"])
+def test_crash_at_saves_while_pruning(kind, data_directory, tmp_path, monkeypatch):
+    """The masks are as exact as the weights."""
+    base = fit(small(data_directory, epochs=1), logs=tmp_path / "base")
+    recipe = replace(pruned(base, Prune(kind=kind, end=0.8)), epochs=2)
+    if kind == "weights":
+        recipe = replace(recipe, optimizer=Optimizer("adam", ema=0.9), precision="mixed_float16")
+    crash_at_saves(lambda logs: fit(recipe, logs=logs), tmp_path, monkeypatch, (1, 3, 4))
+    (first, second) = (json.loads(path.read_text()) for path in tmp_path.glob("*/pruned-*/summary.json"))
+    assert first["reached"] == second["reached"]
+
+
+@pytest.mark.usefixtures("unshown")
+def test_crash_at_saves_while_distilling(data_directory, tmp_path, monkeypatch):
+    base = fit(small(data_directory, epochs=1), logs=tmp_path / "base")
+    method = Distill(features=1.0)
+    recipe = replace(small(data_directory), model=partial(cnn, filters=(2,), units=3, dropout=0.2), method=method)
+    recipe = distilled(recipe, base)
+    crash_at_saves(lambda logs: fit(recipe, logs=logs), tmp_path, monkeypatch, (1, 3, 4))

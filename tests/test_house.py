@@ -14,12 +14,15 @@ from conftest import ROOT
 from packaging.requirements import Requirement
 
 ZOO = ROOT / "zoo"
-VERBS = ("fit", "finetune", "evaluate", "predict", "generate", "explain", "look", "bench", "runs")
+VERBS = (
+    *("fit", "finetune", "prune", "distill", "evaluate", "predict", "generate", "explain", "export", "serve"),
+    *("look", "bench", "runs"),
+)
 # Each may import what stands further to the right, and itself.
 ORDER = (
     ("__main__",),
     VERBS,
-    ("transfer", "explained"),
+    ("transfer", "teacher", "explained", "exported", "served"),
     ("command", "opened", "stored"),
     ("recipes",),
     ("training",),

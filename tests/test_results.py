@@ -8,7 +8,7 @@ import importlib
 import json
 import re
 import shlex
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -20,7 +20,7 @@ from zoo.opened import places_of
 from zoo.pretrained import ENCODERS, HUB
 from zoo.recipes import RECIPES
 from zoo.tasks import Prompted
-from zoo.training import METHODS
+from zoo.training import METHODS, Distill, Prune
 
 ROOT = Path(__file__).parents[1]
 LINES = [json.loads(line) for line in (ROOT / "logs" / "results.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -245,7 +245,10 @@ def flags_of(verb: str, name: str) -> set[str]:
         "fit": recipe.leaves().keys() | {"minutes"} | {f"data.{field}" for field in names(data)},
         "bench": recipe.leaves().keys(),
         "look": recipe.leaves().keys(),
-        "finetune": {name for kind in METHODS.values() for name in replace(recipe, method=kind()).leaves()}
+        "prune": recipe.leaves().keys() | {f"method.{field}" for field in names(Prune)},
+        "distill": recipe.leaves().keys() | {f"method.{field}" for field in names(Distill)},
+        "finetune": recipe.leaves().keys()
+        | {f"method.{field}" for kind in METHODS.values() for field in names(kind)}
         | ({f"data.{field}" for field in names(Texts)} if name.startswith(("bert", "logs/bert", "minilm")) else set()),
         "predict": {"weights"} | names(task.Ask) | names(data.Inputs) if task.verb == verb else set(),
         "generate": {"weights"} | names(task.Ask) if task.verb == verb else set(),
@@ -270,7 +273,7 @@ def test_what_is_typed_exists():
         flags = {word[2:].replace("-", "_").replace(".no_", ".") for word in words if word.startswith("--")}
         missing += [(name_of(path), verb, name, flag) for flag in flags - flags_of(verb, name)]
     assert not missing
-    assert seen == {"fit", "evaluate", "predict", "generate", "finetune", "look", "bench", "runs"}
+    assert seen == {"fit", "evaluate", "predict", "generate", "finetune", "prune", "distill", "look", "bench", "runs"}
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)

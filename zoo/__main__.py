@@ -2,7 +2,21 @@
 
 import sys
 
-from zoo import bench, evaluate, explain, finetune, fit, generate, look, predict, runs
+from zoo import (
+    bench,
+    distill,
+    evaluate,
+    explain,
+    export,
+    finetune,
+    fit,
+    generate,
+    look,
+    predict,
+    prune,
+    runs,
+    serve,
+)
 from zoo.command import main
 from zoo.errors import UserError, nearest
 from zoo.recipes import SUMMARIES
@@ -10,6 +24,8 @@ from zoo.recipes import SUMMARIES
 VERBS = {
     "fit RECIPE": fit,
     "finetune RUN": finetune,
+    "prune RUN": prune,
+    "distill RECIPE": distill,
     "evaluate RUN": evaluate,
     "predict RUN INPUT...": predict,
     "generate RUN": generate,

@@ -33,6 +33,7 @@ Options = TypeVar("Options")
 HELP = ("-h", "--help", "--help-all")
 SHORT = 10  # flags that --help shows at most
 USED = (  # those that it shows, of which few recipes have all
+    *("teacher", "method.kind", "method.sparsity", "method.temperature", "method.alpha"),
     *("seconds", "json", "data.folder", "data.file", "data.csv", "data.column", "data.label", "data.tokens"),
     *("data.size", "data.batch", "method", "epochs", "minutes", "model.variant", "optimizer.rate", "patience"),
     *("fresh", "logs", "seed"),
@@ -169,6 +170,14 @@ def read_with_places(
         {name: value for name, value in vars(part).items() if value is not None} for part in (parsed.data, parsed.task)
     ]
     return parsed.options, *given
+
+
+def places_in(argv: list[str], places: list[str]) -> dict[str, Path]:
+    """Those of the flags --data.NAME with these names that were given; all others may be there too."""
+    data = dataclasses.make_dataclass("Data", [(name, Path | None, None) for name in places])
+    command = dataclasses.make_dataclass("Command", [("data", data, field(data()))])
+    parsed, _ = tyro.cli(command, args=argv, return_unknown_args=True, add_help=False)
+    return {name: value for name, value in vars(parsed.data).items() if value is not None}
 
 
 def local_fields(record: Any) -> list[str]:

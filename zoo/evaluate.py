@@ -159,6 +159,7 @@ def result(found: Opened, split: str, report: dict, source: Source | None = None
         "steps": summary.get("steps"),
         "weights": summary.get("weights"),
         "trained": summary.get("trained"),
+        **({"reached": summary["reached"]} if "reached" in summary else {}),
         "seconds": round(summary["seconds"], 1) if summary else None,
         "machine": record["machine"],
         "versions": record["versions"],

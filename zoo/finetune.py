@@ -42,9 +42,10 @@ RATE, RATE_OF_WHOLE, RATE_OF_LARGE = 1e-3, 3e-4, 1e-4
 class Taught:
     """How and what a trained network is taught, which determines what other flags there are."""
 
-    method: Literal["whole", "thaw", "lora"] | None = None
+    method: Literal["whole", "thaw", "lora", "prune", "distill"] | None = None
     """whole: all weights are trained; thaw: the body thaws from the head down; lora: small matrices beside frozen
-    weights. By default thaw, or whole for BERT and where no head is new."""
+    weights; prune: all, of which most become 0; distill: all, with --method.teacher. By default thaw, or whole for BERT
+    and where no head is new."""
     like: str | None = None
     """A recipe whose kind of data and whose task it is to learn, such as textcnn, if not those of its own."""
 
@@ -100,7 +101,7 @@ def recipe_for(
 ) -> Recipe:
     """The recipe that fine-tunes the base, with its default settings; arguments and errors as of `finetune`."""
     from zoo.models import tuning_of
-    from zoo.training import METHODS, Optimizer, Recipe, Whole
+    from zoo.training import METHODS, Distill, Optimizer, Prune, Recipe, Whole
     from zoo.training.body import digest_of
 
     base = Path(getattr(base, "path", base))  # a path, since runs are called by the way that leads to it
@@ -116,7 +117,8 @@ def recipe_for(
     if isinstance(method, str | None):
         method = METHODS[method or ("thaw" if new and not usual.whole else "whole")]()
     rate = RATE_OF_WHOLE if weights is None and not usual.whole else RATE_OF_LARGE
-    rate = rate if isinstance(method, Whole) else RATE
+    rate = rate if isinstance(method, Whole | Prune | Distill) else RATE
+    watched = [*task.monitors][-1] if new and usual.overconfident else "val_loss"
     each = {"each": True} if task.each_token else {}  # so that the ids of other recipes stay
     return Recipe(
         name=f"finetuned-{name}",
@@ -126,7 +128,7 @@ def recipe_for(
         method=method,
         optimizer=Optimizer("adamw", rate=rate, warmup=0.1, weight_decay=0.01, clip=usual.clip),
         epochs=usual.epochs,
-        monitor=[*task.monitors][-1] if new and usual.overconfident else "val_loss",
+        monitor="last" if method.keeps_last else watched,
     )
 
 

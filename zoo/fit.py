@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from zoo.command import main, parse, read_with_places, typed
 from zoo.errors import UserError, printable
 from zoo.opened import is_run, places_of, recalled, recipe_of
-from zoo.transfer import transferred
+from zoo.teacher import with_teacher
+from zoo.transfer import BUILDERS
 
 if TYPE_CHECKING:
     import keras
@@ -81,7 +82,7 @@ def fit(
         raise UserError(f"callbacks came with {wrong[0]!r}, which is not a keras.callbacks.Callback")
     run = None
     if isinstance(recipe, runs.Run | Path | str):
-        run, recipe = recipe_of(Path(getattr(recipe, "path", recipe)), [transferred], places or {})
+        run, recipe = recipe_of(Path(getattr(recipe, "path", recipe)), BUILDERS, places or {})
         logs = run.path.parent
     if run is None or fresh:
         run = runs.newest(recipe, Path(logs), fresh)
@@ -92,6 +93,7 @@ def fit(
         print(printable(f"finished already ({later}); --fresh starts anew beside {run.path}"))
         return runs.open_for_reading(run.path)
     precision = devices.configure(recipe.seed, recipe.precision)
+    recipe = with_teacher(recipe)
     model = loop.build(recipe)
     described = loop.describe(recipe, model, precision, command, run.path.parent)
     if not quiet:
@@ -129,7 +131,7 @@ def go_on(argv: list[str]) -> int:
     options, places, _ = read_with_places(f"fit {path}", argv[1:], Options(), places_of(source))
     if options.logs != Options.logs:
         raise UserError(f"--logs came as {options.logs}, but a run goes on where it is: leave it out")
-    recipe = recipe_of(path, [transferred], places)[1]
+    recipe = recipe_of(path, BUILDERS, places)[1]
     how = {"fresh": options.fresh, "quiet": options.quiet, "profile": options.profile}
     run = fit(path, places=places, command=typed("fit", argv), **how)
     print(printable(summary(recipe, run), "\n"))

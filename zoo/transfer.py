@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -91,6 +92,48 @@ def transferred(
     copy = copied(body, input_tensors=inputs, call_function=call)
     logits = keras.layers.Dense(classes, dtype="float32", name="logits")(copy.output)
     return keras.Model(inputs, logits, name=trained.name)
+
+
+def continued(
+    *,
+    base: Annotated[Path | str, tyro.conf.Suppress],
+    digest: Annotated[str, tyro.conf.Suppress] = "",
+    **spec,
+) -> keras.Model:
+    """The network of a run as it is, head and all, which `prune` goes on with.
+
+    Args:
+        base: folder of the run.
+        digest: of its weights, so that others make another recipe.
+        spec: what the data give, which must be what they gave to the base.
+
+    Returns:
+        An uncompiled functional model, a copy.
+
+    Raises:
+        ValueError: the data are of another form than those of the base.
+        UserError: the base has changed since the recipe was made.
+    """
+    from zoo.training.body import digest_of
+
+    trained = load(base, None)
+    if digest and digest != digest_of(trained, whole=True):
+        raise UserError(f"{base} has changed since this run was started: type the command again when it is trained")
+    then, now = spec_of(base), json.loads(json.dumps(spec))
+    if then != now:
+        what = next(name for name in then | now if then.get(name) != now.get(name))
+        raise ValueError(f"the data have {what} {now.get(what)}, but {base} was trained with {then.get(what)}")
+    return copied(trained)
+
+
+BUILDERS = (transferred, continued)  # of networks that begin as another one
+
+
+def spec_of(base: Path | str) -> dict:
+    """What the data of a run gave to its builder."""
+    from zoo.training import runs
+
+    return runs.open_for_reading(Path(base)).record["spec"]
 
 
 def copied(model: keras.Model, **how) -> keras.Model:

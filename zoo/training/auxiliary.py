@@ -29,8 +29,9 @@ class Auxiliary(keras.Model):
 
 
 def trainable(model: keras.Model) -> keras.Model:
-    """The network itself; if it has several outputs, the same graph as an `Auxiliary`."""
-    return model if len(model.outputs) == 1 else Auxiliary(model.inputs, model.outputs, name=model.name)
+    """The network itself; if it has several outputs, the same graph as an `Auxiliary`, unless it is one."""
+    done = len(model.outputs) == 1 or isinstance(model, Auxiliary)
+    return model if done else Auxiliary(model.inputs, model.outputs, name=model.name)
 
 
 def without_heads(model: keras.Model) -> keras.Model:

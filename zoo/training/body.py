@@ -10,11 +10,11 @@ HEAD = "logits"
 ADAPTERS = ("lora_kernel_a", "lora_kernel_b")  # weights that learn beside those of the body
 
 
-def digest_of(model: keras.Model) -> str:
-    """Twelve hexadecimal digits that change with any weight of the body."""
+def digest_of(model: keras.Model, *, whole: bool = False) -> str:
+    """Twelve hexadecimal digits that change with any weight of the body, or of the whole network."""
     digest = hashlib.sha256()
     for layer in model.layers:
-        for weight in layer.weights if layer.name != HEAD else ():
+        for weight in layer.weights if whole or layer.name != HEAD else ():
             if weight.name not in ADAPTERS:
                 digest.update(keras.ops.convert_to_numpy(weight).tobytes())
     return digest.hexdigest()[:12]

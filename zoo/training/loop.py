@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from zoo.data.source import Source
 from zoo.errors import UserError
+from zoo.tasks.task import Panel
 from zoo.training import callbacks, devices, files, pace, runs
 from zoo.training.auxiliary import trainable
 from zoo.training.board import Board
@@ -197,15 +198,22 @@ def train(
                 shuffle=False,  # the source shuffles
                 verbose=1 if sys.stdout.isatty() else 2,
             )
-    history = resume.state["history"]
+    close(recipe, resume, panel)
+
+
+def close(recipe: Recipe, resume: Resume, panel: Panel) -> None:
+    """Writes what a finished run keeps besides its network, and prints what came of it."""
+    run, history = resume.run, resume.state["history"]
     files.write_json(run.path / "history.json", history)
     panel.finish(best := run.model(), run.path)
-    baselines = [vars(baseline) for baseline in recipe.task.baselines(source, "validation")]
+    baselines = [vars(baseline) for baseline in recipe.task.baselines(recipe.data, "validation")]
     if recipe.loss is not None:  # the values of another loss do not compare
         baselines = [baseline for baseline in baselines if baseline["metric"] != "loss"]
-    files.write_json(
-        run.path / "summary.json", summarize(recipe, resume, steps, best.count_params()) | {"baselines": baselines}
-    )
+    reached = recipe.method.reached(resume.model, best)
+    summary = summarize(recipe, resume, best.count_params()) | {"baselines": baselines}
+    files.write_json(run.path / "summary.json", summary | ({"reached": reached} if reached else {}))
+    for what, shares in reached.items():
+        print(f"{what}: {', '.join(f'{name} {share:.1%}' for name, share in shares.items())}")
     if said := pace.spared(recipe, history):
         print(said)
 
@@ -236,7 +244,7 @@ def describe(recipe: Recipe, model: keras.Model, precision: str, command: str | 
     }
 
 
-def summarize(recipe: Recipe, resume: Resume, steps: int, weights: int) -> dict:
+def summarize(recipe: Recipe, resume: Resume, weights: int) -> dict:
     """What a finished run stores in summary.json; `weights` is the number of those of the network that is kept."""
     history = resume.state["history"]
     trained = sum(math.prod(weight.shape) for weight in resume.model.trainable_weights)
@@ -245,5 +253,5 @@ def summarize(recipe: Recipe, resume: Resume, steps: int, weights: int) -> dict:
     else:
         direction = {"min": min, "max": max}[recipe.task.monitors[recipe.monitor]]
         best = direction(history, key=lambda epoch: epoch[recipe.monitor])
-    counts = {"epochs": len(history), "steps": steps * len(history), "weights": weights, "trained": trained}
+    counts = {"epochs": len(history), "steps": resume.steps * len(history), "weights": weights, "trained": trained}
     return counts | {"seconds": resume.seconds, "best": best}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import keras
 
@@ -15,6 +16,9 @@ class Method(ABC):
 
     It is a field of the recipe, and its own fields are flags, `--method.NAME`.
     """
+
+    keeps_last: ClassVar[bool] = False
+    """Whether only the last epoch's network is what the method is for, so that none before it may be kept."""
 
     @abstractmethod
     def wrap(self, model: keras.Model) -> keras.Model:
@@ -49,6 +53,15 @@ class Method(ABC):
 
     def files(self, model: keras.Model) -> dict[str, bytes]:
         """Files that a run keeps beside its network, by name; they are written whenever the wrapped network is."""
+        return {}
+
+    def reached(self, model: keras.Model, kept: keras.Model) -> dict[str, dict[str, float]]:
+        """What came of it: by what is told, fractions by name, which summary.json keeps and `fit` prints at the end.
+
+        Args:
+            model: the wrapped network.
+            kept: the one that was saved.
+        """
         return {}
 
 

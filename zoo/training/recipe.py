@@ -101,6 +101,11 @@ class Recipe:
         known = (*self.task.monitors, "last")
         if self.monitor not in known:
             raise ValueError(f"--monitor came as {self.monitor}, but must be one of {', '.join(known)}")
+        if self.method.keeps_last and self.monitor != "last":
+            raise ValueError(
+                f"--monitor came as {self.monitor}, but {type(self.method).__name__} is done only in the last epoch, "
+                "and no network of an earlier one may be kept: give last"
+            )
         if self.monitor == "last" and (self.patience or self.plateau):
             raise ValueError("--monitor came as last, but patience and plateau need a value to watch: name one")
 
@@ -145,7 +150,7 @@ def check_given(recipe: Recipe) -> None:
     if not isinstance(recipe.optimizer, Optimizer | keras.Optimizer):
         raise UserError(f"optimizer came as {recipe.optimizer!r}: wanted an Optimizer(...) or a keras.optimizers one")
     if isinstance(recipe.optimizer, keras.Optimizer) and not isinstance(recipe.method, Whole):
-        raise UserError(f"{type(recipe.method).__name__} sets rates by itself: wanted an Optimizer(...), not Keras'")
+        raise UserError(f"{type(recipe.method).__name__} makes its own optimizer: wanted an Optimizer(...), not Keras'")
     for given in (recipe.loss, *recipe.metrics):
         check_takes_logits(given)
 
