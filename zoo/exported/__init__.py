@@ -1,15 +1,33 @@
 """Networks as files of other programs: one small file a format, each of which writes a network and reads it back."""
 
+import importlib.util
+from collections.abc import Iterable
+
 import zoo.backend  # first: it imports Keras without noise and configures it
+from zoo.errors import UserError
 from zoo.exported import litert, onnx, openvino, safetensors, saved_model
 from zoo.exported.compared import TOLERANCE, Difference, difference
-from zoo.exported.network import Network, float32_copy
+from zoo.exported.folder import write
+from zoo.exported.network import Network, float32_copy, sizes_of
+from zoo.exported.pace import paces
 
-__all__ = ["FORMATS", "TOLERANCE", "Difference", "Network", "difference", "float32_copy"]
+__all__ = [
+    "FORMATS",
+    "TOLERANCE",
+    "Difference",
+    "Network",
+    "check_installed",
+    "difference",
+    "float32_copy",
+    "paces",
+    "sizes_of",
+    "write",
+]
 
-# Each module has FILE, what it writes, in a folder; ANSWER, the lines of a page of Python that answers with that file
-# and without zoo, and its RUNTIME, which the page imports; `write(network, folder)`; and `load(folder)`, a function
-# from the inputs, a list of arrays, to the output, an array, which the format's own runtime computes.
+# Each module has FILE, what it writes, in a folder; NEEDS, what it imports beyond what zoo needs; ANSWER, the part of a
+# page of Python that is this format's, with its RUNTIME, or None; `fixed(network)`; `write(network, folder)`; and
+# `load(folder)`, a function from the inputs, a list of arrays, to the output, an array, which the format's own runtime
+# computes.
 FORMATS = {
     "saved_model": saved_model,
     "onnx": onnx,
@@ -17,3 +35,11 @@ FORMATS = {
     "openvino": openvino,
     "safetensors": safetensors,
 }
+
+
+def check_installed(formats: Iterable[str]) -> None:
+    """Raises UserError, with what to type, if a package that one of these formats needs is not installed."""
+    for name in formats:
+        lacking = [package for package in FORMATS[name].NEEDS if importlib.util.find_spec(package) is None]
+        if lacking:
+            raise UserError(f'{name} needs {", ".join(lacking)}: pip install -e ".[export]"')

@@ -2,50 +2,58 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from zoo.exported.network import Network
 
 FILE = "model.tflite"
-RUNTIME = ("ai_edge_litert",)
+RUNTIME = "ai-edge-litert"
+NEEDS = ("ai_edge_litert",)
 ANSWER = """
 from ai_edge_litert.interpreter import Interpreter
 
 network = Interpreter(str(HERE / "model.tflite"))
-run_of = network.get_signature_runner()
 
 
 def run(inputs):
-    (output,) = run_of(**dict(zip(NAMES, inputs))).values()
-    return output
+    taken, (given,) = network.get_input_details(), network.get_output_details()
+    for one, x in zip(taken, inputs):
+        network.resize_tensor_input(one["index"], x.shape)
+    network.allocate_tensors()
+    for one, x in zip(taken, inputs):
+        network.set_tensor(one["index"], x)
+    network.invoke()
+    return network.get_tensor(given["index"])
 """
+
+
+def fixed(network: Network) -> bool:
+    """Whether texts are all of one length in this format: always, for attention as much as for a loop."""
+    return True
 
 
 def write(network: Network, folder: Path) -> None:
     """Writes the network, for a batch of any size and texts of one length, with recurrent layers unrolled."""
-    forward = network.function(fixed=True)
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([forward.get_concrete_function()], network.model)
-    (folder / FILE).write_bytes(converter.convert())
+    archive = keras.export.ExportArchive()
+    archive.track(network.model)
+    archive.add_endpoint("serve", network.function(fixed=fixed(network)))
+    with tempfile.TemporaryDirectory() as between:
+        archive.write_out(between, verbose=False)
+        converted = tf.lite.TFLiteConverter.from_saved_model(between).convert()
+    (folder / FILE).write_bytes(converted)
 
 
 def load(folder: Path) -> Callable[[list[np.ndarray]], np.ndarray]:
     """The function in the file, as ai-edge-litert computes it."""
     from ai_edge_litert.interpreter import Interpreter
 
-    interpreter = Interpreter(str(folder / FILE))
-    taken, (given,) = interpreter.get_input_details(), interpreter.get_output_details()
+    runner = Interpreter(str(folder / FILE)).get_signature_runner()
+    names = list(runner.get_input_details())
 
-    def run(inputs):
-        for one, x in zip(taken, inputs, strict=True):
-            interpreter.resize_tensor_input(one["index"], x.shape)
-        interpreter.allocate_tensors()
-        for one, x in zip(taken, inputs, strict=True):
-            interpreter.set_tensor(one["index"], x)
-        interpreter.invoke()
-        return interpreter.get_tensor(given["index"])
-
-    return run
+    return lambda inputs: next(iter(runner(**dict(zip(names, inputs, strict=True))).values()))

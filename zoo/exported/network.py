@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import keras
@@ -34,13 +34,19 @@ class Network:
         return [tensor.name for tensor in self.model.inputs]
 
     @property
-    def free(self) -> bool:
-        """Whether inputs have other free axes than that of the batch, such as the length of a text."""
-        return any(size is None for tensor in self.model.inputs for size in tensor.shape[1:])
+    def recurrent(self) -> bool:
+        """Whether it has layers that read step by step."""
+        return any(isinstance(layer, keras.layers.RNN) for layer in self.model._flatten_layers())
+
+    def arrays(self, batch) -> list[np.ndarray]:
+        """The inputs of a batch, one or several, in the types of the network's."""
+        return [np.asarray(x, tensor.dtype) for x, tensor in zip(parts(batch), self.model.inputs, strict=True)]
 
     def specs(self, *, fixed: bool = False) -> list[tf.TensorSpec]:
         """Shapes and types of the inputs; with `fixed` only the batch is of any size."""
-        shapes = [size if fixed else tensor.shape[1:] for tensor, size in zip(self.model.inputs, self.sizes, strict=True)]
+        shapes = [
+            size if fixed else tensor.shape[1:] for tensor, size in zip(self.model.inputs, self.sizes, strict=True)
+        ]
         return [
             tf.TensorSpec((None, *shape), tensor.dtype, name=tensor.name)
             for tensor, shape in zip(self.model.inputs, shapes, strict=True)
@@ -89,20 +95,25 @@ def float32_copy(model: keras.Model) -> keras.Model:
 
 @contextlib.contextmanager
 def unrolled(model: keras.Model) -> Iterator[None]:
-    """Recurrent layers as a step after another, for runtimes that have no loop."""
-    loops = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.RNN) and not layer.unroll]
-    for layer in loops:
-        layer.unroll = True
+    """Recurrent layers as a step after another, for runtimes that have no loop.
+
+    Keras 3.15 then blanks the outputs of layers that read backwards at the places of the mask in reading order, and so
+    the wrong ones. Where padding comes last, which they read first, their outputs there are blank by themselves.
+    """
+    loops = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.RNN)]
+    before = [(layer, layer.unroll, layer.zero_output_for_mask) for layer in loops]
+    for layer, _, blank in before:
+        layer.unroll, layer.zero_output_for_mask = True, blank and not layer.go_backwards
     try:
         yield
     finally:
-        for layer in loops:
-            layer.unroll = False
+        for layer, unroll, blank in before:
+            layer.unroll, layer.zero_output_for_mask = unroll, blank
 
 
 @contextlib.contextmanager
 def inlined() -> Iterator[None]:
-    """Draws what Keras compiles by itself, such as grouped convolutions, into the graph: elsewhere nobody can call it."""
+    """Draws into the graph what Keras compiles by itself, such as grouped convolutions, which nobody else can call."""
     before = tf.config.functions_run_eagerly()
     tf.config.run_functions_eagerly(True)
     try:
@@ -117,3 +128,24 @@ def padded(inputs: Sequence[np.ndarray], sizes: Sequence[tuple[int, ...]]) -> li
         np.pad(x, [(0, 0), *((0, size - have) for size, have in zip(shape, x.shape[1:], strict=True))])
         for x, shape in zip(inputs, sizes, strict=True)
     ]
+
+
+def parts(batch) -> list:
+    """The inputs of a batch, of which there may be one or several."""
+    return list(batch) if isinstance(batch, list | tuple) else [batch]
+
+
+def sizes_of(model: keras.Model, batches: Iterable) -> tuple[tuple[int, ...], ...]:
+    """What the axes of each input measure, without that of the batch: of a free one, the most in any of the batches."""
+    shapes = [tuple(tensor.shape[1:]) for tensor in model.inputs]
+    if not any(size is None for shape in shapes for size in shape):
+        return tuple(shapes)
+    for batch in batches:
+        shapes = [
+            tuple(
+                fixed or max(have or 0, size)
+                for have, size, fixed in zip(shape, x.shape[1:], tensor.shape[1:], strict=True)
+            )
+            for shape, x, tensor in zip(shapes, parts(batch), model.inputs, strict=True)
+        ]
+    return tuple(shapes)

@@ -10,7 +10,8 @@ import numpy as np
 from zoo.exported.network import Network
 
 FILE = "model.onnx"
-RUNTIME = ("onnxruntime",)
+RUNTIME = "onnxruntime"
+NEEDS = ("onnx", "tf2onnx", "onnxruntime")
 ANSWER = """
 import onnxruntime
 
@@ -21,6 +22,11 @@ def run(inputs):
     return network.run(None, dict(zip([one.name for one in network.get_inputs()], inputs)))[0]
 """
 OPSET = 18
+
+
+def fixed(network: Network) -> bool:
+    """Whether texts are all of one length in this format: of any."""
+    return False
 
 
 def write(network: Network, folder: Path) -> None:

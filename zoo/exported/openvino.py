@@ -10,7 +10,8 @@ import numpy as np
 from zoo.exported.network import Network
 
 FILE = "model.xml"
-RUNTIME = ("openvino",)
+RUNTIME = "openvino"
+NEEDS = ("openvino",)
 ANSWER = """
 import openvino
 
@@ -24,11 +25,16 @@ def run(inputs):
 PRECISE = {"INFERENCE_PRECISION_HINT": "f32"}
 
 
+def fixed(network: Network) -> bool:
+    """Whether texts are all of one length in this format: where recurrent layers read them, for it has no loop."""
+    return network.recurrent
+
+
 def write(network: Network, folder: Path) -> None:
     """Writes the network and its weights, for a batch of any size, with recurrent layers unrolled."""
     import openvino
 
-    model = openvino.convert_model(network.function(fixed=True).get_concrete_function())
+    model = openvino.convert_model(network.function(fixed=fixed(network)).get_concrete_function())
     for one, name in zip(model.inputs, network.names, strict=True):
         one.get_node().set_friendly_name(name)
         one.tensor.set_names({name})

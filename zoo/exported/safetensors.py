@@ -14,9 +14,14 @@ from safetensors.numpy import load_file, save_file
 from zoo.exported.network import Network
 
 FILE = "model.safetensors"
-RUNTIME = ()
+NEEDS = ()
 ANSWER = None
 DRAWN = "network.json"  # the network without its weights, in Keras' form
+
+
+def fixed(network: Network) -> bool:
+    """Whether texts are all of one length in this format: of any."""
+    return False
 
 
 def write(network: Network, folder: Path) -> None:

@@ -12,7 +12,8 @@ import tensorflow as tf
 from zoo.exported.network import Network
 
 FILE = "saved_model"
-RUNTIME = ("tensorflow",)
+RUNTIME = "tensorflow"
+NEEDS = ()
 ANSWER = """
 import tensorflow as tf
 
@@ -22,6 +23,11 @@ network = tf.saved_model.load(str(HERE / "saved_model"))
 def run(inputs):
     return network.serve(*map(tf.constant, inputs)).numpy()
 """
+
+
+def fixed(network: Network) -> bool:
+    """Whether texts are all of one length in this format: of any."""
+    return False
 
 
 def write(network: Network, folder: Path) -> None:
