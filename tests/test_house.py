@@ -14,7 +14,7 @@ from conftest import ROOT
 from packaging.requirements import Requirement
 
 ZOO = ROOT / "zoo"
-VERBS = ("fit", "finetune", "evaluate", "predict", "generate", "look", "bench", "runs")
+VERBS = ("fit", "finetune", "evaluate", "predict", "generate", "export", "look", "bench", "runs")
 # Each may import what stands further to the right, and itself.
 ORDER = (
     ("__main__",),
@@ -24,7 +24,7 @@ ORDER = (
     ("recipes",),
     ("training",),
     ("tasks",),
-    ("decoding", "pretrained"),
+    ("decoding", "pretrained", "exported"),
     ("models", "data"),
     ("layers",),
     ("metrics", "backend"),

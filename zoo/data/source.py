@@ -31,6 +31,7 @@ class Source(ABC):
     labels (N,) that other methods, trained on the training split, give to a split, by the name of the method.
     `right(split)`: which classes are right for each example, (N, classes) bool, if some have several; else None.
     `alternatives`: the names of fields for paths of which only one can be given.
+    `meaning`: what a network's inputs are, in words, for those who use it in another program.
     `initial()`: what weights of a new network begin with, arrays by the name of the layer whose first weight they are,
     of which a network need not have all.
     """
