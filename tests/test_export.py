@@ -4,6 +4,7 @@
 some.
 """
 
+import errno
 import json
 import re
 import subprocess
@@ -11,6 +12,7 @@ import sys
 import tempfile
 from functools import partial
 from pathlib import Path
+from unittest.mock import Mock
 
 import keras
 import numpy as np
@@ -179,6 +181,7 @@ def test_what_is_answered(run, zoo_here, tmp_path):
         (["export", run[0], "--to", "onnx"], ["--out is missing"]),
         (["export", run[0], "--to", "onnx", "--out", tmp_path / "full"], ["full, which is not empty"]),
         (["export", run[0], "--to", "onnx", "--out", tmp_path / "file"], ["file, which is a file"]),
+        (["export", run[0], "--to", "onnx", "--out", tmp_path / "file" / "in"], ["file is a file"]),
         (["export", tmp_path / "no", "--to", "onnx", "--out", tmp_path / "out"], ["no run at"]),
         (["export", "--to", "onnx"], ["--to came before a run"]),
         (["bench", tmp_path / "full", "--engine", "onnx"], ["full is not a run"]),
@@ -213,6 +216,20 @@ def test_other_outputs_are_an_error(run, tmp_path, monkeypatch):
     ):
         export(run[0], "saved_model", tmp_path / "out")
     assert not list(tmp_path.iterdir())
+
+
+def test_the_disk_is_full_or_the_process_was_killed(run, tmp_path, monkeypatch):
+    """Then nothing is left of the folder, or only what the next export removes."""
+    (tmp_path / ".part-out").mkdir()
+    (tmp_path / ".part-out" / "old").write_text("half")
+    with monkeypatch.context() as full:
+        full.setattr("numpy.savez", Mock(side_effect=OSError(errno.ENOSPC, "No space left on device")))
+        with pytest.raises(UserError, match="the disk is full: .*out could not be written, and nothing is left of it"):
+            export(run[0], "safetensors", tmp_path / "out")
+    assert not list(tmp_path.iterdir())
+    export(run[0], "safetensors", tmp_path / "out")
+    names = {"example.npz", "labels.json", "model.json", "model.safetensors", "network.json"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == names
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -68,13 +69,14 @@ def export(
         UserError: the run or the folder cannot be used, a package is missing, the format cannot hold the network, or
             outputs differ by more; nothing is written then.
     """
-    return exported(run, to, Path(out), {"source": source, "task": task}, lambda line: None)
+    return exported(run, to, out, {"source": source, "task": task}, lambda line: None)
 
 
-def exported(run: Any, to: str, out: Path, own: dict, say: Callable[[str], None]) -> Difference:
+def exported(run: Any, to: str, out: Path | str, own: dict, say: Callable[[str], None]) -> Difference:
     """See `export`; `say` takes a line about what the outputs are compared on."""
     if to not in get_args(Format):
         raise UserError(f"to came as {to!r}{nearest(str(to), list(get_args(Format)))}")
+    out = Path(os.path.abspath(out))
     check_out(out)
     check_is_run(Path(getattr(run, "path", run)))
     from zoo.exported import FORMATS, Network, check_installed, float32_copy, sizes_of, write
@@ -92,7 +94,10 @@ def exported(run: Any, to: str, out: Path, own: dict, say: Callable[[str], None]
 
 
 def check_out(out: Path) -> None:
-    """Raises UserError unless the folder does not exist yet or is empty."""
+    """Raises UserError unless the folder can be made, or is empty."""
+    within = [parent for parent in out.parents if parent.exists() and not parent.is_dir()]
+    if within:
+        raise UserError(f"--out came as {out}, but {within[-1]} is a file: give a folder that does not exist yet")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         what = "is not empty" if out.is_dir() else "is a file"
         raise UserError(f"--out came as {out}, which {what}: give a folder that does not exist yet")

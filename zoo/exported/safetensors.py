@@ -25,17 +25,28 @@ def fixed(network: Network) -> bool:
 
 
 def write(network: Network, folder: Path) -> None:
-    """Writes the weights by their paths in the network, in the order and shape that Keras has."""
-    save_file({weight.path: keras.ops.convert_to_numpy(weight) for weight in network.model.weights}, folder / FILE)
-    drawn = json.dumps(keras.saving.serialize_keras_object(network.model), indent=1)
-    (folder / DRAWN).write_text(drawn + "\n", encoding="utf-8")
+    """Writes the weights by their paths in the network, in the shapes that Keras has, and the network without them."""
+    weights = named(network.model)
+    save_file({name: keras.ops.convert_to_numpy(weight) for name, weight in weights.items()}, folder / FILE)
+    drawn = {"weights": list(weights), "network": keras.saving.serialize_keras_object(network.model)}
+    (folder / DRAWN).write_text(json.dumps(drawn, indent=1) + "\n", encoding="utf-8")
+
+
+def named(model: keras.Model) -> dict[str, keras.Variable]:
+    """The weights by their paths; where several have one path, as within layers that read both ways, by numbers too."""
+    found: dict[str, keras.Variable] = {}
+    for weight in model.weights:
+        path, number = weight.path, 1
+        while path in found:
+            path, number = f"{weight.path}:{number}", number + 1
+        found[path] = weight
+    return found
 
 
 def load(folder: Path) -> Callable[[list[np.ndarray]], np.ndarray]:
     """The network, drawn anew and with the weights of the file."""
     drawn = json.loads((folder / DRAWN).read_text(encoding="utf-8"))
-    model = keras.saving.deserialize_keras_object(drawn, safe_mode=True)
+    model = keras.saving.deserialize_keras_object(drawn["network"], safe_mode=True)
     weights = load_file(folder / FILE)
-    for weight in model.weights:
-        weight.assign(weights[weight.path])
+    model.set_weights([weights[name] for name in drawn["weights"]])
     return lambda inputs: model(list(map(tf.constant, inputs)) if len(inputs) > 1 else inputs[0]).numpy()
