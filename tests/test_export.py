@@ -224,7 +224,7 @@ def test_the_disk_is_full_or_the_process_was_killed(run, tmp_path, monkeypatch):
     (tmp_path / ".part-out" / "old").write_text("half")
     with monkeypatch.context() as full:
         full.setattr("numpy.savez", Mock(side_effect=OSError(errno.ENOSPC, "No space left on device")))
-        with pytest.raises(UserError, match="the disk is full: .*out could not be written, and nothing is left of it"):
+        with pytest.raises(UserError, match=r"the disk is full: .*out could not be written, and nothing is left of it"):
             export(run[0], "safetensors", tmp_path / "out")
     assert not list(tmp_path.iterdir())
     export(run[0], "safetensors", tmp_path / "out")
