@@ -136,7 +136,7 @@ def test_the_table_has_every_network_and_every_format():
     assert set(stated()) == {(row, name) for row in TABLE for name in FORMATS}
 
 
-@pytest.mark.parametrize(("row", "name"), TRIED, ids="-".join)
+@pytest.mark.parametrize(("row", "name"), TRIED)
 def test_what_the_table_says(row, name):
     for package in FORMATS[name].NEEDS:
         pytest.importorskip(package, reason='pip install -e ".[export]"')
@@ -254,10 +254,9 @@ def test_nothing_is_carried():
     np.testing.assert_allclose(own([x[:1] for x in inputs]), first[:1], atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["tagger", "seq2seq-bahdanau"])
-def test_unrolled_layers_know_what_is_padding(name):
+def test_unrolled_layers_know_what_is_padding():
     """Those that read backwards too, of which Keras 3.15 blanks the wrong places."""
-    network, inputs = tiny(CASES[name])
+    network, inputs = tiny(CASES["tagger"])
     real = inputs[-1] > 0
     np.testing.assert_allclose(
         network.function(fixed=True)(*inputs).numpy()[real], network.compiled()(inputs)[real], atol=1e-6
@@ -287,7 +286,6 @@ def test_bench_of_engines(run, zoo_here):
     for measured in record["engines"].values():
         assert measured["batch_1_ms_median"] > 0
         assert measured["batch_250_per_second"] > 0
-    assert zoo_here("bench", run[0], "--seconds", 0.01).returncode == 0
 
 
 def write_table(*only: str) -> None:
