@@ -22,7 +22,7 @@ from test_models import BUILDERS, VOCABULARY, Case, sentences, spelled_sentences
 
 from zoo.errors import UserError
 from zoo.export import export
-from zoo.exported import FORMATS, TOLERANCE, Network, check_installed, difference, float32_copy
+from zoo.exported import FORMATS, TOLERANCE, Network, check_installed, difference, float32_copy, refused, write
 from zoo.models import mlp, tagger, textcnn, word2vec
 from zoo.opened import opened
 
@@ -110,6 +110,7 @@ def tiny(case: Case) -> tuple[Network, list[np.ndarray]]:
 def tried(network: Network, inputs: list[np.ndarray], name: str) -> str:
     """Writes a network in a format, reads it back and compares it, for batches of several sizes: yes, or why not."""
     form, written = FORMATS[name], False
+    why = refused(form, network)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         try:
             form.write(network, Path(folder))
@@ -119,8 +120,8 @@ def tried(network: Network, inputs: list[np.ndarray], name: str) -> str:
             share = max(difference(own(batch), run(batch)).share for batch in batches)
         except Exception as error:  # whatever the format's own programs raise
             print(f"{network.model.name} as {name}: {' '.join(str(error).split())[:300]}", file=sys.stderr)
-            return "no: its program does not run it" if written else "no: cannot be converted"
-    return YES if share <= TOLERANCE else f"no: other outputs ({share:.0e})"
+            return f"no: {why or ('not run' if written else 'not converted')}"
+    return YES if share <= TOLERANCE else f"no: {why or 'other outputs'}"
 
 
 def stated() -> dict[tuple[str, str], str]:
@@ -192,6 +193,13 @@ def test_what_is_answered(run, zoo_here, tmp_path):
         assert_complaint(zoo_here(*words), *said)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "full"]
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["mine.txt"]
+
+
+def test_what_a_format_cannot_hold(tmp_path):
+    network, inputs = tiny(CASES["word2vec"])
+    with pytest.raises(UserError, match=r"litert cannot hold word2vec, .*: choose another format with --to"):
+        write(FORMATS["litert"], network, tmp_path / "out", batches=lambda: [inputs], about={}, files={})
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_package_that_is_missing(monkeypatch):

@@ -7,7 +7,7 @@ import zoo.backend  # first: it imports Keras without noise and configures it
 from zoo.errors import UserError
 from zoo.exported import litert, onnx, openvino, safetensors, saved_model
 from zoo.exported.compared import TOLERANCE, Difference, difference
-from zoo.exported.folder import write
+from zoo.exported.folder import refused, write
 from zoo.exported.network import Network, float32_copy, sizes_of
 from zoo.exported.pace import paces
 
@@ -20,11 +20,13 @@ __all__ = [
     "difference",
     "float32_copy",
     "paces",
+    "refused",
     "sizes_of",
     "write",
 ]
 
-# Each module has FILE, what it writes, in a folder; NEEDS, what it imports beyond what zoo needs; ANSWER, the part of a
+# Each module has FILE, what it writes, in a folder; NEEDS, what it imports beyond what zoo needs; REFUSED, why it cannot
+# hold some networks, by the beginning of their names; ANSWER, the part of a
 # page of Python that is this format's, with its RUNTIME, or None; `fixed(network)`; `write(network, folder)`; and
 # `load(folder)`, a function from the inputs, a list of arrays, to the output, an array, which the format's own runtime
 # computes.

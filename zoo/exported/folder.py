@@ -98,6 +98,7 @@ def write(
     Raises:
         UserError: the format cannot hold the network, the outputs differ, or the folder cannot be written.
     """
+    check_holds(form, network)
     fixed = form.fixed(network)
     part = out.with_name(f".part-{out.name}")
     with contextlib.suppress(FileNotFoundError):
@@ -141,6 +142,19 @@ def write(
         raise
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def refused(form: ModuleType, network: Network) -> str | None:
+    """Why a format cannot hold a network, as far as it is known beforehand."""
+    return next((why for name, why in form.REFUSED.items() if network.model.name.startswith(name)), None)
+
+
+def check_holds(form: ModuleType, network: Network) -> None:
+    """Raises UserError if it is known that a format cannot hold a network."""
+    why = refused(form, network)
+    if why:
+        name = form.__name__.split(".")[-1]
+        raise UserError(f"{name} cannot hold {network.model.name}, {why}: choose another format with --to")
 
 
 @contextlib.contextmanager

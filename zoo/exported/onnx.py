@@ -12,6 +12,7 @@ from zoo.exported.network import Network
 FILE = "model.onnx"
 RUNTIME = "onnxruntime"
 NEEDS = ("onnx", "tf2onnx", "onnxruntime")
+REFUSED = {}
 ANSWER = """
 import onnxruntime
 

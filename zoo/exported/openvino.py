@@ -12,6 +12,7 @@ from zoo.exported.network import Network
 FILE = "model.xml"
 RUNTIME = "openvino"
 NEEDS = ("openvino",)
+REFUSED = {}
 ANSWER = """
 import openvino
 

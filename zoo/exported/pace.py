@@ -12,7 +12,7 @@ import numpy as np
 
 from zoo.errors import UserError
 from zoo.exported.compared import TOLERANCE
-from zoo.exported.folder import compare, converting
+from zoo.exported.folder import check_holds, compare, converting
 from zoo.exported.network import Network, padded
 
 MANY = 250  # examples at once, to measure how many are answered in a second
@@ -40,6 +40,7 @@ def paces(network: Network, forms: Mapping[str, ModuleType], inputs: list[np.nda
     many = [x[np.arange(MANY) % len(x)] for x in inputs]
     runs: dict[str, Run] = {"keras": network.compiled()}
     for name, form in forms.items():
+        check_holds(form, network)
         (folder / name).mkdir()
         with converting(form, network):
             form.write(network, folder / name)

@@ -15,6 +15,7 @@ from zoo.exported.network import Network
 
 FILE = "model.safetensors"
 NEEDS = ()
+REFUSED = {}
 ANSWER = None
 DRAWN = "network.json"  # the network without its weights, in Keras' form
 

@@ -14,6 +14,7 @@ from zoo.exported.network import Network
 FILE = "saved_model"
 RUNTIME = "tensorflow"
 NEEDS = ()
+REFUSED = {}
 ANSWER = """
 import tensorflow as tf
 
