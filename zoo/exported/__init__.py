@@ -26,9 +26,9 @@ __all__ = [
 ]
 
 # Each module has FILE, what it writes, in a folder; NEEDS, what it imports beyond what zoo needs; REFUSED, why it
-# cannot hold some networks, by the beginning of their names; ANSWER, the part of a page of Python that is this
-# format's, with its RUNTIME, or None; `fixed(network)`; `write(network, folder)`; and `load(folder)`, a function from
-# the inputs, a list of arrays, to the output, an array, which the format's own runtime computes.
+# cannot hold some networks, by the beginning of their names or of a layer's; ANSWER, the part of a page of Python that
+# is this format's, with its RUNTIME, or None; `fixed(network)`; `write(network, folder)`; and `load(folder)`, a
+# function from the inputs, a list of arrays, to the output, an array, which the format's own runtime computes.
 FORMATS = {
     "saved_model": saved_model,
     "onnx": onnx,

@@ -146,7 +146,8 @@ def write(
 
 def refused(form: ModuleType, network: Network) -> str | None:
     """Why a format cannot hold a network, as far as it is known beforehand."""
-    return next((why for name, why in form.REFUSED.items() if network.model.name.startswith(name)), None)
+    names = (network.model.name, *(layer.name for layer in network.model.layers))
+    return next((why for part, why in form.REFUSED.items() if any(name.startswith(part) for name in names)), None)
 
 
 def check_holds(form: ModuleType, network: Network) -> None:

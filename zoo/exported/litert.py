@@ -16,7 +16,8 @@ FILE = "model.tflite"
 RUNTIME = "ai-edge-litert"
 NEEDS = ("ai_edge_litert",)
 # Tried with ai-edge-litert 2.3: written without an error, and then it fails or answers wrongly for another batch.
-REFUSED = dict.fromkeys(("bert_masked", "word2vec"), "its program does not run it for batches of any size")
+# The last is what reads words by their letters.
+REFUSED = dict.fromkeys(("bert_masked", "word2vec", "spelling"), "its program does not run it for batches of any size")
 ANSWER = """
 from ai_edge_litert.interpreter import Interpreter
 
