@@ -243,7 +243,8 @@ def flags_of(verb: str, name: str) -> set[str]:
     more = {
         # A record leaves out what came later and is not set.
         "fit": recipe.leaves().keys() | {"minutes"} | {f"data.{field}" for field in names(data)},
-        "bench": recipe.leaves().keys(),
+        "bench": recipe.leaves().keys() | {"engine"},
+        "export": set(),
         "look": recipe.leaves().keys(),
         "finetune": {name for kind in METHODS.values() for name in replace(recipe, method=kind()).leaves()}
         | ({f"data.{field}" for field in names(Texts)} if name.startswith(("bert", "logs/bert", "minilm")) else set()),
@@ -270,7 +271,7 @@ def test_what_is_typed_exists():
         flags = {word[2:].replace("-", "_").replace(".no_", ".") for word in words if word.startswith("--")}
         missing += [(name_of(path), verb, name, flag) for flag in flags - flags_of(verb, name)]
     assert not missing
-    assert seen == {"fit", "evaluate", "predict", "generate", "finetune", "look", "bench", "runs"}
+    assert seen == {"fit", "evaluate", "predict", "generate", "finetune", "export", "look", "bench", "runs"}
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
