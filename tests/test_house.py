@@ -27,7 +27,7 @@ ORDER = (
     ("recipes",),
     ("training",),
     ("tasks",),
-    ("decoding", "pretrained"),
+    ("decoding", "pretrained", "exported"),
     ("models", "data"),
     ("layers",),
     ("metrics", "backend"),

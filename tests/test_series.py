@@ -356,6 +356,7 @@ def test_nlinear_is_the_formula():
     model.set_weights([kernel, bias])
     wanted = windows[:, -1, :1] + (windows - windows[:, -1:]).reshape(4, 10) / np.sqrt(5) @ kernel + bias
     np.testing.assert_allclose(model(windows), wanted, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(model(windows[:3]), wanted[:3], rtol=1e-4, atol=1e-5)  # as many windows as steps ahead
 
 
 def test_a_network_that_is_worse_than_none_is_called_so(run):

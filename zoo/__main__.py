@@ -30,6 +30,7 @@ VERBS = {
     "predict RUN INPUT...": predict,
     "generate RUN": generate,
     "explain RUN INPUT...": explain,
+    "export RUN": export,
     "look RECIPE": look,
     "bench RECIPE": bench,
     "runs": runs,

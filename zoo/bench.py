@@ -1,17 +1,22 @@
-"""Times a recipe's training step and inference on random inputs: `python -m zoo.bench cnn`."""
+"""Times a recipe's training step and inference, or a run's network in other programs: `python -m zoo.bench cnn`."""
 
 from __future__ import annotations
 
 import json
 import math
 import sys
+import tempfile
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
-from zoo.command import main, parse
+from zoo.command import main, parse, read
+from zoo.opened import check_is_run, opened
 
 if TYPE_CHECKING:
-    from zoo.training import Recipe
+    from zoo.training import Recipe, Run
+
+Engine = Literal["keras", "onnx", "litert", "openvino"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,16 @@ class Options:
     def __post_init__(self):
         if not 0 < self.seconds < math.inf:
             raise ValueError(f"--seconds came as {self.seconds}, but must be above 0")
+
+
+@dataclass(frozen=True)
+class Engines(Options):
+    """Times a run's network in Keras and, in turn with it, as other programs run it."""
+
+    seconds: float = 10.0
+    """Seconds for which one example at a time is timed, and 250 at once, in all programs together."""
+    engine: tuple[Engine, ...] = ("keras",)
+    """What runs the network: keras, which is always timed, onnx (onnxruntime), litert or openvino; one or several."""
 
 
 def bench(recipe: Recipe, seconds: float = 10.0) -> dict:
@@ -51,8 +66,45 @@ def bench(recipe: Recipe, seconds: float = 10.0) -> dict:
     return speed.measure(recipe, seconds)
 
 
+def bench_run(run: Run | Path | str, engine: tuple[Engine, ...] = ("keras",), seconds: float = 10.0) -> dict:
+    """Times a run's network, in float32 and on random inputs, in several programs in turn.
+
+    Args:
+        run: what `fit` returned, or its folder.
+        engine: what runs the network, besides a compiled `tf.function` of Keras.
+        seconds: for which one example at a time is timed, and 250 at once.
+
+    Returns:
+        name, parameters, processor and threads; and under engines, for each of them, batch_1_ms_median and
+        batch_250_per_second.
+
+    Raises:
+        UserError: the run cannot be used, a package is missing, or a format cannot hold the network.
+    """
+    from zoo.exported import FORMATS, Network, check_installed, float32_copy, paces, sizes_of
+    from zoo.training import devices
+
+    others = [name for name in dict.fromkeys(engine) if name != "keras"]
+    check_installed(others)
+    found = opened(run)
+    model = float32_copy(found.model)
+    first = next(iter(found.source.synthetic(max(250, found.source.batch))))[0]
+    network = Network(model, sizes_of(model, [first]))
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        engines = paces(network, {name: FORMATS[name] for name in others}, network.arrays(first), Path(folder), seconds)
+    return {
+        "name": found.run.path.name,
+        "parameters": model.count_params(),
+        "processor": devices.processor(),
+        "threads": devices.threads(),
+        "engines": engines,
+    }
+
+
 def run_command(argv: list[str]) -> int:
     """Times what the command line asks for."""
+    if argv and (Path(argv[0]).is_dir() or "/" in argv[0]) and ".py:" not in argv[0]:
+        return run_engines(argv)
     recipe, options = parse("bench", argv, Options)
     record = bench(recipe, options.seconds)
     if options.json:
@@ -60,6 +112,24 @@ def run_command(argv: list[str]) -> int:
         return 0
     for name, value in record.items():
         print(f"{name:30} {value}")
+    return 0
+
+
+def run_engines(argv: list[str]) -> int:
+    """Times the run that the command line names."""
+    check_is_run(Path(argv[0]))
+    options = read(Engines, f"bench {argv[0]}", argv[1:])
+    record = bench_run(argv[0], options.engine, options.seconds)
+    if options.json:
+        print(json.dumps(record))
+        return 0
+    engines = record.pop("engines")
+    for name, value in record.items():
+        print(f"{name:30} {value}")
+    columns = list(engines["keras"])
+    print(f"\n{'engine':12}" + "".join(f"{column:>22}" for column in columns))
+    for name, measured in engines.items():
+        print(f"{name:12}" + "".join(f"{measured[column]:>22,}" for column in columns))
     return 0
 
 

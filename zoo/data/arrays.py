@@ -81,6 +81,7 @@ class Arrays(Source):
     """Examples per training step; all of them if there are fewer."""
 
     kind: ClassVar[str] = "example"
+    meaning: ClassVar[str] = "numbers as the arrays had them on which the run was trained"
     Inputs: ClassVar[type] = Examples
     usage: ClassVar[str] = "EXAMPLE.npy..."
     title: ClassVar[str] = "arrays"

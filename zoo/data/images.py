@@ -68,6 +68,9 @@ class Images(Source):
     """Random changes of training pictures."""
 
     kind: ClassVar[str] = "picture"
+    meaning: ClassVar[str] = (
+        "pixels from 0 to 255, which the network scales by itself, as rows of grey values or of red, green and blue"
+    )
     Inputs: ClassVar[type] = Files
     usage: ClassVar[str] = "PICTURE..."
     threads: ClassVar[int] = THREADS

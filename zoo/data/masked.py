@@ -60,6 +60,10 @@ class Masked(Tokenized):
     """Windows per epoch; by default as many as are needed to contain each token once."""
 
     kind: ClassVar[str] = "text"
+    meaning: ClassVar[str] = (
+        "text: the numbers that tokenizer.json, as the library tokenizers reads it, gives to the tokens of a text, "
+        "and 0 after its end; places: where in it, from 0 on, tokens are to be predicted"
+    )
     Inputs: ClassVar[type] = Lines
     which: ClassVar[tuple[str, ...]] = (*Tokenized.which, "windows")
     usage: ClassVar[str] = '--text "A text with a [MASK]."'

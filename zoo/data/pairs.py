@@ -74,6 +74,10 @@ class Pairs(Tokenized):
     XLA."""
 
     kind: ClassVar[str] = "sentence"
+    meaning: ClassVar[str] = (
+        "source: the numbers that tokenizer.json, as the library tokenizers reads it, gives to the tokens of a "
+        "sentence, then 2, and 0 after its end; target: 1, and then those of what is written so far"
+    )
     Inputs: ClassVar[type] = Lines
     which: ClassVar[tuple[str, ...]] = (*Tokenized.which, "source", "target")
     usage: ClassVar[str] = "--text SENTENCE"

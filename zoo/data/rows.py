@@ -125,6 +125,7 @@ class Rows(Source):
     """Rows per training step; all of them if there are fewer."""
 
     kind: ClassVar[str] = "row"
+    meaning: ClassVar[str] = "the columns of a row in the order and on the scale that columns.json says"
     Inputs: ClassVar[type] = RowFiles
     usage: ClassVar[str] = "ROWS.csv"
 

@@ -72,6 +72,9 @@ class Series(Source):
     """Windows per training step."""
 
     kind: ClassVar[str] = "CSV file"
+    meaning: ClassVar[str] = (
+        "values of the last steps, the oldest first, less the mean and divided by the deviation in scale.json"
+    )
     Inputs: ClassVar[type] = SeriesFiles
     usage: ClassVar[str] = "SERIES.csv"
 

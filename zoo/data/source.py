@@ -33,6 +33,7 @@ class Source(ABC):
     `alternatives`: the names of fields for paths of which only one can be given.
     `features(one)`: what an input consists of, a `zoo.data.features.Features`, so that `explain` can name and draw it;
     without it, a picture has its pixels, and all else its numbers.
+    `meaning`: what a network's inputs are, in words, for those who use it in another program.
     `initial()`: what weights of a new network begin with, arrays by the name of the layer whose first weight they are,
     of which a network need not have all.
     """

@@ -60,6 +60,10 @@ class Spans(Tokenized):
     """Windows per training step."""
 
     kind: ClassVar[str] = "sentence"  # as of Pairs, which a network goes on with after it
+    meaning: ClassVar[str] = (
+        "source: the numbers that tokenizer.json, as the library tokenizers reads it, gives to the tokens of a "
+        "sentence, then 2, and 0 after its end; target: 1, and then those of what is written so far"
+    )
     Inputs: ClassVar[type] = Lines
     usage: ClassVar[str] = "--text TEXT"
     bos, eos = BOS, EOS

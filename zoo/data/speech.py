@@ -80,6 +80,9 @@ class Speech(Source):
     """Random changes of training sounds."""
 
     kind: ClassVar[str] = "sound"
+    meaning: ClassVar[str] = (
+        "log-mel frames, a row every 10 ms, as zoo.data.sounds.log_mel computes them of samples at the run's rate"
+    )
     Inputs: ClassVar[type] = Files
     usage: ClassVar[str] = "SOUND..."
 

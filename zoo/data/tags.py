@@ -80,6 +80,11 @@ class Tags(Tokenized):
     """Windows per training step; all of them if there are fewer."""
 
     kind: ClassVar[str] = "text"
+    meaning: ClassVar[str] = (
+        "text: the numbers that tokenizer.json, as the library tokenizers reads it, gives to the tokens of a text, "
+        "and 0 after its end; letters, if there are: the places, from 1 on, of the characters of each token in "
+        "characters.json"
+    )
     Inputs: ClassVar[type] = Lines
     which: ClassVar[tuple[str, ...]] = (*Tokenized.which, "validation", "test", "token", "tag")
     usage: ClassVar[str] = "--text TEXT"

@@ -32,6 +32,10 @@ class Tokenized(Source):
     """A tokenizer.json to use instead of learning one from the training split."""
     which: ClassVar[tuple[str, ...]] = ("name", "file", "directory")
     """The fields that say which texts are read; all others say how."""
+    meaning: ClassVar[str] = (
+        "the numbers that tokenizer.json, as the library tokenizers reads it, gives to the tokens of a text, and 0 "
+        "after its end"
+    )
 
     @property
     @abstractmethod

@@ -67,6 +67,7 @@ class Words(Source):
     """Words per training step, after thinning out."""
 
     kind: ClassVar[str] = "word"
+    meaning: ClassVar[str] = "the numbers of words, which are their lines in words.txt, from 1 on; 0 is none"
     Inputs: ClassVar[type] = Lines
 
     def __post_init__(self):

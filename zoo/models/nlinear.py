@@ -31,4 +31,5 @@ def nlinear(input_shape: tuple[int, int], classes: int, *, dropout: float = 0.0)
     x = (inputs - last) / math.sqrt(input_shape[0])  # (B, T, F)
     x = layers.Dropout(dropout, name="drop")(layers.Flatten(name="features")(x))  # (B, T * F)
     change = layers.Dense(classes, kernel_initializer="zeros", dtype="float32", name="logits")(x)  # (B, H)
-    return keras.Model(inputs, change + ops.cast(last[:, 0, :1], "float32"), name="nlinear")
+    # In this order: Keras 3.15 adds (B, 1) to (B, H) as if it were a bias where B is H, and gives each row another's.
+    return keras.Model(inputs, ops.cast(last[:, 0, :1], "float32") + change, name="nlinear")

@@ -57,6 +57,7 @@ class Classification(Task):
 
     monitors: ClassVar[dict[str, str]] = {"val_loss": "min", "val_accuracy": "max"}
     verb: ClassVar[str] = "predict"
+    outputs: ClassVar[str] = "a logit for each class, in the order of the labels; their softmax are probabilities"
     usage: ClassVar[str] = "{run} {inputs}"
     wants: ClassVar[tuple[str, ...]] = ("views", "arrays")
     Ask: ClassVar[type] = Top

@@ -100,6 +100,7 @@ class Forecast(Task):
 
     monitors: ClassVar[dict[str, str]] = {"val_loss": "min"}
     verb: ClassVar[str] = "predict"
+    outputs: ClassVar[str] = "the next steps, on the scale of the inputs"
     usage: ClassVar[str] = "{run} {inputs}"
     wants: ClassVar[tuple[str, ...]] = (
         "series",

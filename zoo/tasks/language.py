@@ -55,6 +55,7 @@ class LanguageModel(Task):
 
     monitors: ClassVar[dict[str, str]] = {"val_loss": "min"}
     verb: ClassVar[str] = "generate"
+    outputs: ClassVar[str] = "at each place a logit for each token, that it comes next"
     usage: ClassVar[str] = "{run} --prompt TEXT"
     wants: ClassVar[tuple[str, ...]] = ("context", "numbers", "characters", "prompt", "decode", "ends", "unknown")
     Ask: ClassVar[type] = Writing

@@ -37,6 +37,7 @@ class MaskedLanguageModel(Task):
 
     monitors: ClassVar[dict[str, str]] = {"val_loss": "min", "val_accuracy": "max"}
     verb: ClassVar[str] = "predict"
+    outputs: ClassVar[str] = "for each place a logit for each token, that it stands there"
     usage: ClassVar[str] = "{run} {inputs}"
     wants: ClassVar[tuple[str, ...]] = ("context", "numbers", "hiding", "pieces", "decode", "unknown")
     Ask: ClassVar[type] = Missing

@@ -37,6 +37,9 @@ class Tagging(Task):
 
     monitors: ClassVar[dict[str, str]] = {"val_loss": "min", "val_accuracy": "max", "val_f1": "max"}
     verb: ClassVar[str] = "predict"
+    outputs: ClassVar[str] = (
+        "at each token logits of the labels, or with one axis more of each label (last axis) after each label"
+    )
     usage: ClassVar[str] = "{run} {inputs}"
     wants: ClassVar[tuple[str, ...]] = ("sentences", "windows", "inputs", "joined")
     Ask: ClassVar[type] = Nothing

@@ -84,6 +84,7 @@ class Panel(ABC):
 class Task(ABC):
     """A frozen record of one kind of problem: its fields are flags, `--task.NAME`.
 
+    It may have `outputs`: what a network's outputs are, in words, for those who use it in another program.
     In all methods `source` is the source of the data (see `zoo.data.Source`), which also has the attributes that the
     task `wants`, and `model` is a network that passed `check`.
     """

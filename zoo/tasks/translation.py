@@ -44,6 +44,9 @@ class Translation(Task):
 
     monitors: ClassVar[dict[str, str]] = {"val_loss": "min", "val_accuracy": "max"}
     verb: ClassVar[str] = "predict"
+    outputs: ClassVar[str] = (
+        "at each place of the target a logit for each token, that it comes next: a decoder repeats the call"
+    )
     usage: ClassVar[str] = "{run} {inputs}"
     wants: ClassVar[tuple[str, ...]] = ("pairs", "numbers", "decode", "bos", "eos", "limit")
     Ask: ClassVar[type] = Beam

@@ -71,6 +71,9 @@ class WordVectors(Task):
 
     monitors: ClassVar[dict[str, str]] = {"val_loss": "min"}
     verb: ClassVar[str] = "predict"
+    outputs: ClassVar[str] = (
+        "logits, that the words of the first input stand near those of the second; the vectors are weights"
+    )
     usage: ClassVar[str] = "{run} {inputs}"
     wants: ClassVar[tuple[str, ...]] = ("words", "counts", "kept", "numbers", "negatives")
     Ask: ClassVar[type] = Nearest
