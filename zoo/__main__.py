@@ -2,7 +2,7 @@
 
 import sys
 
-from zoo import bench, evaluate, finetune, fit, generate, look, predict, runs
+from zoo import bench, evaluate, finetune, fit, generate, look, predict, runs, serve
 from zoo.command import main
 from zoo.errors import UserError, nearest
 from zoo.recipes import SUMMARIES
@@ -13,6 +13,7 @@ VERBS = {
     "evaluate RUN": evaluate,
     "predict RUN INPUT...": predict,
     "generate RUN": generate,
+    "serve RUN": serve,
     "look RECIPE": look,
     "bench RECIPE": bench,
     "runs": runs,

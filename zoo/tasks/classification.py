@@ -191,6 +191,10 @@ class Classification(Task):
         """An answer as readable text."""
         return "\t".join(f"{item['label']} {item['probability']:.4f}" for item in answer["top"])
 
+    def bars(self, answer: dict) -> dict[str, float]:
+        """The most likely classes with their probabilities."""
+        return {item["label"]: item["probability"] for item in answer["top"]}
+
     def draw(self, report: dict, path: Path) -> None:
         """Draws the report to a PNG file."""
         figures.report(report, path)

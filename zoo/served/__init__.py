@@ -1,0 +1,1 @@
+"""The page on which trained networks are tried (extra `serve`)."""
