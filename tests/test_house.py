@@ -14,12 +14,12 @@ from conftest import ROOT
 from packaging.requirements import Requirement
 
 ZOO = ROOT / "zoo"
-VERBS = ("fit", "finetune", "evaluate", "predict", "generate", "look", "bench", "runs")
+VERBS = ("fit", "finetune", "evaluate", "predict", "generate", "look", "bench", "runs", "serve")
 # Each may import what stands further to the right, and itself.
 ORDER = (
     ("__main__",),
     VERBS,
-    ("transfer",),
+    ("transfer", "served"),
     ("command", "opened", "stored"),
     ("recipes",),
     ("training",),
