@@ -254,6 +254,7 @@ def flags_of(verb: str, name: str) -> set[str]:
         | ({f"data.{field}" for field in names(Texts)} if name.startswith(("bert", "logs/bert", "minilm")) else set()),
         "predict": {"weights"} | names(task.Ask) | names(data.Inputs) if task.verb == verb else set(),
         "generate": {"weights"} | names(task.Ask) if task.verb == verb else set(),
+        "serve": {"weights"},
         "evaluate": {f"data.{field}" for field in places_of(data)} | {f"task.{field}" for field in local_fields(task)},
     }
     return names(importlib.import_module(f"zoo.{verb}").Options) | more[verb]

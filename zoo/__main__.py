@@ -31,6 +31,7 @@ VERBS = {
     "generate RUN": generate,
     "explain RUN INPUT...": explain,
     "export RUN": export,
+    "serve RUN": serve,
     "look RECIPE": look,
     "bench RECIPE": bench,
     "runs": runs,

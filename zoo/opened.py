@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from itertools import takewhile
@@ -54,6 +54,21 @@ class Opened:
             UserError: it is missing, is damaged or cannot be downloaded.
         """
         return self.load()
+
+    def answers(self, ask: Any, given: Any) -> Iterator[dict]:
+        """Yields an answer for each of the given inputs, in order: what is known of the input, and either what the
+        task answers or an `error`.
+
+        Args:
+            ask: the task's `Ask`.
+            given: the source's `Inputs`.
+        """
+        model = self.model  # which is checked against the spec, by which inputs are read
+        for batch in given.read(self.source, self.spec):
+            readable = [value for about, value in batch if "error" not in about]
+            replies = iter(self.task.answers(model, self.source, ask, readable) if readable else ())
+            for about, _ in batch:
+                yield about if "error" in about else about | next(replies)
 
 
 def opened(

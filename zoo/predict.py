@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.command import Weights, apart, first_word, joined, main, read
 from zoo.errors import printable
-from zoo.opened import Opened, asked, check_answers_to, check_is_run, check_one_is_there, check_words, opened
+from zoo.opened import asked, check_answers_to, check_is_run, check_one_is_there, check_words, opened
 from zoo.recipes.own import Own, split_off
 
 if TYPE_CHECKING:
@@ -59,17 +59,7 @@ def predict(
     """
     found = opened(run, weights=weights, source=source, task=task)
     check_answers_to(found, "predict")
-    return answers(found, asked(found, fields), found.source.Inputs.of(inputs))
-
-
-def answers(found: Opened, ask: Any, given: Any) -> Iterator[dict]:
-    """Yields an answer for each of the given inputs, in order."""
-    model = found.model  # which is checked against the spec, by which inputs are read
-    for batch in given.read(found.source, found.spec):
-        readable = [value for about, value in batch if "error" not in about]
-        replies = iter(found.task.answers(model, found.source, ask, readable) if readable else ())
-        for about, _ in batch:
-            yield about if "error" in about else about | next(replies)
+    return found.answers(asked(found, fields), found.source.Inputs.of(inputs))
 
 
 def run_command(argv: list[str]) -> int:
@@ -88,7 +78,7 @@ def run_command(argv: list[str]) -> int:
     )
     parsed = read(command, f"predict {name}", words, description=__doc__.split(":")[0])
     failed = False
-    for number, answer in enumerate(answers(found, parsed.ask, parsed.given), 1):
+    for number, answer in enumerate(found.answers(parsed.ask, parsed.given), 1):
         failed |= "error" in answer
         if parsed.options.json:
             print(json.dumps(answer), flush=True)

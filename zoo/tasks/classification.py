@@ -214,6 +214,10 @@ class Classification(Task):
         said = f"{name} (the answer)" if place == answer else f"{name} (the answer is {labels[answer]})"
         return Aim(given, (place,), said, "logit")
 
+    def bars(self, answer: dict) -> dict[str, float]:
+        """The most likely classes with their probabilities."""
+        return {item["label"]: item["probability"] for item in answer["top"]}
+
     def draw(self, report: dict, path: Path) -> None:
         """Draws the report to a PNG file."""
         figures.report(report, path)

@@ -203,6 +203,10 @@ class Task(ABC):
             "(of a picture, a sound, a text, a row) or a forecast"
         )
 
+    def bars(self, answer: dict) -> dict[str, float]:
+        """An answer as shares of 1 by their names, the largest first; empty if it is no such answer."""
+        return {}
+
 
 def show(name: str, view: View, step: int) -> None:
     """Writes a view to TensorBoard; texts as code, so that nothing in them is interpreted as Markdown."""
