@@ -1,3 +1,3 @@
 """The page on which trained networks are tried (extra `serve`)."""
 
-import zoo.backend  # noqa: F401 - first: it imports Keras without noise and configures it
+import zoo.backend  # first: it imports Keras without noise and configures it
