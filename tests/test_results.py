@@ -17,6 +17,7 @@ import pytest
 from zoo.__main__ import VERBS
 from zoo.command import local_fields
 from zoo.data import Texts
+from zoo.explained import Settings
 from zoo.opened import places_of
 from zoo.pretrained import ENCODERS, HUB
 from zoo.recipes import RECIPES
@@ -255,6 +256,7 @@ def flags_of(verb: str, name: str) -> set[str]:
         "predict": {"weights"} | names(task.Ask) | names(data.Inputs) if task.verb == verb else set(),
         "generate": {"weights"} | names(task.Ask) if task.verb == verb else set(),
         "serve": {"weights"},
+        "explain": {"weights"} | names(Settings) | names(task.Explain) | {"class"} | names(data.Inputs),
         "evaluate": {f"data.{field}" for field in places_of(data)} | {f"task.{field}" for field in local_fields(task)},
     }
     return names(importlib.import_module(f"zoo.{verb}").Options) | more[verb]
