@@ -268,6 +268,7 @@ def enumerated(function, count: int) -> np.ndarray:
     return found
 
 
+@pytest.mark.extra
 def test_exact_shapley_values():
     pytest.importorskip("shap", reason='the extra "explain" has it')
     model, given = eight_features()
@@ -284,6 +285,7 @@ def test_exact_shapley_values():
     np.testing.assert_allclose(together, found[0].values + found[1].values, atol=1e-5)  # additivity
 
 
+@pytest.mark.extra
 def test_shap_of_many_parts_and_by_gradients():
     pytest.importorskip("shap", reason='the extra "explain" has it')
     model, given = trained_like(cnn((12, 12, 1), 3, filters=(4, 6), units=8)), RANDOM.uniform(0, 255, (12, 12, 1))
@@ -299,6 +301,7 @@ def test_shap_of_many_parts_and_by_gradients():
     assert of_text.values.shape == (7,)
 
 
+@pytest.mark.extra
 def test_lime_finds_a_linear_function():
     pytest.importorskip("lime", reason='the extra "explain" has it')
     model, given = rows_network(), RANDOM.normal(size=6).astype("float32")
@@ -308,6 +311,7 @@ def test_lime_finds_a_linear_function():
     assert "R2 of 1.00" in found.said[0]
 
 
+@pytest.mark.extra
 def test_segments():
     """LIME's own segmentation sees one region in a digit of 8x8 pixels."""
     small = of_picture(np.zeros((8, 8, 1)))

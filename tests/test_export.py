@@ -139,6 +139,7 @@ def test_the_table_has_every_network_and_every_format():
     assert set(stated()) == {(row, name) for row in TABLE for name in FORMATS}
 
 
+@pytest.mark.extra
 @pytest.mark.parametrize(("row", "name"), TRIED)
 def test_what_the_table_says(row, name):
     for package in FORMATS[name].NEEDS:
@@ -146,6 +147,7 @@ def test_what_the_table_says(row, name):
     assert tried(*tiny(CASES[TABLE[row]]), name) == stated()[row, name]
 
 
+@pytest.mark.extra
 def test_the_folder_is_enough_by_itself(run, zoo_here, tmp_path):
     """Of a network of digits: answer.py runs where there is no zoo, and says what the network says."""
     pytest.importorskip("onnxruntime", reason='pip install -e ".[export]"')
@@ -285,6 +287,7 @@ def test_differences():
     assert difference(wanted, wanted[:1]).share == np.inf
 
 
+@pytest.mark.extra
 def test_bench_of_engines(run, zoo_here):
     pytest.importorskip("onnxruntime", reason='pip install -e ".[export]"')
     done = zoo_here("bench", run[0], "--engine", "onnx", "--seconds", 0.01, "--json")

@@ -18,6 +18,8 @@ import httpx
 
 from zoo.served import given, page
 
+pytestmark = pytest.mark.extra
+
 
 @pytest.fixture
 def free():

@@ -44,7 +44,7 @@ TEXTS = (
         model=partial(textcnn, width=64, windows=(1, 2, 3), filters=64, pool="mean", word_dropout=0.5),
         data=Texts("imdb_reviews", tokens="uncased", vocabulary=30_000, length=500),
         task=Classification(),
-        optimizer=Optimizer("adamw", rate=2e-3, warmup=0.1, weight_decay=0.01),
+        optimizer=Optimizer("adamw", rate=2e-3, warmup=0.1, weight_decay=1.0),
         epochs=6,
     ),
 )
