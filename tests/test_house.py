@@ -22,7 +22,8 @@ VERBS = (
 ORDER = (
     ("__main__",),
     VERBS,
-    ("transfer", "teacher", "explained", "exported", "served"),
+    ("served",),
+    ("transfer", "teacher", "explained", "exported"),
     ("command", "opened", "stored"),
     ("recipes",),
     ("training",),

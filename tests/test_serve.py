@@ -58,6 +58,16 @@ def test_a_picture_is_answered_as_predict_answers(run, launched, tmp_path):
     assert answer["top"][0]["probability"] == pytest.approx(expected["top"][0]["probability"], abs=1e-6)
 
 
+def test_reasons_are_drawn(run, tmp_path):
+    Image.new("L", (8, 8), 200).save(tmp_path / "grey.png")
+    found = opened(run[0])
+    picture, frame = page.reasons(found, ["gradient", "grad_cam"], lambda folder: [tmp_path / "grey.png"], ())
+    assert picture.visible
+    assert not frame.visible
+    with pytest.raises(UserError, match="choose a method first"):
+        page.reasons(found, [], lambda folder: [tmp_path / "grey.png"], ())
+
+
 def test_nothing_drawn_yet_is_said(run, launched):
     client = launched(run[0])
     with pytest.raises(Exception, match="give a picture first"):

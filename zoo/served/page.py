@@ -6,18 +6,22 @@ Gradio's statistics are off.
 
 from __future__ import annotations
 
+import html
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before it is imported
 
 import gradio as gr
 
+from zoo import explained
 from zoo.errors import UserError, printable
 from zoo.opened import Opened, asked, check_answers_to
-from zoo.served.given import given_for
+from zoo.served.given import Given, given_for
+from zoo.tasks.task import NotExplained
 
 SHOWN = 200  # pixels of the height of what the network sees, at least
 BARS = 10  # classes that an answer names at most
@@ -112,6 +116,65 @@ def answering(networks: list[Opened]) -> None:
     done.success(
         lambda *values: view(networks[0], given.read, values), given.components, seen, api_visibility="private"
     )
+    if all(found.task.Explain is not NotExplained for found in networks):
+        explaining(networks, given)
+
+
+def explaining(networks: list[Opened], given: Given) -> None:
+    """Draws a choice of methods, and what they say of each network's answer."""
+    able = [
+        name
+        for name, method in explained.METHODS.items()
+        if all(method.lacking(found.model) is None for found in networks)
+    ]
+    with gr.Accordion("Why this answer?", open=False):
+        usual = [name for name in able if name == "integrated_gradients"] or able[:1]
+        methods = gr.CheckboxGroup(able, value=usual, label="methods, each with its own idea of a reason")
+        button = gr.Button("Explain")
+        shown = []
+        for found in networks:
+            shown += [gr.Image(label=Path(found.name).name, visible=False), gr.HTML(visible=False)]
+
+    def explain(methods: list[str], *values) -> list:
+        try:
+            return [part for found in networks for part in reasons(found, methods, given.read, values)]
+        except UserError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+
+    button.click(explain, [methods, *given.components], shown, api_visibility="private")
+
+
+def reasons(found: Opened, methods: list[str], read: Callable[..., list], values: tuple) -> list:
+    """What methods say of an answer, as a picture, or for a text as a page.
+
+    Raises:
+        UserError: the input cannot be read, or explained in that way.
+    """
+    if not methods:
+        raise UserError("choose a method first")
+    explained.check(methods, found.model)
+    aim = found.task.aim(found.model, found.source, found.task.Explain(), first_of(found, read, values))
+    one = explained.explained(found.model, found.source, aim, methods, explained.Settings())
+    ending, content, shown = explained.drawn(one)
+    if ending != "html":
+        return [gr.Image(shown, visible=True), gr.HTML(visible=False)]
+    # In a frame, so that its style is its own.
+    frame = f'<iframe srcdoc="{html.escape(content.decode())}" style="width: 100%; height: 24em; border: 0"></iframe>'
+    return [gr.Image(visible=False), gr.HTML(frame, visible=True)]
+
+
+def first_of(found: Opened, read: Callable[..., list], values: tuple) -> Any:
+    """What the network is given, of several the first.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        batch = next(found.source.Inputs.of(read(Path(folder), *values)).read(found.source, found.spec))
+    about, value = batch[0]
+    if "error" in about:
+        raise UserError(about["error"])
+    return value
 
 
 def answered(found: Opened, read, values: tuple) -> list[dict]:
@@ -149,13 +212,7 @@ def view(found: Opened, read, values: tuple):
     hidden = gr.Image(None, visible=False)
     if not hasattr(found.source, "views"):
         return hidden
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            batch = next(found.source.Inputs.of(read(Path(folder), *values)).read(found.source, found.spec))
-            about, value = batch[0]
-            views = [] if "error" in about else found.source.views(value[None])
-    except (UserError, StopIteration):
-        return hidden
+    views = found.source.views(first_of(found, read, values)[None])
     if not hasattr(views, "ndim"):
         return hidden
     pixels = views[0].clip(0, 255).astype("uint8")
