@@ -230,7 +230,7 @@ def test_what_is_lacking_is_named(tmp_path):
     with pytest.raises(UserError, match=r"data came as Half, which lacks Inputs, beside, count, .*zoo\.data\.so"):
         replace(RECIPE, data=Half())
     with pytest.raises(
-        UserError, match=r"task came as Words, which lacks Ask, answers, baselines, check, .*zoo\.tasks\.task"
+        UserError, match=r"task came as Words, which lacks Ask, Explain, aim, answers, bars, .*zoo\.tasks\.task"
     ):
         replace(RECIPE, task=Words())
     with pytest.raises(UserError, match=r"data came as the class Signs: give a record of it, such as Signs\(\)"):
