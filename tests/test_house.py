@@ -36,7 +36,9 @@ ORDER = (
 )
 LEVEL = {part: level for level, parts in enumerate(ORDER) for part in parts}
 FILES = sorted(ZOO.rglob("*.py"))
-each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ZOO)))
+OF_EXTRAS = [path for path in FILES if path.parent.name == "served"]  # which import what they are about
+EACH = [pytest.param(path, marks=pytest.mark.extra) if path in OF_EXTRAS else path for path in FILES]
+each_file = pytest.mark.parametrize("path", EACH, ids=lambda path: str(path.relative_to(ZOO)))
 
 
 def imports(path: Path) -> set[str]:
@@ -109,6 +111,8 @@ def test_whoever_computes_sets_keras_first(folder):
 
 @each_file
 def test_every_public_name_is_explained(path):
+    if path in OF_EXTRAS:
+        pytest.importorskip("gradio", reason='pip install -e ".[serve]"')
     module = importlib.import_module(
         ".".join(("zoo", *path.relative_to(ZOO).with_suffix("").parts)).removesuffix(".__init__")
     )
