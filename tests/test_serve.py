@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from zoo.data.inputs import Lines
 from zoo.errors import UserError
 from zoo.opened import opened
 from zoo.predict import predict
@@ -68,6 +69,34 @@ def test_reasons_are_drawn(run, tmp_path):
         page.reasons(found, [], lambda folder: [tmp_path / "grey.png"], ())
 
 
+def test_grounds_of_pictures(run, monkeypatch):
+    found = opened(run[0])
+    assert given.has_dark_ground(found) is True
+
+    def gone(*all):
+        raise UserError("the data are gone")
+
+    monkeypatch.setattr(type(found.source), "load", gone)
+    assert given.has_dark_ground(found) is None
+
+
+def test_what_was_noticed_of_a_text_is_shown():
+    class Found:
+        class source:
+            Inputs = Lines
+
+        class task:
+            bars = staticmethod(lambda answer: {})
+            line = staticmethod(lambda answer: "yes")
+
+    shown = page.drawn(Found, [{"source": "a b", "unknown": ["b"]}])
+    assert shown[1].value == "yes"
+    assert "'b'" in shown[2].value
+    two = page.drawn(Found, [{"source": "a"}, {"source": "b", "error": "too short"}])
+    assert two[1].value == "yes\n"
+    assert "too short" in two[2].value
+
+
 def test_nothing_drawn_yet_is_said(run, launched):
     client = launched(run[0])
     with pytest.raises(Exception, match="give a picture first"):
@@ -115,6 +144,8 @@ def test_pasted_numbers_get_a_column_name(tmp_path):
         read = given.table(Found).read
     (path,) = read(tmp_path, None, "3\n4.5\n")
     assert path.read_text() == "value\n3\n4.5\n"
+    (path,) = read(tmp_path, None, "1,5\n2,5")  # whatever it means, its first number is no name
+    assert path.read_text() == "value\n1,5\n2,5\n"
     (path,) = read(tmp_path, None, "day,sales\n2024-01-01,3\n")
     assert path.read_text() == "day,sales\n2024-01-01,3\n"
     with pytest.raises(UserError, match="give a file, or its lines"):

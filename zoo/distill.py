@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.command import main, named, parse, parse_for, typed
-from zoo.errors import UserError, printable
+from zoo.errors import UserError
 from zoo.fit import Options as FitOptions
-from zoo.fit import fit, summary
+from zoo.fit import fit, fitted
 from zoo.opened import check_is_run, opened
 
 if TYPE_CHECKING:
@@ -88,11 +88,7 @@ def run_command(argv: list[str]) -> int:
         raise UserError("distill came without a teacher: give --teacher RUN, a trained network of the same classes")
     if options.weights is None:
         check_is_run(Path(options.teacher))
-    recipe = recipe_for(recipe, options.teacher, options.weights)
-    how = {"fresh": options.fresh, "quiet": options.quiet, "profile": options.profile}
-    run = fit(recipe, logs=options.logs, command=typed("distill", argv), **how)
-    print(printable(summary(recipe, run), "\n"))
-    return 0
+    return fitted(recipe_for(recipe, options.teacher, options.weights), options, typed("distill", argv))
 
 
 if __name__ == "__main__":

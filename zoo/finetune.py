@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Literal
 import tyro
 
 from zoo.command import Weights, apart, first_word, main, named, parse_for, typed
-from zoo.errors import UserError, printable
+from zoo.errors import UserError
 from zoo.fit import Options as FitOptions
-from zoo.fit import fit, summary
+from zoo.fit import fit, fitted
 from zoo.opened import Opened, check_is_run, opened, places_of
 from zoo.pretrained import ENCODERS, IMAGENET, module_of
 from zoo.recipes import RECIPES
@@ -101,7 +101,7 @@ def recipe_for(
 ) -> Recipe:
     """The recipe that fine-tunes the base, with its default settings; arguments and errors as of `finetune`."""
     from zoo.models import tuning_of
-    from zoo.training import METHODS, Distill, Optimizer, Prune, Recipe, Whole
+    from zoo.training import METHODS, Optimizer, Prune, Recipe, Whole
     from zoo.training.body import digest_of
 
     base = Path(getattr(base, "path", base))  # a path, since runs are called by the way that leads to it
@@ -117,7 +117,7 @@ def recipe_for(
     if isinstance(method, str | None):
         method = METHODS[method or ("thaw" if new and not usual.whole else "whole")]()
     rate = RATE_OF_WHOLE if weights is None and not usual.whole else RATE_OF_LARGE
-    rate = rate if isinstance(method, Whole | Prune | Distill) else RATE
+    rate = rate if isinstance(method, Whole | Prune) else RATE
     watched = [*task.monitors][-1] if new and usual.overconfident else "val_loss"
     each = {"each": True} if task.each_token else {}  # so that the ids of other recipes stay
     return Recipe(
@@ -204,11 +204,7 @@ def run_command(argv: list[str]) -> int:
     flags = [f"--data.{field}" for field in ("name", *places_of(base.data)) if field != "directory"]
     if not {word.split("=")[0] for word in argv} & {*flags, "--data.only"}:
         raise UserError(f"finetune came without data to learn: give {' or '.join(flags)}")
-    command = typed("finetune", argv)
-    how = {"fresh": options.fresh, "quiet": options.quiet, "profile": options.profile}
-    run = fit(recipe, logs=options.logs, command=command, **how)
-    print(printable(summary(recipe, run), "\n"))
-    return 0
+    return fitted(recipe, options, typed("finetune", argv))
 
 
 if __name__ == "__main__":

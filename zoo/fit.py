@@ -109,14 +109,13 @@ def run_command(argv: list[str]) -> int:
     if argv and is_run(Path(argv[0])):
         return go_on(argv)
     recipe, options = parse("fit", argv, Options)
-    run = fit(
-        recipe,
-        logs=options.logs,
-        fresh=options.fresh,
-        quiet=options.quiet,
-        profile=options.profile,
-        command=typed("fit", argv),
-    )
+    return fitted(recipe, options, typed("fit", argv))
+
+
+def fitted(recipe: Recipe, options: Options, command: str) -> int:
+    """Trains a recipe as the options say and prints a summary; returns the exit code."""
+    how = {"fresh": options.fresh, "quiet": options.quiet, "profile": options.profile}
+    run = fit(recipe, logs=options.logs, command=command, **how)
     print(printable(summary(recipe, run), "\n"))
     return 0
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.command import first_word, main, parse_for, places_in, typed
-from zoo.errors import UserError, printable
-from zoo.fit import Options, fit, summary
+from zoo.errors import UserError
+from zoo.fit import Options, fit, fitted
 from zoo.opened import check_is_run, places_of, recalled, recipe_of
 from zoo.teacher import listed
 from zoo.transfer import BUILDERS, continued
@@ -123,10 +123,7 @@ def run_command(argv: list[str]) -> int:
     recipe = recipe_for(name, places=places_given(Path(name), argv[1:]))
     recipe, options = parse_for(recipe, "prune", argv, Options)
     check_means_the_same(recipe)
-    how = {"fresh": options.fresh, "quiet": options.quiet, "profile": options.profile}
-    run = fit(recipe, logs=options.logs, command=typed("prune", argv), **how)
-    print(printable(summary(recipe, run), "\n"))
-    return 0
+    return fitted(recipe, options, typed("prune", argv))
 
 
 if __name__ == "__main__":

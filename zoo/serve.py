@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import dataclass
 from itertools import takewhile
@@ -34,7 +35,7 @@ class Options:
     def __post_init__(self):
         if not 0 < self.port < 2**16:
             raise ValueError(f"--port came as {self.port}, but must be from 1 to 65535")
-        if not self.megabytes > 0:
+        if not 0 < self.megabytes < math.inf:
             raise ValueError(f"--megabytes came as {self.megabytes}, but must be above 0")
         if self.waiting < 1:
             raise ValueError(f"--waiting came as {self.waiting}, but must be at least 1")
@@ -45,12 +46,13 @@ def run_command(argv: list[str]) -> int:
     first_word("serve", argv, USAGE, ABOUT)
     given, words = split_off(argv)
     weights, words = apart(words)
-    names = list(takewhile(lambda word: not word.startswith("-"), words))
+    before = list(takewhile(lambda word: not word.startswith("-"), words))
+    names = list(dict.fromkeys(before))
     if weights is None:
         for name in names:
             check_is_run(Path(name))
     command = joined(options=Options(), weights=Weights(weights), own=Own())
-    options = read(command, f"serve {' '.join(names)}", words[len(names) :], description=__doc__.split(":")[0]).options
+    options = read(command, f"serve {' '.join(names)}", words[len(before) :], description=__doc__.split(":")[0]).options
     try:
         from zoo.served import page
     except ImportError as error:

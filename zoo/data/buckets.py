@@ -10,6 +10,10 @@ import tensorflow as tf
 from zoo.data.pipeline import single_pass, training_stream
 
 PADDING, BOS, EOS = 0, 1, 2  # tokens that pad a row, start a target, and end it
+SOURCE_AND_TARGET = (
+    "source: the numbers that tokenizer.json, as the library tokenizers reads it, gives to the tokens of a sentence, "
+    "then 2, and 0 after its end; target: 1, and then those of what is written so far"
+)
 
 Numbers = list[tuple[list[int], list[int]]]  # pairs of the tokens of a source and those of its target
 

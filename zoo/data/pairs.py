@@ -14,7 +14,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from tokenizers import Tokenizer
 
-from zoo.data.buckets import BOS, EOS, endless, lengths_of, once, padded, widths
+from zoo.data.buckets import BOS, EOS, SOURCE_AND_TARGET, endless, lengths_of, once, padded, widths
 from zoo.data.dates import Dates
 from zoo.data.dates_and_numbers import DatesAndNumbers
 from zoo.data.inputs import Lines
@@ -74,10 +74,7 @@ class Pairs(Tokenized):
     XLA."""
 
     kind: ClassVar[str] = "sentence"
-    meaning: ClassVar[str] = (
-        "source: the numbers that tokenizer.json, as the library tokenizers reads it, gives to the tokens of a "
-        "sentence, then 2, and 0 after its end; target: 1, and then those of what is written so far"
-    )
+    meaning: ClassVar[str] = SOURCE_AND_TARGET
     Inputs: ClassVar[type] = Lines
     which: ClassVar[tuple[str, ...]] = (*Tokenized.which, "source", "target")
     usage: ClassVar[str] = "--text SENTENCE"

@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 from tokenizers import Tokenizer
 
-from zoo.data.buckets import BOS, EOS
+from zoo.data.buckets import BOS, EOS, SOURCE_AND_TARGET
 from zoo.data.corruption import FIRST, Sizes, corrupted, left_out
 from zoo.data.inputs import Lines
 from zoo.data.pipeline import single_pass, training_stream
@@ -60,10 +60,7 @@ class Spans(Tokenized):
     """Windows per training step."""
 
     kind: ClassVar[str] = "sentence"  # as of Pairs, which a network goes on with after it
-    meaning: ClassVar[str] = (
-        "source: the numbers that tokenizer.json, as the library tokenizers reads it, gives to the tokens of a "
-        "sentence, then 2, and 0 after its end; target: 1, and then those of what is written so far"
-    )
+    meaning: ClassVar[str] = SOURCE_AND_TARGET
     Inputs: ClassVar[type] = Lines
     usage: ClassVar[str] = "--text TEXT"
     bos, eos = BOS, EOS

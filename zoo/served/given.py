@@ -42,7 +42,9 @@ def given_for(found: Opened) -> Given:
 
 def typed(found: Opened) -> Given:
     """A box for a text."""
-    return Given([gr.Textbox(label=found.source.kind, lines=3, max_length=100_000)], lambda folder, text: [text or ""])
+    kind = found.source.kind
+    box = gr.Textbox(label=kind, lines=3, max_length=100_000)
+    return Given([box], lambda folder, text: [is_there((text or "").strip() or None, f"a {kind}")])
 
 
 def picture(found: Opened) -> Given:
@@ -92,8 +94,7 @@ def table(found: Opened) -> Given:
             raise UserError("give either a file or its lines, and not both" if path else "give a file, or its lines")
         if path:
             return [Path(path)]
-        with suppress(ValueError):
-            float(text.splitlines()[0])
+        if is_number(text.splitlines()[0]):
             text = f"value\n{text}"
         pasted = folder / "pasted.csv"
         pasted.write_text(f"{text}\n", encoding="utf-8")
@@ -101,6 +102,13 @@ def table(found: Opened) -> Given:
 
     file = gr.File(label=kind, type="filepath")
     return Given([file, gr.Textbox(label="or its lines, with the names of the columns first", lines=6)], read)
+
+
+def is_number(line: str) -> bool:
+    """Whether a line holds a number, or whatever else no name of a column is: it has no letter."""
+    with suppress(ValueError):
+        return float(line) is not None
+    return not any(map(str.isalpha, line))
 
 
 def is_there(value: Any, what: str) -> Any:

@@ -1,19 +1,15 @@
 """A page that asks one or more networks, which answer side by side; what it calls can be called as JSON too.
 
-Nothing that the page shows comes from elsewhere, and nothing is sent elsewhere: it has the fonts of the system, and
-Gradio's statistics are off.
+Nothing that the page shows comes from elsewhere, and nothing is sent elsewhere: it has the fonts of the system.
 """
 
 from __future__ import annotations
 
 import html
-import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-
-os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before it is imported
 
 import gradio as gr
 
@@ -96,12 +92,14 @@ def answering(networks: list[Opened]) -> None:
         with gr.Column():
             given = given_for(networks[0])
             button = gr.Button("Answer", variant="primary")
-            seen = gr.Image(label="as the network sees it", interactive=False, visible=False)
+            who = "the network" if len(networks) == 1 else Path(networks[0].name).name
+            seen = gr.Image(label=f"as {who} sees it", interactive=False, visible=False)
         with gr.Column():
             shown = []
             for found in networks:
                 name = Path(found.name).name
-                shown += [gr.Label(label=name, visible=False), gr.Textbox(label=name, lines=2, visible=True)]
+                shown += [gr.Label(label=name, visible=False), gr.Textbox(label=name, lines=2)]
+                shown += [gr.Textbox(label="what was noticed", visible=False)]
             with gr.Accordion("JSON", open=False):
                 exact = gr.JSON(label="what `predict --json` prints")
 
@@ -191,9 +189,8 @@ def answered(found: Opened, read, values: tuple) -> list[dict]:
             answers = list(found.answers(asked(found, fields), given))
     except UserError as error:
         raise gr.Error(str(error), print_exception=False) from error
-    for answer in answers:
-        if "error" in answer:
-            raise gr.Error(answer["error"], print_exception=False)
+    if all("error" in answer for answer in answers):
+        raise gr.Error(answers[0]["error"] if answers else "there is nothing in it", print_exception=False)
     return [
         {"run": found.name} | answer | ({"file": Path(answer["file"]).name} if "file" in answer else {})
         for answer in answers
@@ -201,10 +198,22 @@ def answered(found: Opened, read, values: tuple) -> list[dict]:
 
 
 def drawn(found: Opened, answers: list[dict]) -> list:
-    """The answer as bars if it is one that has probabilities, and else as text."""
+    """The answer as bars if it is one that has probabilities, and else as text; and what there is to say of the input.
+
+    Of several answers, as about the series of a file, each has the line that `predict` prints.
+    """
+    given = found.source.Inputs()
+    lines = ["" if "error" in answer else found.task.line(answer) for answer in answers]
+    noticed = [remark for number, answer in enumerate(answers, 1) for remark in given.remarks(number, answer)]
     bars = len(answers) == 1 and found.task.bars(answers[0])
-    text = "\n".join(printable(found.task.line(answer), "\t\n") for answer in answers)
-    return [gr.Label(bars or None, visible=bool(bars)), gr.Textbox(text, visible=not bars)]
+    if len(answers) > 1:
+        lines = list(map(given.line, answers, lines))
+    text, said = (printable("\n".join(part), "\t\n") for part in (lines, noticed))
+    return [
+        gr.Label(bars or None, visible=bool(bars)),
+        gr.Textbox(text, visible=not bars),
+        gr.Textbox(said, visible=bool(said)),
+    ]
 
 
 def view(found: Opened, read, values: tuple):
@@ -233,7 +242,7 @@ def writing(networks: list[Opened]) -> None:
         texts = [""] * len(networks)
         try:
             for number, found in enumerate(networks):
-                ask = asked(found, {"prompt": prompt, "tokens": int(tokens)})
+                ask = asked(found, {"prompt": prompt or None, "tokens": int(tokens)})
                 for piece in found.task.answers(found.model, found.source, ask, []):
                     texts[number] += printable(found.task.line(piece), "\t\n")
                     yield texts if len(texts) > 1 else texts[0]

@@ -22,14 +22,13 @@ from keras import layers, ops
 
 from zoo.training.auxiliary import Auxiliary
 from zoo.training.body import HEAD
-from zoo.training.method import Follow, Method
-from zoo.training.optimizer import Optimizer
+from zoo.training.method import Whole
 
 PROJECTION = "projected_features"
 
 
 @dataclass(frozen=True)
-class Distill(Method):
+class Distill(Whole):
     """Training with a teacher, a trained network whose classes are the same: both see the same augmented examples."""
 
     teacher: Path | str | None = None
@@ -89,18 +88,6 @@ class Distill(Method):
         # Functions, since Keras would take a network that is an attribute for a part of the student.
         student.answers, student.settings = lambda x: teacher(x, training=False), lambda: self
         return student
-
-    def optimizer(self, settings: Optimizer, model: keras.Model, *, steps: int, epochs: int) -> keras.Optimizer:
-        """The recipe's optimizer, unchanged."""
-        return settings.build(steps * epochs)
-
-    def callbacks(self, steps: int) -> list[keras.callbacks.Callback]:
-        """As in plain fitting."""
-        return [Follow(steps)]
-
-    def finish(self, model: keras.Model) -> keras.Model:
-        """The network itself."""
-        return model
 
     def understood(self, model: keras.Model) -> list[str]:
         """Who teaches, and what."""
